@@ -1,0 +1,65 @@
+# `make` alone lists the commands. Everything is installed into .venv beside this file.
+#
+# PYTHON         the Python to build .venv from (default: the first of 3.11 or newer on PATH)
+# TORCH_OPTIONS  pip options for torch alone, for a build other than the default one (see docs/install.md)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-all lint format bench docs clean
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+# A stamp is written only after a complete installation, so an interrupted one is taken up again.
+RUNTIME := .venv/.ready-runtime
+TRAINING := .venv/.ready-training
+DEVELOPMENT := .venv/.ready-development
+INSTALLER := tools/setup.sh tools/install.py
+CODE := src tests bench tools
+
+export PYTHON TORCH_OPTIONS
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+demo: $(RUNTIME) ## install, draw a contact sheet from twelve prompts with the shipped model, say where it is
+	@$(BIN)/python -m ildm demo --out demo
+
+install: $(TRAINING) ## install all that drawing, training and evaluating need
+	@echo "Installed. Type: source .venv/bin/activate, then: ildm --help"
+
+test: $(DEVELOPMENT) lint ## install, then lint, types, layers and the everyday tests (15 minutes at most on 2 cores)
+	@$(BIN)/pytest -m "not slow"
+
+test-all: $(DEVELOPMENT) lint ## the same with the long tests (60 minutes at most)
+	@$(BIN)/pytest
+
+lint: $(DEVELOPMENT) ## style, spelling, types and layers, without running a test
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/codespell
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(DEVELOPMENT) ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(DEVELOPMENT) ## measure speed and memory on this machine; tables on screen, JSON in bench/results
+	$(BIN)/python bench/sample.py
+	$(BIN)/python bench/train.py
+
+docs: $(DEVELOPMENT) ## write docs/commands.md anew from the command line itself, and check every page
+	$(BIN)/python tools/commands_page.py
+	$(BIN)/pytest -q tests/repository/test_docs.py
+
+clean: ## remove .venv, the caches and the demo's pictures
+	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): pyproject.toml constraints.txt $(INSTALLER)
+	@sh tools/setup.sh runtime
+
+$(TRAINING): $(RUNTIME)
+	@sh tools/setup.sh training
+
+$(DEVELOPMENT): $(TRAINING)
+	@sh tools/setup.sh development

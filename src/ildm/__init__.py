@@ -1,0 +1,28 @@
+"""Interactive latent diffusion models: train, run, measure and steer them.
+
+Names are resolved on first use (PEP 562), so `import ildm` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ildm.checkpoint.load import load as load
+    from ildm.model import Model as Model
+
+__version__ = "0.1.0.dev0"
+__all__ = ["Model", "__version__", "load"]
+
+_HOMES = {"load": "ildm.checkpoint.load", "Model": "ildm.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ildm' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m ildm` is `ildm`."""
+
+from ildm.cli.main import main
+
+main()

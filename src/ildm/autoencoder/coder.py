@@ -1,0 +1,117 @@
+"""Encoder and decoder: the same levels, walked down and up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ildm.autoencoder.blocks import AttentionBlock, Downsample, ResBlock, Upsample, norm
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, each with attention after it if asked, then an optional change of resolution."""
+
+    def __init__(self, in_channels: int, out_channels: int, num_blocks: int, attention: bool, resample: nn.Module) -> None:
+        super().__init__()
+        widths = [in_channels] + [out_channels] * (num_blocks - 1)
+        self.resnets = nn.ModuleList(ResBlock(width, out_channels) for width in widths)
+        self.attentions = nn.ModuleList(AttentionBlock(out_channels) if attention else nn.Identity() for _ in widths)
+        self.resample = resample
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet, attention in zip(self.resnets, self.attentions, strict=True):
+            x = attention(resnet(x))
+        return self.resample(x)
+
+
+class Middle(nn.Module):
+    """Two residual blocks around an optional attention, at the latent's resolution."""
+
+    def __init__(self, channels: int, attention: bool) -> None:
+        super().__init__()
+        self.resnet1 = ResBlock(channels, channels)
+        self.attention = AttentionBlock(channels) if attention else nn.Identity()
+        self.resnet2 = ResBlock(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.resnet2(self.attention(self.resnet1(x)))
+
+
+class Encoder(nn.Module):
+    """Images (batch, in_channels, height, width) to features (batch, out_channels, height / stride, width / stride)."""
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[int],
+        num_res_blocks: int,
+        attention_levels: Sequence[int],
+        middle_attention: bool,
+        in_channels: int,
+        out_channels: int,
+        fold: int,
+    ) -> None:
+        super().__init__()
+        last = len(channels) - 1
+        self.fold = nn.PixelUnshuffle(fold) if fold > 1 else nn.Identity()
+        self.conv_in = nn.Conv2d(in_channels * fold**2, channels[0], 3, padding=1)
+        self.levels = nn.ModuleList(
+            Level(
+                channels[max(i - 1, 0)],
+                width,
+                num_res_blocks,
+                i in attention_levels,
+                Downsample(width) if i < last else nn.Identity(),
+            )
+            for i, width in enumerate(channels)
+        )
+        self.middle = Middle(channels[-1], middle_attention)
+        self.norm_out = norm(channels[-1])
+        self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.conv_in(self.fold(images))
+        for level in self.levels:
+            x = level(x)
+        return self.conv_out(F.silu(self.norm_out(self.middle(x))))
+
+
+class Decoder(nn.Module):
+    """Features (batch, in_channels, height, width) to images (batch, out_channels, height * stride, width * stride)."""
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[int],
+        num_res_blocks: int,
+        attention_levels: Sequence[int],
+        middle_attention: bool,
+        in_channels: int,
+        out_channels: int,
+        fold: int,
+    ) -> None:
+        super().__init__()
+        last = len(channels) - 1
+        self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
+        self.middle = Middle(channels[-1], middle_attention)
+        self.levels = nn.ModuleList(
+            Level(
+                channels[min(i + 1, last)],
+                channels[i],
+                num_res_blocks + 1,
+                i in attention_levels,
+                Upsample(channels[i]) if i > 0 else nn.Identity(),
+            )
+            for i in range(last, -1, -1)
+        )
+        self.norm_out = norm(channels[0])
+        self.conv_out = nn.Conv2d(channels[0], out_channels * fold**2, 3, padding=1)
+        self.unfold = nn.PixelShuffle(fold) if fold > 1 else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.middle(self.conv_in(features))
+        for level in self.levels:
+            x = level(x)
+        return self.unfold(self.conv_out(F.silu(self.norm_out(x))))

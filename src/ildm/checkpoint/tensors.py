@@ -1,0 +1,77 @@
+"""Tensors in and out of safetensors files, with every damage told in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ildm.core.errors import CheckpointError, nearest
+from ildm.core.files import sha256
+
+PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
+    """Write tensors; floating ones change to `dtype` when one is given."""
+    ready = {
+        name: tensor.detach().to("cpu", dtype if dtype is not None and tensor.is_floating_point() else None).contiguous()
+        for name, tensor in tensors.items()
+    }
+    safetensors.torch.save_file(ready, path)
+
+
+def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str, Tensor]:
+    """Read tensors, checked against a SHA-256 when one is given: the format itself does not notice a flipped bit.
+
+    Raises:
+        CheckpointError: when the file is missing, pickled, truncated or altered.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"The weights file {path} is missing: fetch or export the model again.")
+    _refuse_pickle(path)
+    if expected_sha256 is not None and sha256(path) != expected_sha256:
+        raise CheckpointError(
+            f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): the file is damaged or was replaced; fetch the model again."
+        )
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy tensors into a module's parameters and buffers, all of them and nothing else.
+
+    Raises:
+        CheckpointError: for missing or unknown names, other shapes, or values that are not finite.
+    """
+    wanted = module.state_dict()
+    for name in tensors:
+        if name not in wanted:
+            raise CheckpointError(f"{source} holds {name!r}, which this model has no place for: {nearest(name, wanted)}")
+    for name, place in wanted.items():
+        if name not in tensors:
+            raise CheckpointError(f"{source} lacks {name!r}: it was made for another model.")
+        if tensors[name].shape != place.shape:
+            raise CheckpointError(
+                f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, but this model needs {tuple(place.shape)}."
+            )
+        if tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
+            raise CheckpointError(
+                f"{source} holds {name!r} with values that are not numbers (NaN or infinite): a training went wrong; use an earlier checkpoint."
+            )
+    module.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
+
+
+def _refuse_pickle(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(PICKLE_STARTS):
+        raise CheckpointError(
+            f"{path} is a pickled checkpoint, which can run any code when opened, so it is refused: convert it to .safetensors with a tool you trust."
+        )

@@ -1,0 +1,63 @@
+"""PNG files that carry the call which made them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PILImage
+from PIL import UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from ildm.core.errors import ConfigError, DataError
+from ildm.core.files import atomic_file
+
+KEY = "ildm"
+
+
+def save_picture(image: PILImage.Image, path: Path, call: dict[str, Any]) -> None:
+    """Write a PNG with the call as JSON in its text, in one step.
+
+    Raises:
+        StorageError: when the disk is full or the folder may not be written.
+    """
+    text = PngInfo()
+    text.add_itxt(KEY, json.dumps(call, ensure_ascii=False))
+    with atomic_file(path) as temporary:
+        image.save(temporary, format="PNG", pnginfo=text)
+
+
+def read_call(path: Path) -> dict[str, Any] | None:
+    """The call that a PNG of ours carries, or None.
+
+    Raises:
+        DataError: when the file is no image.
+    """
+    try:
+        with PILImage.open(path) as image:
+            text = getattr(image, "text", {}).get(KEY)
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}).") from error
+    return None if text is None else json.loads(text)
+
+
+def destinations(out: Path, prompts: list[str], seeds: list[int]) -> list[Path]:
+    """One path per image: `out` itself for a single .png, else files named by prompt and seed inside the folder `out`.
+
+    Raises:
+        ConfigError: when several images are to go into one file, or `out` is a file of another kind.
+    """
+    if out.suffix.lower() == ".png":
+        if len(prompts) > 1:
+            raise ConfigError(f"{len(prompts)} images do not fit into the one file {out}: give a folder to --out.")
+        return [out]
+    if out.suffix or out.is_file():
+        raise ConfigError(f"--out takes a .png file or a folder, but {out} was given.")
+    return [out / f"{_slug(prompt)}-{seed}.png" for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def _slug(prompt: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")
+    return words[:60].rstrip("-") or "image"

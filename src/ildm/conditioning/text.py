@@ -1,0 +1,106 @@
+"""The text encoder that learns together with the U-Net (Rombach 2022, eq. 3): tau(y)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.errors import ConfigError
+from ildm.core.types import Conditioning
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderConfig:
+    """The graph of the text encoder.
+
+    Args:
+        width: of every token.
+        depth: how many transformer layers.
+        num_heads: of self-attention; divides `width`.
+        max_tokens: start and end mark included.
+        vocabulary_size: at most; a small set of captions may give fewer pieces.
+        pooled: also give the average token, for the network's time embedding.
+    """
+
+    width: int = 256
+    depth: int = 4
+    num_heads: int = 4
+    max_tokens: int = 32
+    vocabulary_size: int = 4096
+    pooled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.width % self.num_heads:
+            raise ConfigError(f"text.num_heads divides text.width, but {self.num_heads} and {self.width} were given.")
+
+
+class TextEncoder(nn.Module):
+    """Bidirectional transformer over token embeddings, pre-normalised."""
+
+    def __init__(self, config: TextEncoderConfig, vocabulary_size: int) -> None:
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocabulary_size, config.width)
+        self.position_embedding = nn.Parameter(torch.empty(config.max_tokens, config.width))
+        self.layers = nn.ModuleList(TextLayer(config.width, config.num_heads) for _ in range(config.depth))
+        self.norm_out = nn.LayerNorm(config.width)
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.position_embedding, std=0.01)
+
+    def forward(
+        self, tokens: Int[Tensor, "batch tokens"], mask: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """One vector per token; masked tokens are seen by nobody."""
+        x = self.token_embedding(tokens) + self.position_embedding[: tokens.shape[1]]
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.norm_out(x)
+
+
+class TextLayer(nn.Module):
+    """Self-attention and a feed-forward network, each with a skip."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.norm1 = nn.LayerNorm(width)
+        self.to_qkv = nn.Linear(width, 3 * width)
+        self.to_out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Float[Tensor, "batch tokens width"], mask: Bool[Tensor, "batch tokens"]) -> Tensor:
+        heads = self.to_qkv(self.norm1(x)).unflatten(-1, (3, self.num_heads, -1))  # (batch, tokens, 3, heads, width / heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
+        x = x + self.to_out(mixed.transpose(1, 2).flatten(2))
+        return x + self.feed_forward(self.norm2(x))
+
+
+class TextConditioner(nn.Module):
+    """Prompts to a `Conditioning`. The empty prompt is the unconditional one: training drops captions to it."""
+
+    def __init__(self, config: TextEncoderConfig, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.config = config
+        self.tokenizer = tokenizer
+        self.encoder = TextEncoder(config, tokenizer.vocabulary_size)
+
+    def forward(self, prompts: Sequence[str]) -> Conditioning:
+        """The context of prompts, (batch, max_tokens, width), with its mask, and the pooled vector when configured."""
+        tokens, mask = self.tokenizer(prompts)
+        device = self.encoder.position_embedding.device
+        mask = mask.to(device)
+        context = self.encoder(tokens.to(device), mask)
+        pooled = _masked_mean(context, mask) if self.config.pooled else None
+        return Conditioning(context=context, context_mask=mask, pooled=pooled)
+
+
+def _masked_mean(context: Tensor, mask: Tensor) -> Tensor:
+    weights = mask.to(context.dtype)[..., None]
+    return (context * weights).sum(dim=1) / weights.sum(dim=1)

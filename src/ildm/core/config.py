@@ -1,0 +1,168 @@
+"""Configuration: frozen dataclasses to JSON and back, and typed `key.path=value` overrides.
+
+An unknown key is an error that names the nearest match; nothing is ignored in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ildm.core.errors import ConfigError, nearest
+
+Config = TypeVar("Config")
+
+
+def to_json(config: Any) -> Any:
+    """A frozen dataclass as plain JSON values."""
+    if is_dataclass(config):
+        return {field.name: to_json(getattr(config, field.name)) for field in fields(config)}
+    if isinstance(config, Mapping):
+        return {key: to_json(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [to_json(value) for value in config]
+    return config
+
+
+def from_json(kind: type[Config], values: Mapping[str, Any], *, where: str = "configuration") -> Config:
+    """Build the dataclass `kind` from JSON values; missing keys take their defaults.
+
+    Raises:
+        ConfigError: for an unknown key (nearest match named), a missing one without a default, or a value of the wrong type.
+    """
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"Unknown key {key!r} in {where}: {nearest(key, known)}")
+    read = {key: _convert(value, hints[key], f"{where}.{key}") for key, value in values.items()}
+    for name, field in known.items():
+        if name not in read and field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"The key {name!r} is missing in {where}.")
+    return _construct(kind, read)
+
+
+def override(config: Config, assignments: Sequence[str]) -> Config:
+    """Apply `path.to.key=value` assignments, each value parsed by the type of its field.
+
+    Raises:
+        ConfigError: for text without "=", an unknown key (nearest match named) or a value of the wrong type.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"An override reads key=value, but {assignment!r} was given, as in stage_one.steps=100.")
+        config = _assign(config, path.strip().split("."), text.strip(), path.strip())
+    return config
+
+
+def _assign(config: Any, keys: list[str], text: str, path: str) -> Any:
+    names = [field.name for field in fields(config)]
+    key, rest = keys[0], keys[1:]
+    if key not in names:
+        raise ConfigError(f"Unknown key {key!r} in {path!r}: {nearest(key, names)}")
+    current = getattr(config, key)
+    if rest:
+        if not is_dataclass(current):
+            raise ConfigError(f"{key!r} in {path!r} is a plain value, so it has no key {rest[0]!r}.")
+        return _construct(type(config), _values(config) | {key: _assign(current, rest, text, path)})
+    if is_dataclass(current):
+        inside = ", ".join(field.name for field in fields(current))
+        raise ConfigError(f"{path!r} is a group of keys, not a value: set one of {inside}.")
+    value = _convert(_parse(text), get_type_hints(type(config))[key], path)
+    return _construct(type(config), _values(config) | {key: value})
+
+
+def _values(config: Any) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in fields(config)}
+
+
+def _construct(kind: Any, values: dict[str, Any]) -> Any:
+    # __post_init__ may judge values with ConfigError of its own
+    return kind(**values)
+
+
+def _parse(text: str) -> Any:
+    if "," in text and not text.startswith(("[", "{", '"')):
+        return [_parse(part.strip()) for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, arguments, where)
+    if origin is Literal:
+        if value not in arguments:
+            choices = [str(choice) for choice in arguments]
+            raise ConfigError(f"{where} is one of {', '.join(choices)}, not {value!r}: {nearest(str(value), choices)}")
+        return value
+    if origin in (tuple, list, Sequence):
+        return _convert_sequence(value, arguments, where)
+    if origin in (dict, Mapping):
+        return dict(value)
+    if is_dataclass(hint):
+        if is_dataclass(value):
+            return value
+        if not isinstance(value, Mapping):
+            raise _wrong_type(where, "a group of keys", value)
+        return from_json(hint, value, where=where)  # type: ignore[arg-type]
+    return _convert_plain(value, hint, where)
+
+
+def _convert_union(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    options = [argument for argument in arguments if argument is not type(None)]
+    if isinstance(value, Mapping) and "kind" in value:
+        options = [option for option in options if getattr(option, "kind", None) == value["kind"]] or options
+    problem: ConfigError | None = None
+    for option in options:
+        try:
+            return _convert(value, option, where)
+        except ConfigError as error:
+            problem = problem or error
+    raise problem or _wrong_type(where, "nothing", value)
+
+
+def _convert_sequence(value: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        value = [value]
+    if arguments and arguments[-1] is not Ellipsis and len(arguments) > 1:
+        if len(arguments) != len(value):
+            raise _wrong_type(where, f"{len(arguments)} values", value)
+        return tuple(_convert(part, hint, where) for part, hint in zip(value, arguments, strict=True))
+    inner = arguments[0] if arguments else Any
+    return tuple(_convert(part, inner, where) for part in value)
+
+
+def _convert_plain(value: Any, hint: Any, where: str) -> Any:
+    if hint is Any:
+        return value
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        raise _wrong_type(where, "true or false", value)
+    if hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        raise _wrong_type(where, "a whole number", value)
+    if hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        raise _wrong_type(where, "a number", value)
+    if hint is str:
+        return value if isinstance(value, str) else str(value)
+    raise _wrong_type(where, str(hint), value)
+
+
+def _wrong_type(where: str, expected: str, value: Any) -> ConfigError:
+    return ConfigError(f"{where} takes {expected}, but {value!r} was given.")

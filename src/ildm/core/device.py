@@ -1,0 +1,50 @@
+"""Which device and number format to compute in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from ildm.core.errors import ConfigError, nearest
+
+DType = Literal["float32", "bfloat16", "float16"]
+_DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device called `name`; None takes the first GPU, else the CPU.
+
+    Raises:
+        ConfigError: when torch does not know the device or it is not there.
+    """
+    if name is None:
+        return (torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}): try cpu or cuda."
+        ) from error
+    return device
+
+
+def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """The number format called `name`; None takes the measured default of the device.
+
+    Raises:
+        ConfigError: for any other name.
+    """
+    if name is None:
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if name not in _DTYPES:
+        raise ConfigError(f"Unknown dtype {name!r}: {nearest(name, _DTYPES)}")
+    return _DTYPES[name]
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for records: a GPU's name, or the CPU with its thread count."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"

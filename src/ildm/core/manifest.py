@@ -1,0 +1,62 @@
+"""What a model says about itself: the content of `model.json`.
+
+Read from files that anyone may have made, so it is checked here, strictly, before anything else is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Defaults(_Strict):
+    """How the model draws when nobody says otherwise."""
+
+    num_steps: int = Field(default=25, ge=1)
+    guidance_scale: float = Field(default=3.0, ge=0.0)
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    sampler: str = "dpmpp-2m"
+    spacing: str | None = None
+    shift: float = Field(default=1.0, gt=0.0)
+
+
+class LatentSpaceFields(_Strict):
+    """See `ildm.autoencoder.latent_space.LatentSpace`."""
+
+    channels: int
+    stride: int
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+
+class Manifest(_Strict):
+    """Everything about a model but its weights.
+
+    `path`, `autoencoder`, `denoiser` and `text` are configurations in JSON form; the parts they configure judge them. `files` maps each
+    weight and vocabulary file to its SHA-256.
+    """
+
+    format: Literal["ildm-model"] = "ildm-model"
+    version: int = FORMAT_VERSION
+    name: str
+    summary: str = ""
+    licence: str = ""
+    attribution: str = ""
+    image_size: tuple[int, int]
+    prediction: Literal["epsilon", "velocity", "data"]
+    path: dict[str, Any]
+    latent_space: LatentSpaceFields
+    autoencoder: dict[str, Any]
+    denoiser: dict[str, Any]
+    text: dict[str, Any] | None = None
+    defaults: Defaults = Defaults()
+    concepts: tuple[str, ...] = ()
+    training: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""Noise that belongs to a sample, not to a run.
+
+Every sample has a seed. Its start noise is stream 0; the noise of step k is stream k + 1. A stream is drawn on the CPU in
+float32 whatever the device, so a result depends neither on its neighbours in a batch nor on previews, pauses or hardware.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ildm.core.errors import ConfigError
+
+MAX_SEED = 2**53 - 1  # survives JSON and JavaScript unchanged
+START_STREAM = 0
+
+
+def step_stream(step: int) -> int:
+    """The stream of the noise that step `step` (counted from 0) adds."""
+    return step + 1
+
+
+def draw_seed() -> int:
+    """A seed nobody chose, short enough to read aloud."""
+    return secrets.randbelow(2**32)
+
+
+def check_seed(seed: int) -> int:
+    """Return `seed` when it can be used.
+
+    Raises:
+        ConfigError: when it is negative or above 2**53 - 1.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"A seed is a whole number from 0 to {MAX_SEED}, but {seed} was given.")
+    return seed
+
+
+def generator(seed: int, stream: int) -> torch.Generator:
+    """A CPU generator for one stream of one seed. Streams are independent: their states come from a hash of both."""
+    digest = hashlib.blake2b(f"{seed}:{stream}".encode(), digest_size=8).digest()
+    # manual_seed takes a signed 64-bit number
+    return torch.Generator("cpu").manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def sample_noise(
+    seeds: Sequence[int],
+    stream: int,
+    shape: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Unit normal noise, one independent stream per sample.
+
+    Args:
+        seeds: one per sample.
+        stream: `START_STREAM` or `step_stream(k)`.
+        shape: of one sample, without the batch.
+
+    Returns:
+        (len(seeds), *shape)
+    """
+    drawn = [torch.randn(*shape, generator=generator(seed, stream)) for seed in seeds]
+    return torch.stack(drawn).to(device, dtype)

@@ -1,0 +1,83 @@
+"""One piece of an encoded data set on disk: latents beside every wording of every sample.
+
+00000.latents.npy     (count, channels, height, width) float16
+00000.text.npy        the UTF-8 bytes of all wordings, one after the other
+00000.ends.npy        where each wording ends in those bytes
+00000.wordings.npy    how many wordings came up to and with each sample
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ildm.core.errors import DataError
+from ildm.core.files import atomic_file, sha256
+
+Captions = tuple[str, ...]
+Record = dict[str, Any]
+"""What a manifest keeps of a shard: `count` and `files`, each file's SHA-256."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A shard opened for reading; nothing is in memory until it is asked for."""
+
+    latents: NDArray[np.float16]
+    text: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    wordings: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def captions(self, row: int) -> Captions:
+        """All wordings of one sample."""
+        first = int(self.wordings[row - 1]) if row else 0
+        return tuple(self._wording(number) for number in range(first, int(self.wordings[row])))
+
+    def _wording(self, number: int) -> str:
+        start = int(self.ends[number - 1]) if number else 0
+        return self.text[start : int(self.ends[number])].tobytes().decode()
+
+
+def write_shard(folder: Path, number: int, latents: NDArray[np.float16], captions: Sequence[Captions]) -> Record:
+    """Write one shard and return what the manifest keeps of it.
+
+    Raises:
+        StorageError: when there is no room.
+    """
+    encoded = [wording.encode() for wordings in captions for wording in wordings]
+    arrays = {
+        "latents": latents,
+        "text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        "ends": np.cumsum([len(wording) for wording in encoded], dtype=np.int64),
+        "wordings": np.cumsum([len(wordings) for wordings in captions], dtype=np.int64),
+    }
+    files: dict[str, str] = {}
+    for name, array in arrays.items():
+        path = folder / f"{number:05d}.{name}.npy"
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            np.save(file, array)
+        files[path.name] = sha256(path)
+    return {"count": len(latents), "files": files}
+
+
+def open_shard(folder: Path, number: int, record: Record) -> Shard:
+    """Open one shard after checking every byte of it.
+
+    Raises:
+        DataError: when a file is missing or differs from its record.
+    """
+    for name, digest in record["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != digest:
+            state = "damaged" if path.is_file() else "missing"
+            raise DataError(f"The latent shard {path} is {state}: remove the folder {folder} and encode the data again.")
+    arrays = {name: np.load(folder / f"{number:05d}.{name}.npy", mmap_mode="r") for name in Shard.__dataclass_fields__}
+    return Shard(**arrays)

@@ -1,0 +1,90 @@
+"""One image file of any kind as upright 8-bit RGB, or the reason why it cannot be used."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+
+from ildm.core.errors import ConfigError
+
+MOST_PIXELS = 100_000_000
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+class RefusedFile(Exception):  # noqa: N818 - a verdict on one file, not an error of the run
+    """Why one file cannot be used, in a few words."""
+
+
+def read_picture(path: Path, behind: tuple[int, int, int]) -> Image.Image:
+    """An image file as RGB: turned upright by its EXIF orientation, its clear parts laid on a colour.
+
+    Args:
+        behind: the colour, 0 to 255 per channel.
+
+    Raises:
+        RefusedFile: when the file is empty, no image, truncated, or larger than `MOST_PIXELS`.
+    """
+    if path.stat().st_size == 0:
+        raise RefusedFile("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            # the size is judged below, against our own limit and before anything is decoded
+            warnings.simplefilter("ignore")
+            picture = Image.open(path)
+            _check_pixels(picture)
+            with picture:
+                picture.load()
+                upright = ImageOps.exif_transpose(picture)
+    except RefusedFile:
+        raise
+    except UnidentifiedImageError as error:
+        raise RefusedFile("not an image that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise RefusedFile(f"larger than {MOST_PIXELS // 10**6} megapixels") from error
+    except MemoryError as error:
+        raise RefusedFile("too large for this machine's memory") from error
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise RefusedFile(f"truncated or damaged ({error})") from error
+    return _flatten(_eight_bit(upright), behind)
+
+
+def read_colour(name: str) -> tuple[int, int, int]:
+    """A colour by its name ("white") or its hexadecimal notation ("#ffffff").
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    try:
+        return ImageColor.getcolor(name, "RGB")  # type: ignore[return-value]
+    except ValueError as error:
+        raise ConfigError(f"A colour is a name such as white or a code such as #ffffff, but {name!r} was given.") from error
+
+
+def _check_pixels(picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise RefusedFile(f"{width}x{height} pixels, more than {MOST_PIXELS // 10**6} megapixels")
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    if picture.mode in _SIXTEEN_BIT or picture.mode == "I":
+        values = np.asarray(picture, dtype=np.int64)
+        # mode "I" holds 16-bit files too, but an 8-bit one may also arrive in it
+        divisor = 257 if picture.mode in _SIXTEEN_BIT or values.max(initial=0) > 255 else 1
+        return Image.fromarray(np.clip(values // divisor, 0, 255).astype(np.uint8))
+    if picture.mode == "F":
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
+        factor = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+        return Image.fromarray(np.clip(values * factor + 0.5, 0, 255).astype(np.uint8))
+    return picture
+
+
+def _flatten(picture: Image.Image, behind: tuple[int, int, int]) -> Image.Image:
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    ground = Image.new("RGBA", layer.size, (*behind, 255))
+    return Image.alpha_composite(ground, layer).convert("RGB")

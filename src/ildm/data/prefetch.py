@@ -1,0 +1,61 @@
+"""Work done ahead of its reader, in worker processes, in the order it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar, cast
+
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ildm.core.errors import ConfigError
+from ildm.data.sample import ImageDataset
+
+Key = TypeVar("Key")
+Row = TypeVar("Row")
+Joined = TypeVar("Joined")
+
+_AHEAD = 4  # batches per worker
+
+
+def prefetch(
+    read: Callable[[Key], Row],
+    batches: Iterable[list[Key]],
+    join: Callable[[list[Row]], Joined],
+    *,
+    workers: int,
+) -> Iterator[Joined]:
+    """`join([read(key) for key in batch])` for every batch, in order.
+
+    Args:
+        join: runs in the worker too; tensors it returns travel through shared memory.
+        workers: processes that work ahead; 0 = none, in this process.
+
+    Raises:
+        ConfigError: for a negative number of workers.
+    """
+    if workers < 0:
+        raise ConfigError(f"The number of workers is 0 (none) or more, but {workers} was given.")
+    loader = DataLoader(
+        _Rows(read),
+        # any iterable will do, though the signature knows only lists of numbers
+        batch_sampler=cast(Sampler[list[int]], batches),
+        num_workers=workers,
+        prefetch_factor=_AHEAD if workers > 0 else None,
+        collate_fn=join,
+    )
+    return iter(loader)
+
+
+def warm_up(dataset: ImageDataset, workers: int) -> None:
+    """Let a data set that can decode its material once do so before it is copied into `workers` processes."""
+    prepare = getattr(dataset, "warm_up", None)
+    if workers > 0 and prepare is not None:
+        prepare()
+
+
+class _Rows(Dataset[Row], Generic[Key, Row]):
+    def __init__(self, read: Callable[[Key], Row]) -> None:
+        self._read = read
+
+    def __getitem__(self, key: Key) -> Row:
+        return self._read(key)

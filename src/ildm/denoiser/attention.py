@@ -1,0 +1,187 @@
+"""Self- and cross-attention, and cross-attention to several contexts at once, each acting in its own area.
+
+Rombach 2022, section 3.3. Keys and values of a context do not depend on the latent, so they are a value of their own
+(`Attended`): made once per prompt, read by every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ildm.core.types import Regions
+
+Grid = tuple[int, int]
+
+
+class Attended(NamedTuple):
+    """What the cross-attentions of one call read; `regions` is 1 for a plain context.
+
+    Args:
+        keys_values: per cross-attention, in the network's order: (batch * regions, heads, tokens, head_width), twice.
+        mask: (batch * regions, 1, 1, tokens), True where a token is real; None = all are.
+        weights: per grid (height, width): (batch, regions, height * width, 1); empty for a plain context.
+    """
+
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    mask: Tensor | None
+    weights: dict[Grid, Tensor]
+
+
+class SelfAttention(nn.Module):
+    """Every position attends to every position."""
+
+    def __init__(self, channels: int, heads: int, *, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(channels, channels, bias=False)
+        self.to_v = nn.Linear(channels, channels, bias=False)
+        self.to_out = nn.Linear(channels, channels)
+        self.norm_q, self.norm_k = _head_norms(channels // heads, qk_norm)
+
+    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions channels"]:
+        query = self.norm_q(split_heads(self.to_q(x), self.heads))  # (B, H, N, d)
+        key = self.norm_k(split_heads(self.to_k(x), self.heads))  # (B, H, N, d)
+        value = split_heads(self.to_v(x), self.heads)  # (B, H, N, d)
+        return self.to_out(join_heads(attend(query, key, value)))  # (B, N, C)
+
+
+class CrossAttention(nn.Module):
+    """Every position attends to the tokens of a context, or of several contexts by its weights.
+
+    `layer` is its place among the cross-attentions of a network, which says where in `Attended` its keys and values are.
+    """
+
+    def __init__(self, channels: int, heads: int, context_width: int, *, layer: int = 0, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.heads = heads
+        self.layer = layer
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(context_width, channels, bias=False)
+        self.to_v = nn.Linear(context_width, channels, bias=False)
+        self.to_out = nn.Linear(channels, channels)
+        self.norm_q, self.norm_k = _head_norms(channels // heads, qk_norm)
+
+    def project(self, context: Float[Tensor, "batch tokens context_width"]) -> tuple[Tensor, Tensor]:
+        """Keys and values of a context, (batch, heads, tokens, head_width) each."""
+        key = self.norm_k(split_heads(self.to_k(context), self.heads))
+        return key, split_heads(self.to_v(context), self.heads)
+
+    def forward(
+        self, x: Float[Tensor, "batch positions channels"], attended: Attended, grid: Grid
+    ) -> Float[Tensor, "batch positions channels"]:
+        """Args:
+        x: (batch, height * width, channels).
+        attended: what to attend to.
+        grid: (height, width), which weights to use.
+        """
+        key, value = attended.keys_values[self.layer]
+        query = self.norm_q(split_heads(self.to_q(x), self.heads))  # (B, H, N, d)
+        found = attend_regions(query, key, value, mask=attended.mask, weights=attended.weights.get(grid))
+        return self.to_out(join_heads(found))  # (B, N, C)
+
+
+def read_context(
+    layers: Sequence[CrossAttention],
+    grids: Iterable[Grid],
+    *,
+    context: Float[Tensor, "batch tokens width"] | None = None,
+    context_mask: Bool[Tensor, "batch tokens"] | None = None,
+    regions: Regions | None = None,
+) -> Attended:
+    """What `layers` read of a context, or of the contexts of regions at the resolutions `grids`."""
+    if regions is None:
+        return Attended(project(layers, context), token_mask(context_mask), {})
+    flat = regions.context.flatten(0, 1)  # (B R, T, W)
+    return Attended(project(layers, flat), token_mask(regions.context_mask), weights_on(grids, regions.weights))
+
+
+def project(
+    layers: Sequence[CrossAttention], context: Float[Tensor, "batch tokens width"] | None
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The keys and values that each of `layers` makes of a context."""
+    if context is None:
+        return ()
+    return tuple(layer.project(context) for layer in layers)
+
+
+def token_mask(context_mask: Bool[Tensor, "*batch tokens"] | None) -> Bool[Tensor, "flat 1 1 tokens"] | None:
+    """A context mask, of regions or plain, shaped to broadcast over heads and positions."""
+    return None if context_mask is None else context_mask.reshape(-1, 1, 1, context_mask.shape[-1])
+
+
+def weights_on(grids: Iterable[Grid], weights: Float[Tensor, "batch regions height width"]) -> dict[Grid, Tensor]:
+    """Region weights at each resolution, (batch, regions, height * width, 1)."""
+    return {grid: area_average(weights, grid).flatten(2)[..., None] for grid in grids}
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """`softmax(Q K^T / sqrt(d)) V`, each (batch, heads, positions or tokens, head_width)."""
+    if query.device.type == "cpu" and query.requires_grad and query.dtype == torch.bfloat16:
+        # torch's CPU kernel has a bf16 backward 3 to 10 times slower than its fp32 one, and autocast would undo the cast
+        with torch.autocast("cpu", enabled=False):
+            return F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask).to(query.dtype)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+def attend_regions(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, weights: Tensor | None) -> Tensor:
+    """`o(p) = sum_r w_r(p) Attn(Q(p), K_r, V_r)`; without weights, plain attention to one context.
+
+    Args:
+        query: (batch, heads, positions, head_width).
+        key, value: (batch * regions, heads, tokens, head_width).
+        mask: (batch * regions, 1, 1, tokens) or None.
+        weights: (batch, regions, positions, 1) or None.
+
+    Returns:
+        (batch, heads, positions, head_width)
+    """
+    if weights is None:
+        return attend(query, key, value, mask)
+    batch, regions = weights.shape[:2]
+    query = query.repeat_interleave(regions, dim=0)  # (B R, H, N, d)
+    found = attend(query, key, value, mask)  # (B R, H, N, d)
+    found = found.unflatten(0, (batch, regions))  # (B, R, H, N, d)
+    return (found * weights[:, :, None].to(found.dtype)).sum(dim=1)
+
+
+def area_average(weights: Float[Tensor, "*batch height width"], grid: Grid) -> Float[Tensor, "*batch _ _"]:
+    """Resize soft masks so that each cell is the mean of the area it covers, also where the sizes do not divide.
+
+    Masks that sum to one at every position still do.
+    """
+    height, width = grid
+    rows = _coverage(weights.shape[-2], height).to(weights)  # (h', h)
+    columns = _coverage(weights.shape[-1], width).to(weights)  # (w', w)
+    return rows @ weights @ columns.mT
+
+
+def _coverage(source: int, target: int) -> Tensor:
+    """(target, source): the share of each target cell that each source cell covers, on a line of unit length."""
+    low = torch.arange(target, dtype=torch.float64)[:, None] * source / target
+    cell = torch.arange(source, dtype=torch.float64)[None]
+    shared = torch.minimum(low + source / target, cell + 1) - torch.maximum(low, cell)
+    return shared.clamp(min=0) * target / source
+
+
+def split_heads(x: Float[Tensor, "batch positions channels"], heads: int) -> Tensor:
+    """(batch, positions, channels) to (batch, heads, positions, head_width)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Float[Tensor, "batch heads positions head_width"]) -> Tensor:
+    """(batch, heads, positions, head_width) to (batch, positions, channels)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def _head_norms(head_width: int, wanted: bool) -> tuple[nn.Module, nn.Module]:
+    # Dehghani 2023: normalised queries and keys keep the logits bounded
+    if not wanted:
+        return nn.Identity(), nn.Identity()
+    return nn.RMSNorm(head_width, eps=1e-6), nn.RMSNorm(head_width, eps=1e-6)

@@ -1,0 +1,173 @@
+"""The same graph, prepared for inference: fewer and larger products, nothing computed twice, weights laid out once.
+
+What `prepare` changes, none of it visible in the result beyond rounding:
+- keys and values of a context are made when the context changes, not at every step;
+- the time projections of all residual blocks are one product, as are a self-attention's queries, keys and values;
+- 1x1 convolutions around transformers are linear layers;
+- on CPUs weights are stored in the layout oneDNN computes in (`packed`);
+- optionally torch.compile fuses what is left, with the weights frozen into the program.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ildm.core.types import Conditioning
+from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
+from ildm.denoiser.blocks import ResBlock
+from ildm.denoiser.inputs import check_inputs
+from ildm.denoiser.packed import can_pack, pack_layers
+from ildm.denoiser.transformer import Transformer
+from ildm.denoiser.unet import UNet, join
+
+
+def prepare(network: UNet, *, dtype: torch.dtype | None = None, compiled: bool = False) -> PreparedUNet:
+    """A fast, frozen twin of `network` on the same device.
+
+    Args:
+        network: left as it is. Weights that need no change are shared with it: prepare again after changing them.
+        dtype: to compute in; None = that of the network. Inputs and outputs keep the caller's.
+        compiled: compile at the first call of each shape, which takes a minute and a C++ compiler.
+    """
+    shared = {id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in network.parameters()}
+    twin = copy.deepcopy(network, shared).eval()
+    return PreparedUNet(twin if dtype is None else twin.to(dtype), compiled=compiled)
+
+
+class PreparedUNet(nn.Module):
+    """Called like a `UNet`, without gradients. Made by `prepare`."""
+
+    def __init__(self, network: UNet, *, compiled: bool) -> None:
+        super().__init__()
+        self.config = network.config
+        self.dtype = network.conv_in.weight.dtype
+        can_be_packed = can_pack(network.conv_in.weight)
+        self.time_projections = _join_time_projections(network)
+        _fuse_attention(network)
+        self.network = network
+        if can_be_packed and not compiled:
+            pack_layers(self)
+        layers = network.cross_attentions()
+        self._keys_values = Recent(lambda context: project(layers, context))
+        self._weights = Recent(lambda weights, grids: weights_on(grids, weights))
+        self._run: Callable[..., Tensor] = (
+            torch.compile(self._compute, options={"freezing": True}) if compiled else self._compute
+        )
+
+    @torch.inference_mode()
+    def forward(
+        self,
+        noised: Float[Tensor, "batch in_channels height width"],
+        timestep: Float[Tensor, " batch"],
+        conditioning: Conditioning,
+    ) -> Float[Tensor, "batch out_channels height width"]:
+        """As `UNet.forward`."""
+        check_inputs(self.config, noised, timestep, conditioning)
+        attended = self._attend(conditioning, (noised.shape[2], noised.shape[3]))
+        inputs = Conditioning(pooled=conditioning.pooled, label=conditioning.label).to(noised.device, self.dtype)
+        return self._run(join(noised, conditioning).to(self.dtype), timestep, inputs, attended).to(noised.dtype)
+
+    def _compute(self, noised: Tensor, timestep: Tensor, conditioning: Conditioning, attended: Attended) -> Tensor:
+        embedding = self.network.embed(timestep, conditioning, self.dtype)  # (B, time_width)
+        return self.network.predict(noised, self.time_projections(embedding), attended)
+
+    def _attend(self, conditioning: Conditioning, size: Grid) -> Attended:
+        regions = conditioning.regions
+        if regions is None:
+            if conditioning.context is None:
+                return Attended((), None, {})
+            return Attended(self._keys_values(conditioning.context.to(self.dtype)), token_mask(conditioning.context_mask), {})
+        keys_values = self._keys_values(regions.context.flatten(0, 1).to(self.dtype))
+        weights = self._weights(regions.weights, tuple(self.network.grids(size)))
+        return Attended(keys_values, token_mask(regions.context_mask), weights)
+
+
+class FusedSelfAttention(nn.Module):
+    """Self-attention whose queries, keys and values are one product."""
+
+    def __init__(self, attention: SelfAttention) -> None:
+        super().__init__()
+        self.heads = attention.heads
+        self.qkv = _stacked([attention.to_q, attention.to_k, attention.to_v])
+        self.to_out, self.norm_q, self.norm_k = attention.to_out, attention.norm_q, attention.norm_k
+
+    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions channels"]:
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, N, d) each
+        return self.to_out(join_heads(attend(self.norm_q(query), self.norm_k(key), value)))  # (B, N, C)
+
+
+class Share(nn.Module):
+    """One block's part of the product that projects the time for all blocks."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, projections: Float[Tensor, "batch all"]) -> Tensor:
+        return projections[:, self.start : self.stop]
+
+
+class Recent:
+    """The last few results of a function of a tensor, found again by the tensor's value."""
+
+    def __init__(self, function: Callable[..., Any], *, kept: int = 4) -> None:
+        self.function = function
+        self.kept = kept
+        self._results: list[tuple[Tensor, tuple[Any, ...], Any]] = []
+
+    def __call__(self, tensor: Tensor, *others: Any) -> Any:
+        for known, known_others, result in self._results:
+            if known_others == others and _same(known, tensor):
+                return result
+        result = self.function(tensor, *others)
+        # a copy, so that a tensor overwritten in place counts as new
+        self._results = [(tensor.clone(), others, result), *self._results][: self.kept]
+        return result
+
+
+def _same(known: Tensor, tensor: Tensor) -> bool:
+    return known.shape == tensor.shape and known.dtype == tensor.dtype and torch.equal(known, tensor)
+
+
+def _join_time_projections(network: UNet) -> nn.Linear:
+    blocks = [module for module in network.modules() if isinstance(module, ResBlock)]
+    joined = _stacked([block.time_emb_proj for block in blocks])
+    start = 0
+    for block in blocks:
+        stop = start + block.time_emb_proj.out_features
+        block.time_emb_proj, start = Share(start, stop), stop
+    return joined
+
+
+def _fuse_attention(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, SelfAttention):
+            setattr(module, name, FusedSelfAttention(child))
+        else:
+            _fuse_attention(child)
+    if isinstance(module, Transformer) and not module.linear_projection:
+        module.linear_projection = True
+        module.proj_in, module.proj_out = _as_linear(module.proj_in), _as_linear(module.proj_out)
+
+
+def _stacked(layers: list[nn.Linear]) -> nn.Linear:
+    """One linear layer with the outputs of several, in their order."""
+    bias = None if layers[0].bias is None else torch.cat([layer.bias for layer in layers])
+    return _linear(torch.cat([layer.weight for layer in layers]), bias)
+
+
+def _as_linear(convolution: nn.Conv2d) -> nn.Linear:
+    return _linear(convolution.weight.flatten(1), convolution.bias)
+
+
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    layer.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return layer

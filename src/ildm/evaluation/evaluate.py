@@ -1,0 +1,146 @@
+"""Measure a model: make the sets, let every chosen metric look at those it can, and write down how it was done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Any, Literal
+
+from ildm.core import extensions
+from ildm.core.config import to_json
+from ildm.core.device import describe
+from ildm.core.errors import ConfigError
+from ildm.data.splits import SPLITS, Split
+from ildm.evaluation.metric import EvaluationSet, Metric
+from ildm.evaluation.network import PACKAGE, load_lite0
+from ildm.evaluation.report import Entry, Picture, Report
+from ildm.evaluation.sets import Drawing, EvaluatedModel, Progress, emoji_sets
+
+_PICTURES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What to measure.
+
+    Args:
+        splits: of EmojiScenes; the first also lends the scenes with one and with two objects.
+        num_images: scenes of each split, for distances and reconstruction.
+        num_probes: scenes with exactly one and with exactly two objects, for accuracies.
+        metrics: registered names; None = all.
+        drawing: how the model draws.
+        sprites: see `EmojiScenesConfig`.
+    """
+
+    splits: tuple[Split, ...] = SPLITS
+    num_images: int = 512
+    num_probes: int = 384
+    metrics: tuple[str, ...] | None = None
+    drawing: Drawing = field(default_factory=Drawing)
+    sprites: Literal["cache", "sample"] = "cache"
+
+    def __post_init__(self) -> None:
+        if not self.splits:
+            raise ConfigError(f"An evaluation needs at least one split, but none was given: take {', '.join(SPLITS)}.")
+        for key, least in (("num_images", 10), ("num_probes", 1)):
+            if getattr(self, key) < least:
+                raise ConfigError(f"{key} must be {least} or more, but {getattr(self, key)} was given.")
+        if self.drawing.batch_size < 1:
+            raise ConfigError(f"The batch size must be 1 or more, but {self.drawing.batch_size} was given.")
+
+
+def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: Progress | None = None) -> Report:
+    """Every figure of a model, on every set that the chosen metrics can use.
+
+    Raises:
+        ConfigError: for an unknown metric (nearest match named), a missing package, or a model of a size that the data lacks.
+        DataError: when the data was not built.
+    """
+    config = config or EvaluationConfig()
+    config = replace(config, drawing=_resolved(model, config.drawing))
+    metrics = _metrics(config.metrics)
+    network = load_lite0(str(model.device))
+    entries: list[Entry] = []
+    pictures: list[Picture] = []
+    sets = emoji_sets(
+        model,
+        network,
+        config.splits,
+        num_images=config.num_images,
+        num_probes=config.num_probes,
+        drawing=config.drawing,
+        sprites=config.sprites,
+        progress=progress,
+    )
+    for samples in sets:
+        for name, metric in metrics.items():
+            if metric.requires <= samples.provides:
+                entries += [
+                    Entry(metric=name, split=samples.split, kind=samples.kind, figure=figure)
+                    for figure in metric.compute(samples)
+                ]
+        pictures = pictures or _pictures(samples)
+    return Report(
+        model=_describe_model(model),
+        settings=to_json(config) | {"guidance_interval": model.manifest.defaults.guidance_interval},
+        machine={"device": describe(model.device), "system": f"{platform.system()} {platform.machine()}"},
+        versions={"python": platform.python_version()} | {name: _version(name) for name in ("ildm", "torch", "numpy", PACKAGE)},
+        entries=tuple(entries),
+        pictures=tuple(pictures),
+    )
+
+
+def _resolved(model: EvaluatedModel, drawing: Drawing) -> Drawing:
+    defaults = model.manifest.defaults
+    return replace(
+        drawing,
+        num_steps=drawing.num_steps or defaults.num_steps,
+        guidance_scale=defaults.guidance_scale if drawing.guidance_scale is None else drawing.guidance_scale,
+        sampler=drawing.sampler or defaults.sampler,
+    )
+
+
+def _metrics(chosen: Sequence[str] | None) -> dict[str, Metric]:
+    if chosen is None:
+        return {name: metric() for name, metric in extensions.load_all("ildm.metrics").items()}
+    return {name: extensions.load("ildm.metrics", name)() for name in chosen}
+
+
+def _pictures(samples: EvaluationSet) -> list[Picture]:
+    """The first images drawn for their prompts, unpicked; none unless a metric had them drawn."""
+    if samples.generated is None or not samples.generated.made:
+        return []
+    prompts = samples.prompts or [""] * len(samples.generated)
+    return [
+        Picture(prompt=prompt, pixels=pixels)
+        for prompt, pixels in zip(prompts[:_PICTURES], samples.generated.pixels[:_PICTURES], strict=False)
+    ]
+
+
+def _describe_model(model: EvaluatedModel) -> dict[str, Any]:
+    manifest = model.manifest
+    digest = hashlib.sha256(json.dumps(manifest.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return {
+        "name": manifest.name,
+        "image_size": list(model.image_size),
+        "concepts": len(manifest.concepts) or "all",
+        # the manifest holds the hash of every other file, so its own hash stands for all
+        "sha256": digest,
+        "files": dict(manifest.files),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def count_images(config: EvaluationConfig) -> int:
+    """How many images of the model an evaluation with every metric looks at."""
+    return len(config.splits) * config.num_images + 2 * config.num_probes

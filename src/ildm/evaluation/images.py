@@ -1,0 +1,80 @@
+"""Images as an evaluation holds them: bytes, as in files, made and looked at by the network once and only when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ildm.core.types import Image
+from ildm.data.sample import Sample
+from ildm.evaluation.network import Lite0
+
+Pixels = UInt8[Tensor, "count 3 height width"]
+
+# small, because the network's first feature maps are 75 times the size of a 128-pixel image
+_BATCH = 16
+
+
+class Images:
+    """A set of images, made when first looked at.
+
+    Args:
+        make: makes the pixels, (count, 3, height, width), RGB.
+        network: what the features are taken from.
+        samples: what is known of each image, where it was rendered.
+    """
+
+    def __init__(self, make: Callable[[], Pixels], network: Lite0, samples: Sequence[Sample] | None = None) -> None:
+        self._make = make
+        self.network = network
+        self.samples = samples
+
+    @staticmethod
+    def of(samples: Sequence[Sample], network: Lite0) -> Images:
+        """The images of rendered samples."""
+        return Images(lambda: torch.stack([sample.image for sample in samples]), network, samples)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def made(self) -> bool:
+        """Whether anything has looked at the pixels yet."""
+        return "pixels" in self.__dict__
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """(count, 3, height, width), RGB."""
+        return self._make()
+
+    @cached_property
+    def features(self) -> Float[Tensor, "count 1280"]:
+        """The pooled features of EfficientNet-Lite0, on the CPU."""
+        return extract(self.network, self.pixels)
+
+
+def features(self) -> Float[Tensor, "count 1280"]:
+    """The pooled features of EfficientNet-Lite0, on the CPU."""
+    return extract(self.network, self.pixels)
+
+
+def extract(network: Lite0, pixels: Pixels) -> Float[Tensor, "count 1280"]:
+    """The pooled features of any number of images, on the CPU."""
+    device = network.classifier.weight.device
+    # no_grad, not inference mode: those tensors could not enter a later computation that records gradients
+    with torch.no_grad():
+        return torch.cat([network.features(as_floats(batch.to(device))).cpu() for batch in pixels.split(_BATCH)])
+
+
+def as_floats(pixels: Pixels) -> Image:
+    """Bytes as floats in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def as_bytes(images: Image) -> Pixels:
+    """Floats in [-1, 1] as bytes; what lies beyond is cut off."""
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -1,0 +1,101 @@
+"""What a metric is: something that looks at a set of images and yields figures.
+
+Built-in metrics and those of other packages register alike, as an entry point of the group `ildm.metrics` that names a
+class which is called without arguments:
+
+    [project.entry-points."ildm.metrics"]
+    my-metric = "my_package.my_module:MyMetric"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol
+
+from ildm.evaluation.images import Images, Pixels
+from ildm.evaluation.intervals import Interval
+from ildm.evaluation.recogniser import Recogniser
+
+Kind = Literal["scenes", "one object", "two objects"]
+Generate = Callable[[Sequence[str]], Pixels]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number measured on a sample.
+
+    Args:
+        value: the estimate.
+        count: how many images it was measured on.
+        interval: its 95 % confidence interval; None where none was computed.
+    """
+
+    value: float
+    count: int
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One result of a metric, with what makes it readable beside it.
+
+    Args:
+        name: what was measured, such as `kid-lite0`.
+        estimate: the result for the model's own images.
+        beside: the same measure on other images, such as the floor of two real samples, or shuffled prompts.
+        how: what one must know to measure it again, beyond the settings of the whole report.
+        details: a finer table, such as the same share for each style.
+    """
+
+    name: str
+    estimate: Estimate
+    beside: Mapping[str, Estimate] = field(default_factory=dict)
+    how: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSet:
+    """One set of scenes with the images that belong to it. Images are made when a metric first looks at them.
+
+    Args:
+        split: the split of the data it was drawn from.
+        kind: whether its scenes are as the split has them, or hold exactly one or two objects.
+        real: the renders.
+        prompts: the fullest caption of each real image; None for a model that takes no prompt.
+        generate: makes the model's images for any prompts, with the settings of the report.
+        generated: the model's images for `prompts`, in the same order.
+        reference: other renders of the same split, which distances are measured against.
+        reconstructed: `real` after the model's autoencoder.
+        recogniser: what names the objects, made when first called.
+    """
+
+    split: str
+    kind: Kind
+    real: Images
+    prompts: Sequence[str] | None = None
+    generate: Generate | None = None
+    generated: Images | None = None
+    reference: Images | None = None
+    reconstructed: Images | None = None
+    recogniser: Callable[[], Recogniser] | None = None
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Its kind, and the names of the parts it holds."""
+        return frozenset({self.kind, *(part.name for part in fields(self) if getattr(self, part.name) is not None)})
+
+
+class Metric(Protocol):
+    """Computes figures from a set that provides all that it requires.
+
+    Args:
+        requires: names out of `EvaluationSet.provides`; sets that lack one of them are passed over.
+    """
+
+    requires: frozenset[str]
+
+    def compute(self, samples: EvaluationSet) -> list[Figure]:
+        """The figures of one set."""
+        ...

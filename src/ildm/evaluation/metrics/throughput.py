@@ -1,0 +1,42 @@
+"""Metric: how many images the model makes in a second."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+from ildm.evaluation.metric import Estimate, EvaluationSet, Figure, Generate
+
+_REPEATS = 5
+_BATCHES = (1, 8)
+
+
+class Throughput:
+    """Images per second from prompt to pixels, one at a time and in batches of 8."""
+
+    requires = frozenset({"generate", "prompts", "one object"})
+
+    def compute(self, samples: EvaluationSet) -> list[Figure]:
+        """Two figures: `images-per-second` and `images-per-second-batch-8`."""
+        assert samples.generate is not None and samples.prompts is not None
+        alone, together = _BATCHES
+        names = {"images-per-second": alone, f"images-per-second-batch-{together}": together}
+        return [_figure(name, samples.generate, _cycled(samples.prompts, batch)) for name, batch in names.items()]
+
+
+def _figure(name: str, generate: Generate, prompts: Sequence[str]) -> Figure:
+    # the first call also pays for allocations and lazy imports
+    generate(prompts)
+    rates = []
+    for _ in range(_REPEATS):
+        begun = time.perf_counter()
+        generate(prompts)
+        rates.append(len(prompts) / (time.perf_counter() - begun))
+    # the interval is the range seen: with so few repeats a percentile would promise more than is known
+    estimate = Estimate(value=statistics.median(rates), count=_REPEATS * len(prompts), interval=(min(rates), max(rates)))
+    return Figure(name=name, estimate=estimate, how={"repeats": _REPEATS, "value": "median", "interval": "slowest and fastest"})
+
+
+def _cycled(prompts: Sequence[str], count: int) -> list[str]:
+    return [prompts[index % len(prompts)] for index in range(count)]

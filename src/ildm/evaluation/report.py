@@ -1,0 +1,136 @@
+"""What an evaluation found: JSON for programs, Markdown for people, a contact sheet for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from ildm.core.files import atomic_file, write_json
+from ildm.evaluation.contact_sheet import contact_sheet
+from ildm.evaluation.metric import Estimate, Figure, Kind
+
+_KINDS: dict[Kind, str] = {
+    "scenes": "scenes as the split has them",
+    "one object": "scenes with one object",
+    "two objects": "scenes with two objects",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One figure, with the metric and the set it came from."""
+
+    metric: str
+    split: str
+    kind: Kind
+    figure: Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One of the model's images with the prompt it was drawn for."""
+
+    prompt: str
+    pixels: UInt8[Tensor, "3 height width"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Every figure with how it was made.
+
+    Args:
+        model: name, size, number of concepts, and hashes.
+        settings: of the evaluation, with the model's defaults filled in.
+        machine: device and system.
+        versions: of what computed the figures.
+        pictures: the first images of the first set, for the contact sheet.
+    """
+
+    model: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    entries: tuple[Entry, ...]
+    pictures: tuple[Picture, ...] = ()
+
+    def find(self, name: str, *, split: str | None = None, kind: Kind | None = None) -> Figure | None:
+        """The first figure of that name, on that split and kind where given."""
+        for entry in self.entries:
+            if entry.figure.name == name and split in (None, entry.split) and kind in (None, entry.kind):
+                return entry.figure
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values, without the pictures."""
+        figures = [
+            {"metric": entry.metric, "split": entry.split, "kind": entry.kind, **asdict(entry.figure)} for entry in self.entries
+        ]
+        parts = ("model", "settings", "machine", "versions")
+        return (
+            {"format": "ildm-evaluation", "version": 1} | {part: getattr(self, part) for part in parts} | {"figures": figures}
+        )
+
+    def to_markdown(self) -> str:
+        """The report as a short page: one table for each set."""
+        drawing = self.settings["drawing"]
+        lines = [
+            f"# Evaluation of {self.model['name']}",
+            "",
+            f"{drawing['sampler']}, {drawing['num_steps']} steps, guidance {drawing['guidance_scale']:g}, seeds from "
+            f"{drawing['seed']}, batches of {drawing['batch_size']}; {self.machine['device']}, {self.machine['system']}; "
+            + ", ".join(f"{name} {version}" for name, version in self.versions.items())
+            + f"; model sha256 {self.model['sha256'][:16]}.",
+            "",
+            "Brackets hold 95 % intervals, N is the number of images. KID-Lite0 and FD-Lite0 are measured in the features of "
+            "EfficientNet-Lite0 and are not comparable with a FID.",
+        ]
+        sets = dict.fromkeys((entry.split, entry.kind) for entry in self.entries)
+        for split, kind in sets:
+            chosen = [entry.figure for entry in self.entries if (entry.split, entry.kind) == (split, kind)]
+            lines += [
+                "",
+                f"## {split}: {_KINDS[kind]}",
+                "",
+                "| figure | N | model | beside it |",
+                "|---|---|---|---|",
+            ]
+            lines += [_row(figure) for figure in chosen]
+        return "\n".join(lines) + "\n"
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write `report.json`, `report.md` and, when images were drawn, `contact-sheet.png`; returns their paths.
+
+        Raises:
+            StorageError: when the disk is full or the folder may not be written.
+        """
+        written = [folder / "report.json", folder / "report.md"]
+        write_json(written[0], self.to_json())
+        with atomic_file(written[1]) as temporary:
+            temporary.write_text(self.to_markdown(), encoding="utf-8")
+        if self.pictures:
+            sheet = contact_sheet([(picture.prompt, picture.pixels) for picture in self.pictures])
+            written.append(folder / "contact-sheet.png")
+            with atomic_file(written[2]) as temporary:
+                sheet.save(temporary, format="PNG")
+        return written
+
+
+def _row(figure: Figure) -> str:
+    beside = "; ".join(f"{words} {_written(estimate)}" for words, estimate in figure.beside.items())
+    return f"| {figure.name} | {figure.estimate.count} | **{_written(figure.estimate)}** | {beside} |"
+
+
+def _written(estimate: Estimate) -> str:
+    if estimate.interval is None:
+        return _number(estimate.value)
+    low, high = estimate.interval
+    return f"{_number(estimate.value)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"

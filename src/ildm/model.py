@@ -1,0 +1,216 @@
+"""The method on one page: Model = autoencoder + denoiser + conditioner + path; `generate` draws from it.
+
+prompt -> conditioner -> conditioning -+
+                                       v
+seed -> noise -> sampler.step ( guided denoiser ) x num_steps -> latent -> autoencoder.decode -> image
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.conditioning.text import TextConditioner
+from ildm.core import extensions
+from ildm.core.device import pick_device, pick_dtype
+from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.manifest import Manifest
+from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
+from ildm.core.types import Conditioning, Denoiser, Latent
+from ildm.denoiser.guidance import Guided
+from ildm.denoiser.precondition import Preconditioned
+from ildm.denoiser.unet import UNet
+from ildm.diffusion.path import AnyPath
+from ildm.diffusion.schedule import Schedule, make_schedule
+from ildm.sampler.base import Sampler
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
+
+
+@dataclass
+class Model:
+    """A latent diffusion model, ready to draw.
+
+    `autoencoder`, `unet` and `conditioner` are modules on one device; latents between them are float32.
+    """
+
+    manifest: Manifest
+    autoencoder: Autoencoder
+    unet: UNet
+    conditioner: TextConditioner | None
+    path: AnyPath
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.unet.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format the networks compute in."""
+        return next(self.unet.parameters()).dtype
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The native (width, height) in pixels."""
+        return self.manifest.image_size
+
+    @property
+    def denoiser(self) -> Denoiser:
+        """The U-Net as a data estimator, without guidance."""
+        return Preconditioned(self._predict, self.path, self.manifest.prediction)
+
+    @property
+    def autoencoder_fingerprint(self) -> str:
+        """A hash of the first stage's weights and latent space: latents made by another one do not fit this model."""
+        return autoencoder_fingerprint(self.autoencoder)
+
+    def to(self, device: str | None = None, dtype: str | None = None) -> Model:
+        """Move all parts, in place. The first stage and the text encoder stay in float32 on a CPU."""
+        target = pick_device(device)
+        number_format = pick_dtype(dtype, target)
+        self.unet.to(target, number_format)
+        for part in (self.autoencoder, self.conditioner):
+            if part is not None:
+                part.to(target, torch.float32 if target.type == "cpu" else number_format)
+        return self
+
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
+        """The conditioning of prompts; an unconditional model takes only empty ones.
+
+        Raises:
+            ConfigError: for a prompt given to a model without a text encoder.
+        """
+        if self.conditioner is not None:
+            with torch.inference_mode():
+                return self.conditioner(prompts)
+        if any(prompts):
+            raise ConfigError(f"The model {self.manifest.name!r} has no text encoder, so it takes no prompt: leave it out.")
+        return Conditioning()
+
+    def schedule(self, num_steps: int | None = None) -> Schedule:
+        """The noise levels of a run, as the manifest's defaults say."""
+        defaults = self.manifest.defaults
+        return make_schedule(self.path, num_steps or defaults.num_steps, defaults.spacing, shift=defaults.shift)
+
+    def guided(self, negative: Conditioning, guidance_scale: float | None = None) -> Denoiser:
+        """The denoiser under classifier-free guidance."""
+        defaults = self.manifest.defaults
+        scale = defaults.guidance_scale if guidance_scale is None else guidance_scale
+        return Guided(self.denoiser, negative, scale, defaults.guidance_interval)
+
+    def sampler(self, name: str | None = None) -> Sampler:
+        """The sampler of that name, built in or from an extension; None = the manifest's default."""
+        return extensions.load("ildm.samplers", name or self.manifest.defaults.sampler)()
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompt: str | Sequence[str] = "",
+        *,
+        negative_prompt: str | Sequence[str] = "",
+        num_steps: int | None = None,
+        guidance_scale: float | None = None,
+        sampler: str | None = None,
+        seed: int | Sequence[int] | None = None,
+        initial_noise: Latent | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[PILImage.Image]:
+        """Draw one image per prompt and seed.
+
+        Args:
+            prompt: one, or a list; a single prompt serves every seed and the other way round.
+            negative_prompt: what to move away from; "" = the unconditional model.
+            num_steps, guidance_scale, sampler, width, height: None = the default in the model's manifest.
+            seed: one, or a list; None = drawn, one per image. Recorded in each image's `info["seed"]`.
+            initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of the seeds' own.
+            progress: called after each step with (done, all).
+
+        Returns:
+            RGB images; `info` holds prompt and seed.
+
+        Raises:
+            ConfigError: for an unknown sampler, a bad seed, or a prompt the model cannot take.
+            ShapeError: for a size not divisible by the stride, or lists of different lengths.
+        """
+        prompts, seeds = pair_up(prompt, seed)
+        negatives = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else list(negative_prompt)
+        if len(negatives) != len(prompts):
+            raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
+        solver = self.sampler(sampler)
+        denoiser = self.guided(self.condition(negatives), guidance_scale)
+        conditioning = self.condition(prompts)
+        noise = self._initial_noise(seeds, initial_noise, width, height)
+        state = solver.init(noise, self.schedule(num_steps), seeds)
+        while not state.done:
+            state = solver.step(state, lambda noised, t: denoiser(noised, t, conditioning))
+            if progress is not None:
+                progress(state.step, state.schedule.num_steps)
+        images = to_images(self.decode(state.latent))
+        for image, text, number in zip(images, prompts, seeds, strict=True):
+            image.info.update(prompt=text, seed=number)
+        return images
+
+    def encode(self, images: Tensor) -> Latent:
+        """Float32 latents of images (batch, 3, height, width) in [-1, 1], whatever format the first stage computes in."""
+        weight = self.autoencoder.last_layer
+        return self.autoencoder.encode(images.to(weight)).float()
+
+    def decode(self, latents: Latent) -> Tensor:
+        """Float32 images (batch, 3, height, width) in [-1, 1] of latents."""
+        weight = self.autoencoder.last_layer
+        return self.autoencoder.decode(latents.to(weight)).float()
+
+    def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
+        dtype = self.dtype
+        return self.unet(noised.to(dtype), time.to(dtype), conditioning.to(self.device, dtype))
+
+    def _initial_noise(self, seeds: Sequence[int], given: Latent | None, width: int | None, height: int | None) -> Latent:
+        native_width, native_height = self.image_size
+        shape = self.autoencoder.latent_space.grid(width or native_width, height or native_height)
+        if given is None:
+            return sample_noise(seeds, START_STREAM, shape, device=self.device)
+        if given.shape != (len(seeds), *shape):
+            raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
+        return given.to(self.device, torch.float32)
+
+
+def pair_up(prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> tuple[list[str], list[int]]:
+    """One prompt and one seed per image.
+
+    Raises:
+        ShapeError: when both are lists of different lengths, or a list is empty.
+    """
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    seeds = [seed] if isinstance(seed, int) else list(seed or [draw_seed() for _ in prompts])
+    if len(prompts) == 1:
+        prompts *= len(seeds)
+    if len(seeds) == 1:
+        seeds *= len(prompts)
+    if len(prompts) != len(seeds) or not prompts:
+        raise ShapeError(f"Prompts and seeds are paired up, but {len(prompts)} and {len(seeds)} came: give one, or as many.")
+    return prompts, [check_seed(number) for number in seeds]
+
+
+def to_images(images: Tensor) -> list[PILImage.Image]:
+    """Tensors (batch, 3, height, width) in [-1, 1] as RGB images."""
+    pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [PILImage.fromarray(image) for image in pixels]
+
+
+def autoencoder_fingerprint(autoencoder: Autoencoder) -> str:
+    """A SHA-256 over the weights, in float32, and the latent space."""
+    digest = hashlib.sha256(repr(autoencoder.latent_space).encode())
+    for name, tensor in sorted(autoencoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,35 @@
+"""Heun: second order, two evaluations a step (Karras 2022, algorithm 1 without churn)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ildm.core.types import Latent
+from ildm.sampler.base import Move, Sampler, denoise_at
+from ildm.sampler.state import Denoise, SamplerState
+
+
+@dataclass(frozen=True)
+class Heun(Sampler):
+    """The trapezoid rule on `d noised = data d alpha + noise d sigma`, in the path's own frame.
+
+    With alpha = 1 this is Karras' algorithm; on the straight line it is Heun's rule on the velocity. The last step, to
+    sigma = 0, is first order: nothing can be estimated there.
+    """
+
+    evaluations_per_step = 2
+
+    def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
+        """A first-order try, then the average of both ends."""
+        data = denoise_at(denoise, state.latent, move.t)
+        noise = move.noise_estimate(state.latent, data)
+        tried = move.first_order(data, noise)
+        if move.sigma_s == 0.0:
+            return tried, data, ()
+        data_there = denoise_at(denoise, tried, move.s)
+        noise_there = (tried - move.alpha_s * data_there) / move.sigma_s
+        rise, fall = move.alpha_s - move.alpha_t, move.sigma_s - move.sigma_t
+        latent = state.latent + 0.5 * rise * (data + data_there) + 0.5 * fall * (noise + noise_there)
+        return latent, data, ()

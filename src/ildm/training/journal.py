@@ -1,0 +1,90 @@
+"""What a run tells: a progress line, a metrics file, TensorBoard, and sample sheets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image as PILImage
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Journal:
+    """Writes `metrics.jsonl`, `samples/` and, where TensorBoard is installed, its event files; shows progress.
+
+    Args:
+        folder: of the stage.
+        title: shown before the bar.
+        num_steps: of the whole stage.
+        console: where progress goes; None = standard error.
+    """
+
+    def __init__(self, folder: Path, title: str, num_steps: int, console: Console | None = None) -> None:
+        self.folder = folder
+        self._console = console or Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._bar = self._progress.add_task(title, total=num_steps, figures="")
+        self._title = title
+        self._board = _tensorboard(folder)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._file = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Record averaged figures of the steps since the last call."""
+        record = {"step": step, "time": round(time.time(), 1)} | {
+            name: float(f"{value:.6g}") for name, value in figures.items()
+        }
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, step)
+        shown = f"loss {figures['loss']:.4g}  {figures['samples_per_second']:.1f} samples/s"
+        self._progress.update(self._bar, completed=step, figures=shown)
+        if not self._console.is_terminal:
+            self._console.print(f"{self._title}: step {step}, {shown}", highlight=False)
+
+    def show(self, step: int) -> None:
+        """Move the bar without figures."""
+        self._progress.update(self._bar, completed=step)
+
+    def say(self, sentence: str) -> None:
+        """One line above the bar."""
+        self._console.print(f"{self._title}: {sentence}", highlight=False)
+
+    def picture(self, step: int, sheet: PILImage.Image) -> None:
+        """Keep a sample sheet."""
+        folder = self.folder / "samples"
+        folder.mkdir(exist_ok=True)
+        sheet.save(folder / f"{step:08d}.png")
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # it is an extra
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,274 @@
+"""A whole run: stage one, latents, stage two, model. Every part is skipped when it is done, so the same command goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image as PILImage
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
+from ildm.checkpoint.native import path_to_json, save_native
+from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.config import to_json
+from ildm.core.device import describe
+from ildm.core.errors import ConfigError
+from ildm.core.files import write_json
+from ildm.core.manifest import LatentSpaceFields, Manifest
+from ildm.core.progress import steps_bar
+from ildm.core.types import Image, Latent
+from ildm.data.latents import LatentCache, encode_dataset
+from ildm.data.loader import batches
+from ildm.data.sample import ImageDataset
+from ildm.data.transforms import RandomCrop
+from ildm.denoiser.unet import UNet
+from ildm.model import Model, autoencoder_fingerprint
+from ildm.training.datasets import open_dataset
+from ildm.training.journal import Journal
+from ildm.training.loop import train
+from ildm.training.recipe import Recipe
+from ildm.training.run_state import RunState
+from ildm.training.sheet import paste_grid
+from ildm.training.stage_one import StageOne
+from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.stopping import Stop
+
+STATISTICS_BATCHES, PREVIEW_IMAGES, SHEET_PROMPTS = 32, 8, 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe at work in a folder.
+
+    Args:
+        recipe: resolved, overrides included.
+        folder: of the run; its state, samples and model are kept there.
+        device: to train on.
+        stop: asked between steps.
+        initial: a model whose weights both stages start from; its autoencoder is taken as it is.
+    """
+
+    recipe: Recipe
+    folder: Path
+    device: torch.device
+    stop: Stop
+    initial: Model | None = None
+
+    def __call__(self) -> Path | None:
+        """Train what is left to train.
+
+        Returns:
+            The finished (or, when stopped in stage two, the current) model's folder; None when stopped before there is one.
+
+        Raises:
+            ConfigError: when the folder belongs to a run with another configuration.
+        """
+        self._claim_folder()
+        dataset = open_dataset(self.recipe.data)
+        autoencoder = self._first_stage(dataset)
+        if autoencoder is None or self.stop.reason is not None:
+            return None
+        cache = self._latents(dataset, autoencoder)
+        if cache is None:
+            return None
+        self._second_stage(dataset, autoencoder, cache)
+        return self.model_folder
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the model is exported."""
+        return self.folder / "model"
+
+    def _claim_folder(self) -> None:
+        path, fields = self.folder / "recipe.json", json.loads(json.dumps(to_json(self.recipe)))
+        if not path.exists():
+            write_json(path, fields)
+            return
+        former = json.loads(path.read_text(encoding="utf-8"))
+        changed = [key for key in _differences(former, fields) if not key.endswith(_FREE_TO_CHANGE)]
+        if changed:
+            raise ConfigError(
+                f"The run in {self.folder} was begun with other settings ({', '.join(changed[:3])}): "
+                "take those, or choose another --name."
+            )
+        write_json(path, fields)
+
+    # --- stage one -------------------------------------------------------------------------------------------------
+
+    def _first_stage(self, dataset: ImageDataset) -> Autoencoder | None:
+        folder = self.folder / "autoencoder"
+        if folder.is_dir():
+            return load_autoencoder(folder).to(self.device)
+        if self.initial is not None:
+            if to_json(self.initial.autoencoder.config) != to_json(self.recipe.autoencoder):
+                raise ConfigError(
+                    f"The autoencoder of {self.initial.manifest.name!r} has another graph than the recipe's: "
+                    "take the recipe it was trained by, or train without --init-from."
+                )
+            save_autoencoder(self.initial.autoencoder, folder)
+            return load_autoencoder(folder).to(self.device)
+        config, stage = self.recipe.stage_one, self.folder / "stage_one"
+        if config.loop.steps == 0:
+            raise ConfigError("stage_one.loop.steps is 0, so there is no autoencoder: give one with --init-from MODEL.")
+        torch.manual_seed(config.seed)
+        autoencoder = Autoencoder(self.recipe.autoencoder).to(self.device)
+        preview = torch.stack([_image(dataset, index) for index in range(PREVIEW_IMAGES)])
+        task = StageOne(config, autoencoder, lambda position: self._images(dataset, position), preview)
+        with Journal(stage, "autoencoder", config.loop.steps) as journal:
+            state = train(task, config.loop, stage, journal=journal, stop=self.stop)
+        if state.step < config.loop.steps:
+            return None
+        finished = task.ema.shadow
+        finished.fit_latent_space([batch.to(self.device) for batch in self._whole_images(dataset)])
+        save_autoencoder(finished, folder)
+        return load_autoencoder(folder).to(self.device)
+
+    def _images(self, dataset: ImageDataset, position: int) -> Iterator[Image]:
+        config = self.recipe.stage_one
+        transform = None if config.crop is None else RandomCrop(config.crop)
+        stream = batches(
+            dataset, config.batch_size, seed=config.seed, start=position, workers=self.recipe.workers, transform=transform
+        )
+        return (batch.images for batch in stream)
+
+    def _whole_images(self, dataset: ImageDataset) -> Iterator[Image]:
+        stream = batches(dataset, self.recipe.stage_one.batch_size, seed=self.recipe.stage_one.seed + 1)
+        return (next(stream).images for _ in range(STATISTICS_BATCHES))
+
+    # --- latents ---------------------------------------------------------------------------------------------------
+
+    def _latents(self, dataset: ImageDataset, autoencoder: Autoencoder) -> LatentCache | None:
+        fingerprint, folder = autoencoder_fingerprint(autoencoder), self.folder / "latents"
+
+        @torch.inference_mode()
+        def encode(images: Image) -> Latent:
+            return autoencoder.encode(images.to(self.device))
+
+        def progress(done: int, total: int) -> None:
+            bar(done, total)
+            if self.stop.reason is not None and done < total:
+                raise _StoppedError
+
+        try:
+            with steps_bar("encoding") as bar:
+                limit, workers = self.recipe.num_latents or None, self.recipe.workers
+                encode_dataset(dataset, encode, fingerprint, folder, limit=limit, workers=workers, progress=progress)
+        except _StoppedError:
+            return None
+        return LatentCache(folder, fingerprint)
+
+    # --- stage two -------------------------------------------------------------------------------------------------
+
+    def _second_stage(self, dataset: ImageDataset, autoencoder: Autoencoder, cache: LatentCache) -> RunState:
+        config, stage = self.recipe.stage_two, self.folder / "stage_two"
+        networks = self._networks(cache, autoencoder)
+
+        def stream(position: int) -> Iterator[CaptionedLatents]:
+            stream = cache.batches(config.batch_size, seed=config.seed, start=position)
+            return ((batch.latents, batch.captions) for batch in stream)
+
+        prompts = list(self.recipe.prompts) or [dataset[index].captions[0] for index in range(SHEET_PROMPTS)]
+
+        def draw(averaged: Networks) -> PILImage.Image:
+            model = self._model(averaged, autoencoder)
+            if model.conditioner is None:
+                return paste_grid(model.generate(seed=list(range(SHEET_PROMPTS))), columns=8)
+            return paste_grid(model.generate(prompts, seed=list(range(len(prompts)))), columns=8)
+
+        def export(averaged: Networks, state: RunState) -> None:
+            save_native(self._model(averaged, autoencoder, state), self.model_folder, dtype=torch.float16)
+
+        task = StageTwo(config, networks, stream, draw, export)
+        with Journal(stage, "denoiser", config.loop.steps) as journal:
+            return train(task, config.loop, stage, journal=journal, stop=self.stop)
+
+    def _networks(self, cache: LatentCache, autoencoder: Autoencoder) -> Networks:
+        torch.manual_seed(self.recipe.stage_two.seed)
+        text, channels = self.recipe.text, autoencoder.config.latent_channels
+        conditioner = None
+        if text is not None:
+            initial = None if self.initial is None else self.initial.conditioner
+            tokenizer = self._tokenizer(cache) if initial is None else initial.tokenizer
+            conditioner = TextConditioner(text, tokenizer)
+        graph = replace(
+            self.recipe.denoiser,
+            in_channels=channels,
+            out_channels=channels,
+            context_width=None if text is None else text.width,
+            pooled_width=text.width if text is not None and text.pooled else None,
+        )
+        networks = Networks(UNet(graph), conditioner).to(self.device)
+        if self.initial is not None:
+            _copy_weights(Networks(self.initial.unet, self.initial.conditioner), networks, self.initial.manifest.name)
+        return networks
+
+    def _tokenizer(self, cache: LatentCache) -> Tokenizer:
+        text, path = self.recipe.text, self.folder / "tokenizer.json"
+        assert text is not None
+        if not path.is_file():
+            captions = (caption for index in range(len(cache)) for caption in cache.captions(index))
+            trained = Tokenizer.train(captions, vocabulary_size=text.vocabulary_size, max_tokens=text.max_tokens)
+            path.write_text(trained.to_json(), encoding="utf-8")
+        return Tokenizer.from_file(path, text.max_tokens)
+
+    def _model(self, networks: Networks, autoencoder: Autoencoder, state: RunState | None = None) -> Model:
+        recipe = self.recipe
+        size = getattr(recipe.data, "size", 0)
+        space = autoencoder.latent_space
+        manifest = Manifest(
+            name=recipe.name,
+            summary=recipe.summary,
+            licence=recipe.licence,
+            attribution=recipe.attribution,
+            image_size=(size, size),
+            prediction=recipe.stage_two.prediction,
+            path=path_to_json(recipe.stage_two.path),
+            latent_space=LatentSpaceFields(channels=space.channels, stride=space.stride, scale=space.scale, shift=space.shift),
+            autoencoder=to_json(autoencoder.config),
+            denoiser=to_json(networks.unet.config),
+            text=None if networks.conditioner is None else to_json(networks.conditioner.config),
+            defaults=recipe.sampling.defaults(),
+            concepts=tuple(getattr(recipe.data, "concepts", None) or ()),
+            training={
+                "recipe": to_json(recipe),
+                "device": describe(self.device),
+                "stage_two_steps": 0 if state is None else state.step,
+                "stage_two_hours": 0.0 if state is None else round(state.seconds / 3600, 3),
+                "started_from": None if self.initial is None else self.initial.manifest.name,
+            },
+        )
+        return Model(manifest, autoencoder, networks.unet, networks.conditioner, recipe.stage_two.path)
+
+
+class _StoppedError(Exception):
+    """Leaves the encoder between two batches."""
+
+
+_FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
+
+
+def _differences(a: object, b: object, where: str = "") -> list[str]:
+    """The dotted keys at which two JSON values differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = sorted({*a, *b})
+        return [found for key in keys for found in _differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))]
+    return [] if a == b else [where]
+
+
+def _image(dataset: ImageDataset, index: int) -> torch.Tensor:
+    return dataset[index].image.float() / 127.5 - 1.0
+
+
+def _copy_weights(source: Networks, target: Networks, name: str) -> None:
+    try:
+        target.load_state_dict({key: value.float() for key, value in source.state_dict().items()})
+    except RuntimeError as error:
+        raise ConfigError(
+            f"The networks of {name!r} have another graph than the recipe's: take the recipe it was trained by, "
+            "or train without --init-from."
+        ) from error

@@ -1,0 +1,67 @@
+"""The exact state of a training run on disk, written in one step, with a former one kept."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ildm.core.errors import CheckpointError
+from ildm.core.files import atomic_file
+
+LATEST, FORMER = "state.pt", "state.former.pt"
+
+
+@dataclass
+class RunState:
+    """Where a run stands.
+
+    Args:
+        step: how many are done.
+        position: how many samples were drawn from the data; past a roll-back it is ahead of `step * batch_size`.
+        rollbacks: how often a collapse was undone.
+        seconds: spent training so far, over all sittings.
+        task: what `Task.state` returned.
+    """
+
+    step: int
+    position: int
+    rollbacks: int
+    seconds: float
+    task: dict[str, Any]
+
+
+def save_state(folder: Path, state: RunState) -> None:
+    """Write the state; the one before it stays beside it.
+
+    Raises:
+        StorageError: when the disk is full; both former states are untouched.
+    """
+    latest, former = folder / LATEST, folder / FORMER
+    with atomic_file(latest) as temporary:
+        torch.save(vars(state) | {"generator": torch.get_rng_state()}, temporary)
+        if latest.exists():
+            latest.replace(former)
+
+
+def load_state(folder: Path) -> RunState | None:
+    """The latest state, or the former one when the latest is damaged; None when the run is new.
+
+    Raises:
+        CheckpointError: when there are states and none can be read.
+    """
+    found = [folder / name for name in (LATEST, FORMER) if (folder / name).is_file()]
+    for path in found:
+        try:
+            fields = torch.load(path, map_location="cpu", weights_only=True)
+            torch.set_rng_state(fields.pop("generator"))
+            return RunState(**fields)
+        except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile):
+            continue
+    if found:
+        raise CheckpointError(f"No training state in {folder} can be read: remove the folder to begin again.")
+    return None

@@ -1,0 +1,179 @@
+"""Stage one: the autoencoder learns to reconstruct, a discriminator learns to tell (Rombach 2022, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.discriminator import PatchDiscriminator
+from ildm.autoencoder.loss import (
+    NegativeLogLikelihood,
+    ReconstructionLossConfig,
+    adaptive_weight,
+    discriminator_accuracy,
+    hinge_loss,
+)
+from ildm.autoencoder.perceptual import perceptual_distance
+from ildm.core.randomness import generator, step_stream
+from ildm.core.types import Image
+from ildm.training.collapse import CollapseGuard
+from ildm.training.ema import EMA
+from ildm.training.loop import LoopConfig
+from ildm.training.optimizer import Optimizer, OptimizerConfig
+from ildm.training.precision import Precision, autocast
+from ildm.training.run_state import RunState
+from ildm.training.sheet import contact_sheet
+from ildm.training.task import Metrics
+
+ImageBatches = Callable[[int], Iterator[Image]]
+"""From a data position, batches of images (batch, 3, height, width) in [-1, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOneConfig:
+    """How the autoencoder is trained.
+
+    Args:
+        loop: length and records.
+        optimizer: of the autoencoder and its learned `logvar`.
+        discriminator_optimizer: of the discriminator.
+        loss: the terms and their weights.
+        batch_size: images per step.
+        crop: side of the random crops trained on, pixels; None = whole images.
+        precision: of the forward pass; weights stay float32.
+        ema_decay: of the exported weights.
+        discriminator_channels, discriminator_layers: see `PatchDiscriminator`.
+        seed: of posterior samples and data order.
+    """
+
+    loop: LoopConfig
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=4e-4, betas=(0.5, 0.9), warmup_steps=200, decay="cosine")
+    discriminator_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.9), warmup_steps=0)
+    loss: ReconstructionLossConfig = field(default_factory=ReconstructionLossConfig)
+    batch_size: int = 32
+    crop: int | None = None
+    precision: Precision = "bfloat16"
+    ema_decay: float = 0.999
+    discriminator_channels: int = 32
+    discriminator_layers: int = 2
+    seed: int = 0
+
+
+class StageOne:
+    """A `Task`: one step updates the autoencoder, then the discriminator.
+
+    Args:
+        autoencoder: trained in place.
+        batches: the data.
+        preview: images for the sample sheet.
+    """
+
+    def __init__(
+        self,
+        config: StageOneConfig,
+        autoencoder: Autoencoder,
+        batches: ImageBatches,
+        preview: Image,
+    ) -> None:
+        self.config = config
+        self.autoencoder = autoencoder
+        self.batches = batches
+        self._preview = preview
+        device = autoencoder.last_layer.device
+        loss = config.loss
+        self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
+        self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
+        trained = [*autoencoder.parameters(), self.likelihood.logvar]
+        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
+        self._critic_optimizer = Optimizer(self.discriminator.parameters(), config.discriminator_optimizer, config.loop.steps)
+        self.ema = EMA(autoencoder, config.ema_decay)
+        self._guard = CollapseGuard()
+
+    @property
+    def batch_size(self) -> int:
+        """Images per step."""
+        return self.config.batch_size
+
+    def train_step(self, step: int, batch: Image) -> Metrics:
+        """One update of the autoencoder and, once it takes part, one of the discriminator."""
+        images = batch.to(self.autoencoder.last_layer.device)
+        scale = self.config.loss.discriminator_scale(step)
+        with autocast(self.config.precision, images.device):
+            posterior = self.autoencoder.posterior(images)
+            raw = posterior.sample(self._noise(step, posterior.mode))
+            reconstructions = self.autoencoder.reconstruct(raw)
+        loss, metrics = self.likelihood(reconstructions.float(), images)
+        penalty = posterior.penalty().float().mean()
+        total = loss + self.config.loss.penalty_weight * penalty
+        if scale > 0.0:
+            generator_loss, weight = self._generator_terms(reconstructions, loss)
+            total = total + scale * self.config.loss.discriminator_weight * weight * generator_loss
+            metrics["adaptive_weight"] = weight
+        metrics["gradient_norm"] = self._optimizer.update(total, step)
+        metrics |= {"loss": total, "penalty": penalty}
+        if scale > 0.0:
+            metrics |= self._train_discriminator(step, images, reconstructions.detach())
+        self.ema.update(self.autoencoder, step)
+        return metrics
+
+    def state(self) -> dict[str, Any]:
+        """Weights, optimizers and the average."""
+        return {
+            "autoencoder": self.autoencoder.state_dict(),
+            "logvar": self.likelihood.logvar.detach(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimizer": self._optimizer.inner.state_dict(),
+            "critic_optimizer": self._critic_optimizer.inner.state_dict(),
+            "ema": self.ema.shadow.state_dict(),
+            "guard": self._guard.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.autoencoder.load_state_dict(state["autoencoder"])
+        with torch.no_grad():
+            self.likelihood.logvar.copy_(state["logvar"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self._optimizer.inner.load_state_dict(state["optimizer"])
+        self._critic_optimizer.inner.load_state_dict(state["critic_optimizer"])
+        self.ema.shadow.load_state_dict(state["ema"])
+        self._guard.load_state(state["guard"])
+
+    @torch.inference_mode()
+    def sample_sheet(self) -> PILImage.Image:
+        """Images above their reconstructions."""
+        model = self.ema.shadow
+        images = self._preview.to(model.last_layer.device)
+        rebuilt = model.reconstruct(model.posterior(images).mode).clamp(-1, 1)
+        return contact_sheet(torch.cat([images, rebuilt]), columns=len(images))
+
+    def export(self, state: RunState) -> None:
+        """An autoencoder is of no use to others before its latent space is fitted, at the end."""
+
+    def judge(self, metrics: dict[str, float]) -> str | None:
+        """Watch the discriminator and the reconstructions."""
+        return self._guard.judge(metrics)
+
+    def _noise(self, step: int, like: Tensor) -> Tensor:
+        drawn = torch.randn(like.shape, generator=generator(self.config.seed, step_stream(step)))
+        return drawn.to(like.device, like.dtype)
+
+    def _generator_terms(self, reconstructions: Tensor, likelihood: Tensor) -> tuple[Tensor, Tensor]:
+        self.discriminator.requires_grad_(False)
+        with autocast(self.config.precision, reconstructions.device):
+            generator_loss = -self.discriminator(reconstructions).float().mean()
+        self.discriminator.requires_grad_(True)
+        return generator_loss, adaptive_weight(likelihood, generator_loss, self.autoencoder.last_layer)
+
+    def _train_discriminator(self, step: int, images: Image, fakes: Tensor) -> Metrics:
+        with autocast(self.config.precision, images.device):
+            real, fake = self.discriminator(images).float(), self.discriminator(fakes).float()
+        loss = hinge_loss(real, fake)
+        self._critic_optimizer.update(loss, step)
+        return {"discriminator_loss": loss, "discriminator_accuracy": discriminator_accuracy(real, fake)}

@@ -1,0 +1,162 @@
+"""Stage two: the U-Net and the text encoder learn together to denoise latents (Rombach 2022, eq. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image as PILImage
+from torch import Tensor, nn
+
+from ildm.conditioning.dropout import drop_prompts
+from ildm.conditioning.text import TextConditioner
+from ildm.core.randomness import generator, step_stream
+from ildm.core.types import Conditioning, Latent
+from ildm.denoiser.unet import UNet
+from ildm.diffusion.path import AnyPath, LinearInterpolation, add_noise
+from ildm.diffusion.prediction import Prediction, target
+from ildm.diffusion.weighting import LossWeighting, TimeDistribution
+from ildm.training.ema import EMA
+from ildm.training.loop import LoopConfig
+from ildm.training.optimizer import Optimizer, OptimizerConfig
+from ildm.training.precision import Precision, autocast
+from ildm.training.run_state import RunState
+from ildm.training.task import Metrics
+
+CaptionedLatents = tuple[Latent, Sequence[str]]
+LatentBatches = Callable[[int], Iterator[CaptionedLatents]]
+"""From a data position, batches of normalised latents with a caption each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageTwoConfig:
+    """How the denoiser is trained.
+
+    Args:
+        loop: length and records.
+        optimizer: of the U-Net and the text encoder.
+        path: from data to noise.
+        prediction: what the network learns to say.
+        times: where training times are drawn.
+        weighting: how much each time counts.
+        dropout: share of captions replaced by the empty one.
+        batch_size: latents per step.
+        precision: of the forward pass; weights stay float32.
+        ema_decay: of the weights that are sampled and exported.
+        seed: of noise, times, dropout and data order.
+    """
+
+    loop: LoopConfig
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=5e-4, weight_decay=0.01, warmup_steps=500)
+    path: AnyPath = LinearInterpolation()
+    prediction: Prediction = "velocity"
+    times: TimeDistribution = TimeDistribution(kind="logit-normal")
+    weighting: LossWeighting = LossWeighting()
+    dropout: float = 0.1
+    batch_size: int = 64
+    precision: Precision = "bfloat16"
+    ema_decay: float = 0.9995
+    seed: int = 0
+
+
+class Networks(nn.Module):
+    """What stage two trains: the denoising network and, when there is text, its encoder."""
+
+    def __init__(self, unet: UNet, conditioner: TextConditioner | None) -> None:
+        super().__init__()
+        self.unet = unet
+        self.conditioner = conditioner
+
+    def condition(self, captions: Sequence[str]) -> Conditioning:
+        """The conditioning of captions; empty where there is no text encoder."""
+        return Conditioning() if self.conditioner is None else self.conditioner(captions)
+
+
+class StageTwo:
+    """A `Task`: one step is one batch of eq. 3.
+
+    Args:
+        networks: trained in place.
+        batches: the data.
+        draw: makes a sample sheet with the averaged networks.
+        export: called with the averaged networks whenever a state was saved.
+    """
+
+    def __init__(
+        self,
+        config: StageTwoConfig,
+        networks: Networks,
+        batches: LatentBatches,
+        draw: Callable[[Networks], PILImage.Image | None],
+        export: Callable[[Networks, RunState], None],
+    ) -> None:
+        self.config = config
+        self.networks = networks
+        self.batches = batches
+        self._draw, self._export = draw, export
+        self._optimizer = Optimizer(networks.parameters(), config.optimizer, config.loop.steps)
+        self.ema = EMA(networks, config.ema_decay)
+
+    @property
+    def batch_size(self) -> int:
+        """Latents per step."""
+        return self.config.batch_size
+
+    def train_step(self, step: int, batch: CaptionedLatents) -> Metrics:
+        """One update on one batch; everything random derives from (seed, step)."""
+        latents, captions = batch
+        loss = denoising_loss(self.networks, self.config, latents, captions, generator(self.config.seed, step_stream(step)))
+        norm = self._optimizer.update(loss, step)
+        self.ema.update(self.networks, step)
+        return {"loss": loss, "gradient_norm": norm}
+
+    def state(self) -> dict[str, Any]:
+        """Weights, optimizer and average."""
+        return {
+            "networks": self.networks.state_dict(),
+            "optimizer": self._optimizer.inner.state_dict(),
+            "ema": self.ema.shadow.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.networks.load_state_dict(state["networks"])
+        self._optimizer.inner.load_state_dict(state["optimizer"])
+        self.ema.shadow.load_state_dict(state["ema"])
+
+    def sample_sheet(self) -> PILImage.Image | None:
+        """A few prompts drawn with the averaged networks."""
+        return self._draw(self.ema.shadow)
+
+    def export(self, state: RunState) -> None:
+        """Write the averaged networks."""
+        self._export(self.ema.shadow, state)
+
+    def judge(self, metrics: dict[str, float]) -> str | None:  # noqa: ARG002
+        """A regression does not collapse; a loss that is no number is the loop's concern."""
+        return None
+
+
+def denoising_loss(
+    networks: Networks, config: StageTwoConfig, latents: Latent, captions: Sequence[str], random: torch.Generator
+) -> Tensor:
+    """Eq. 3 on one batch: the weighted squared error of the network's prediction.
+
+    Args:
+        latents: (batch, channels, height, width), normalised.
+        captions: one per latent; dropped here at the configured rate.
+        random: of times, noise and dropout, on the CPU.
+    """
+    device = next(networks.parameters()).device
+    prompts = drop_prompts(captions, config.dropout, random)
+    t = config.times.sample(len(latents), random).double()
+    noise = torch.randn(latents.shape, generator=random).to(device)
+    latents = latents.to(device)
+    noised = add_noise(config.path, latents, noise, t)
+    wanted = target(config.path, config.prediction, latents, noise, t)
+    with autocast(config.precision, device):
+        output = networks.unet(noised, config.path.network_time(t).to(noised), networks.condition(prompts))
+    error = (output.float() - wanted).square().mean(dim=(1, 2, 3))
+    return (config.weighting(config.path, config.prediction, t).to(error) * error).mean()

@@ -1,0 +1,140 @@
+from itertools import islice
+
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d
+
+from ildm.core.errors import DataError, StorageError
+from ildm.data import latents
+from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
+from ildm.data.latents import LatentCache, encode_dataset
+from ildm.data.loader import batches
+
+MAKER = "0123456789abcdef"
+
+
+class Encoder:
+    """Averages 8x8 pixels, and counts or breaks off."""
+
+    def __init__(self, breaks_after=None):
+        self.images = 0
+        self.breaks_after = breaks_after
+
+    def __call__(self, images):
+        self.images += len(images)
+        if self.breaks_after is not None and self.images > self.breaks_after:
+            raise KeyboardInterrupt
+        return avg_pool2d(images, 8)
+
+
+@pytest.fixture(autouse=True)
+def short_shards(monkeypatch):
+    monkeypatch.setattr(latents, "_SHARD", 16)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return EmojiScenes(EmojiScenesConfig(size=64, sprites="sample", length=40))
+
+
+@pytest.fixture
+def folder(scenes, tmp_path):
+    return encode_dataset(scenes, Encoder(), MAKER, tmp_path / "latents", batch_size=6)
+
+
+def test_latents_and_wordings_come_back(scenes, folder):
+    cache = LatentCache(folder, MAKER)
+    assert (len(cache), cache.shape) == (40, (3, 8, 8))
+    for index in (0, 15, 16, 39):
+        expected = avg_pool2d(scenes[index].image.float() / 127.5 - 1, 8)
+        assert torch.allclose(cache.latent(index), expected, atol=1e-3)
+        assert cache.captions(index) == scenes[index].captions
+    with pytest.raises(IndexError):
+        cache.latent(40)
+
+
+def test_batches_have_the_loaders_order_and_captions(scenes, folder):
+    cache = LatentCache(folder)
+    encoded = list(islice(cache.batches(7, seed=3), 12))
+    for ours, theirs in zip(encoded, batches(scenes, 7, seed=3), strict=False):
+        assert (ours.indices, ours.captions, ours.position) == (theirs.indices, theirs.captions, theirs.position)
+    resumed = next(cache.batches(7, seed=3, start=encoded[8].next_position))
+    assert torch.equal(resumed.latents, encoded[9].latents)
+    assert resumed.captions == encoded[9].captions
+    assert resumed.latents.dtype == torch.float32
+
+
+def test_encoding_goes_on_where_it_stopped(scenes, folder, tmp_path):
+    broken = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        encode_dataset(scenes, Encoder(breaks_after=30), MAKER, broken, batch_size=6)
+    with pytest.raises(DataError, match="Only 16 of 40 samples"):
+        LatentCache(broken)
+    rest = Encoder()
+    done = []
+    encode_dataset(scenes, rest, MAKER, broken, batch_size=6, progress=lambda now, total: done.append((now, total)))
+    assert rest.images == 24
+    assert done[-1] == (40, 40)
+    assert [record["files"] for record in LatentCache(broken).manifest["shards"]] == [
+        record["files"] for record in LatentCache(folder).manifest["shards"]
+    ]
+    again = Encoder()
+    encode_dataset(scenes, again, MAKER, broken)
+    assert again.images == 0
+
+
+def test_only_a_part_may_be_encoded(scenes, tmp_path):
+    assert len(LatentCache(encode_dataset(scenes, Encoder(), MAKER, tmp_path / "part", limit=20, workers=1))) == 20
+
+
+def test_another_autoencoder_is_refused(folder):
+    with pytest.raises(DataError, match=r"made by the autoencoder 0123456789ab, but this model's is ffff"):
+        LatentCache(folder, "ffffffffffff")
+
+
+def test_a_folder_of_other_latents_is_left_alone(scenes, folder):
+    other = EmojiScenes(EmojiScenesConfig(size=64, sprites="sample", length=40, seed=1))
+    with pytest.raises(DataError, match="another data set"):
+        encode_dataset(other, Encoder(), MAKER, folder)
+    with pytest.raises(DataError, match="another autoencoder"):
+        encode_dataset(scenes, Encoder(), "another", folder)
+    assert len(LatentCache(folder, MAKER)) == 40
+
+
+@pytest.mark.parametrize("kind", ["latents", "text", "ends", "wordings"])
+def test_damaged_shards_are_found(folder, kind):
+    path = folder / f"00001.{kind}.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"00001\.{kind}\.npy is damaged"):
+        LatentCache(folder)
+    path.unlink()
+    with pytest.raises(DataError, match="is missing"):
+        LatentCache(folder)
+
+
+def test_what_is_no_cache_is_told_plainly(folder, tmp_path):
+    with pytest.raises(DataError, match="holds no encoded data"):
+        LatentCache(tmp_path)
+    (folder / "manifest.json").write_text('{"format": "other"}')
+    with pytest.raises(DataError, match="'other'"):
+        LatentCache(folder)
+    (folder / "manifest.json").write_text('{"format"')
+    with pytest.raises(DataError, match="damaged"):
+        LatentCache(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e6])
+def test_latents_that_float16_cannot_hold_are_refused(scenes, tmp_path, value):
+    with pytest.raises(DataError, match="not finite in float16"):
+        encode_dataset(scenes, lambda images: avg_pool2d(images, 8) * 0 + value, MAKER, tmp_path / "latents")
+
+
+def test_a_full_disk_keeps_finished_shards(scenes, small_disk):
+    folder = small_disk(1) / "latents"
+    big = Encoder()
+    with pytest.raises(StorageError, match="No room left"):
+        # 16 samples of 3 x 64 x 64 halves are 393 KB: the third shard finds no room
+        encode_dataset(scenes, lambda images: big(images).repeat(1, 1, 8, 8), MAKER, folder, batch_size=8)
+    assert sorted(path.name for path in folder.glob("*.latents.npy")) == ["00000.latents.npy", "00001.latents.npy"]

@@ -1,0 +1,148 @@
+"""The pages cannot drift: every link leads somewhere, and every command they show is one that the program takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+LoadScript = Callable[[Path], ModuleType]
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE_COMMAND = re.compile(r"`ildm ([a-z][a-z-]*)")
+INLINE_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)[` ]")
+
+
+@pytest.fixture(scope="module")
+def pages(repository: Path) -> dict[Path, str]:
+    found = [repository / "README.md", repository / "CHANGELOG.md", *sorted((repository / "docs").rglob("*.md"))]
+    return {page: page.read_text(encoding="utf-8") for page in found}
+
+
+@pytest.fixture(scope="module")
+def program() -> Any:
+    """The command line with every command's work taken out: what remains reads its arguments and judges them."""
+    from ildm.cli.main import app
+
+    whole = typer.main.get_command(app)
+
+    def take_work_out(command: Any) -> None:
+        for inner in getattr(command, "commands", {}).values():
+            take_work_out(inner)
+        if not hasattr(command, "commands"):
+            command.callback = lambda **_: None
+
+    take_work_out(whole)
+    return whole
+
+
+def shell_lines(text: str) -> list[str]:
+    """The commands in a page's shell blocks, continued lines joined."""
+    blocks = [body for language, body in FENCE.findall(text) if language == "sh"]
+    joined = "\n".join(blocks).replace("\\\n", " ")
+    return [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def ildm_arguments(line: str) -> list[str] | None:
+    """What follows `ildm` in a line that runs it, without a trailing comment."""
+    words = shlex.split(line, comments=True)
+    if words and Path(words[0]).name == "ildm":
+        return words[1:]
+    return words[3:] if words[1:3] == ["-m", "ildm"] else None
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_relative_link_leads_somewhere(pages: dict[Path, str]) -> None:
+    broken = []
+    for page, text in pages.items():
+        for link in LINK.findall(FENCE.sub("", text)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, _, anchor = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+                broken.append(f"{page.name}: {link}")
+    assert not broken
+
+
+def test_every_page_can_be_reached(pages: dict[Path, str], repository: Path) -> None:
+    linked = {(page.parent / link.partition("#")[0]).resolve() for page, text in pages.items() for link in LINK.findall(text)}
+    assert {page for page in pages if page not in linked} <= {repository / "README.md"}
+
+
+def test_every_command_line_shown_is_taken(pages: dict[Path, str], program: Any) -> None:
+    refused, shown = [], 0
+    for page, text in pages.items():
+        for line in shell_lines(text):
+            arguments = ildm_arguments(line)
+            if arguments is None or "--help" in arguments:
+                continue
+            shown += 1
+            try:
+                program.main(arguments, prog_name="ildm", standalone_mode=False)
+            except Exception as error:
+                refused.append(f"{page.name}: {line}: {error}")
+    assert not refused, "\n".join(refused)
+    assert shown > 5
+
+
+def test_every_training_run_shown_has_a_recipe_and_keys_that_exist(pages: dict[Path, str]) -> None:
+    from ildm.cli.main import app
+
+    lines = [line for text in pages.values() for line in shell_lines(text) if (ildm_arguments(line) or [""])[0] == "train"]
+    assert lines
+    for line in lines:
+        result = CliRunner().invoke(app, [*(ildm_arguments(line) or ()), "--show"])
+        assert result.exit_code == 0, f"{line}: {result.exception}"
+
+
+def test_a_wrong_command_line_would_be_refused(program: Any) -> None:
+    for line in ("paint cat", "generate cat --no-such-option 3", "generate cat --seed seven"):
+        with pytest.raises(Exception, match=r"No such|valid"):
+            program.main(line.split(), prog_name="ildm", standalone_mode=False)
+
+
+def test_every_command_is_in_the_guide(pages: dict[Path, str], program: Any) -> None:
+    by_hand = "\n".join(text for page, text in pages.items() if page.name not in ("commands.md", "CHANGELOG.md"))
+    assert not [name for name, command in program.commands.items() if not command.hidden and f"ildm {name}" not in by_hand]
+
+
+def test_every_name_in_running_text_exists(pages: dict[Path, str], program: Any, repository: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (repository / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page, text in pages.items():
+        assert set(INLINE_COMMAND.findall(text)) <= set(program.commands), page.name
+        made = set(INLINE_MAKE.findall("\n".join(re.findall(r"`[^`\n]+`", text))))
+        assert made <= targets, page.name
+
+
+def test_the_page_of_commands_is_up_to_date(repository: Path, load_script: LoadScript) -> None:
+    generator = load_script(repository / "tools/commands_page.py")
+    assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), "docs/commands.md is out of date: run make docs"
+
+
+def test_every_python_example_can_be_read(pages: dict[Path, str]) -> None:
+    for page, text in pages.items():
+        for language, body in FENCE.findall(text):
+            if language == "python":
+                compile(body, page.name, "exec")
+
+
+def test_the_first_example_runs(pages: dict[Path, str], repository: Path, tmp_path: Path) -> None:
+    example = next(body for language, body in FENCE.findall(pages[repository / "README.md"]) if language == "python")
+    result = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["picture-0.png", "picture-1.png"]

@@ -1,0 +1,64 @@
+"""Both stages at toy size, on the sprites inside the package."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.denoiser.unet import UNet
+from ildm.recipes.emoji_tiny import recipe
+from ildm.training.stage_one import StageOne
+from ildm.training.stage_two import Networks, StageTwo
+
+CAPTIONS = ("a red rose", "a blue key", "a small house", "some grapes on a table")
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    return recipe()
+
+
+def build_stage_one(tiny, **changes):
+    """Stage one on images that depend on the position alone; the discriminator takes part from step 3."""
+    loss = replace(tiny.stage_one.loss, discriminator_start=3, discriminator_ramp=2)
+    config = replace(tiny.stage_one, loss=loss, **changes)
+    torch.manual_seed(0)
+
+    def batches(position):
+        while True:
+            yield torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(position)) * 2 - 1
+            position += 8
+
+    return StageOne(config, Autoencoder(tiny.autoencoder), batches, torch.zeros(2, 3, 32, 32))
+
+
+def build_stage_two(tiny, latents=None, **changes):
+    """Stage two on given latents, or on some that depend on the position alone."""
+    config = replace(tiny.stage_two, **changes)
+    torch.manual_seed(0)
+    tokenizer = Tokenizer.train(CAPTIONS, vocabulary_size=300, max_tokens=16)
+    conditioner = TextConditioner(replace(tiny.text, max_tokens=16), tokenizer)
+    graph = replace(tiny.denoiser, context_width=tiny.text.width, pooled_width=tiny.text.width)
+
+    def batches(position):
+        while True:
+            drawn = torch.randn(config.batch_size, 4, 8, 8, generator=torch.Generator().manual_seed(position))
+            yield drawn if latents is None else latents, [CAPTIONS[index % 4] for index in range(config.batch_size)]
+            position += config.batch_size
+
+    return StageTwo(config, Networks(UNet(graph), conditioner), batches, lambda _: None, lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def stage_one(tiny):
+    """Makes toy stage ones."""
+    return lambda **changes: build_stage_one(tiny, **changes)
+
+
+@pytest.fixture(scope="session")
+def stage_two(tiny):
+    """Makes toy stage twos."""
+    return lambda latents=None, **changes: build_stage_two(tiny, latents, **changes)

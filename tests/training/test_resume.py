@@ -1,0 +1,115 @@
+"""Ten steps are five, a stop, and five more: bit for bit, in both stages."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ildm.training.journal import Journal
+from ildm.training.loop import LoopConfig, train
+from ildm.training.run_state import FORMER, LATEST, load_state
+from ildm.training.stopping import Stop
+
+
+class StopAfter(Stop):
+    """Stops once a task has done so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    @property
+    def reason(self):
+        self.left -= 1
+        return "test" if self.left < 0 else None
+
+
+def run(task, folder, steps, stop=None):
+    with Journal(folder, "test", steps) as journal:
+        return train(task, LoopConfig(steps=steps, log_every=2), folder, journal=journal, stop=stop or Stop())
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+@pytest.mark.parametrize("stage", ["stage_one", "stage_two"])
+def test_resume_is_exact(stage, request, tmp_path):
+    make = request.getfixturevalue(stage)
+    whole = make()
+    run(whole, tmp_path / "whole", 10)
+    first = make()
+    state = run(first, tmp_path / "parts", 10, StopAfter(6))
+    assert 0 < state.step < 10
+    second = make()
+    # whatever a new process starts from must not matter
+    torch.manual_seed(99)
+    assert run(second, tmp_path / "parts", 10).step == 10
+    assert same(whole.state(), second.state())
+
+
+def test_a_finished_run_is_left_alone(stage_two, tmp_path):
+    task = stage_two()
+    run(task, tmp_path, 4)
+    before = (tmp_path / LATEST).read_bytes()
+    run(task, tmp_path, 4)
+    assert (tmp_path / LATEST).read_bytes() == before
+
+
+def test_a_damaged_state_falls_back_to_the_former_one(stage_two, tmp_path):
+    task = stage_two()
+    run(task, tmp_path, 2)
+    run(task, tmp_path, 4)
+    assert (tmp_path / FORMER).is_file()
+    whole = (tmp_path / LATEST).read_bytes()
+    (tmp_path / LATEST).write_bytes(whole[: len(whole) // 2])
+    assert load_state(tmp_path).step < 4
+
+
+def test_a_collapse_rolls_back_and_goes_on_with_other_data(stage_two, tmp_path):
+    task = stage_two()
+    run(task, tmp_path, 4)
+    poisoned = replace_batches(task, lambda latents, position: latents * torch.nan if position == 4 * 16 else latents)
+    state = run(poisoned, tmp_path, 8)
+    assert state.step == 8 and state.rollbacks == 1 and state.position > 8 * 16
+    assert all(torch.isfinite(value).all() for value in poisoned.networks.parameters())
+
+
+def replace_batches(task, change):
+    inner = task.batches
+
+    def batches(position):
+        for latents, captions in inner(position):
+            yield change(latents, position), captions
+            position += task.batch_size
+
+    task.batches = batches
+    return task
+
+
+def test_training_that_cannot_be_saved_is_given_up_with_a_sentence(stage_two, tmp_path):
+    from ildm.core.errors import IldmError
+
+    task = replace_batches(stage_two(), lambda latents, _: latents * torch.nan)
+    with pytest.raises(IldmError, match="rolled back 5 times"):
+        run(task, tmp_path, 4)
+
+
+def test_bf16_trains_float32_weights(stage_two):
+    task = stage_two(precision="bfloat16")
+    task.train_step(0, next(task.batches(0)))
+    assert all(parameter.dtype == torch.float32 for parameter in task.networks.parameters())
+
+
+def test_changing_the_seed_changes_the_run(stage_two, tmp_path):
+    one, other = stage_two(), stage_two(seed=1)
+    run(one, tmp_path / "one", 2)
+    run(other, tmp_path / "other", 2)
+    assert not same(one.state()["networks"], other.state()["networks"])
+    assert replace(one.config, seed=1) == other.config
