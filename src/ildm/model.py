@@ -98,7 +98,9 @@ class Model:
     def schedule(self, num_steps: int | None = None) -> Schedule:
         """The noise levels of a run, as the manifest's defaults say."""
         defaults = self.manifest.defaults
-        return make_schedule(self.path, num_steps or defaults.num_steps, defaults.spacing, shift=defaults.shift)
+        return make_schedule(
+            self.path, defaults.num_steps if num_steps is None else num_steps, defaults.spacing, shift=defaults.shift
+        )
 
     def guided(self, negative: Conditioning, guidance_scale: float | None = None) -> Denoiser:
         """The denoiser under classifier-free guidance."""
@@ -175,8 +177,8 @@ class Model:
         return self.unet(noised.to(dtype), time.to(dtype), conditioning.to(self.device, dtype))
 
     def _initial_noise(self, seeds: Sequence[int], given: Latent | None, width: int | None, height: int | None) -> Latent:
-        native_width, native_height = self.image_size
-        shape = self.autoencoder.latent_space.grid(width or native_width, height or native_height)
+        sides = [native if side is None else side for side, native in zip((width, height), self.image_size, strict=True)]
+        shape = self.autoencoder.latent_space.grid(*sides)
         if given is None:
             return sample_noise(seeds, START_STREAM, shape, device=self.device)
         if given.shape != (len(seeds), *shape):

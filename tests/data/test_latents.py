@@ -135,6 +135,6 @@ def test_a_full_disk_keeps_finished_shards(scenes, small_disk):
     folder = small_disk(1) / "latents"
     big = Encoder()
     with pytest.raises(StorageError, match="No room left"):
-        # 16 samples of 3 x 64 x 64 halves are 393 KB: the third shard finds no room
-        encode_dataset(scenes, lambda images: big(images).repeat(1, 1, 8, 8), MAKER, folder, batch_size=8)
-    assert sorted(path.name for path in folder.glob("*.latents.npy")) == ["00000.latents.npy", "00001.latents.npy"]
+        # 16 samples of 6 x 64 x 64 halves are 786 KB: the second shard finds no room
+        encode_dataset(scenes, lambda images: big(images).repeat(1, 2, 8, 8), MAKER, folder, batch_size=8)
+    assert sorted(path.name for path in folder.glob("*.latents.npy")) == ["00000.latents.npy"]

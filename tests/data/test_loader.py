@@ -65,11 +65,11 @@ def test_images_are_the_samples_between_minus_one_and_one(scenes):
 
 def test_every_wording_is_drawn(scenes):
     drawn = Counter()
-    for batch in take(scenes, 60):
+    for batch in take(scenes, 25):
         for caption, index in zip(batch.captions, batch.indices, strict=True):
             drawn[scenes[index].captions.index(caption)] += 1
     assert set(drawn) == {0, 1, 2, 3, 4}
-    assert max(drawn.values()) < 3 * min(drawn.values())
+    assert max(drawn.values()) < 4 * min(drawn.values())
 
 
 def test_a_crop_moves_boxes_and_maps_along():
@@ -85,7 +85,7 @@ def test_a_crop_moves_boxes_and_maps_along():
         rows, columns = torch.nonzero(cropped.instance_map, as_tuple=True)
         bounds = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 48
         assert torch.allclose(torch.tensor(cropped.objects[0].box), bounds)
-    with pytest.raises(ShapeError, match="80 pixels.*64x64"):
+    with pytest.raises(ShapeError, match=r"80 pixels.*64x64"):
         RandomCrop(80)(sample, random.Random(0))
 
 

@@ -109,7 +109,7 @@ def test_sprites_are_cropped_and_premultiplied(fetched):
 def test_a_damaged_archive_is_told_plainly(fetched):
     folder = build_sprites(128, styles=("flat",))
     (folder / "flat.zip").write_bytes(b"no zip")
-    with pytest.raises(DataError, match="'flat'.*missing or damaged: run ildm data emoji again"):
+    with pytest.raises(DataError, match=r"'flat'.*missing or damaged: run ildm data emoji again"):
         SpriteStore(folder, longest=64).get("flat", CODE)
 
 

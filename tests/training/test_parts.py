@@ -32,7 +32,9 @@ def test_impossible_rates_are_refused():
 def test_gradients_are_clipped_and_decay_spares_vectors():
     layer = nn.Linear(4, 4)
     before = layer.bias.detach().clone()
-    optimizer = Optimizer(layer.parameters(), OptimizerConfig(learning_rate=0.1, weight_decay=0.9, warmup_steps=0, clip_norm=0.5), 10)
+    optimizer = Optimizer(
+        layer.parameters(), OptimizerConfig(learning_rate=0.1, weight_decay=0.9, warmup_steps=0, clip_norm=0.5), 10
+    )
     norm = optimizer.update(layer(torch.ones(1, 4)).sum() * 100, 0)
     assert norm > 0.5
     clipped = torch.cat([parameter.grad.flatten() for parameter in layer.parameters()]).norm()

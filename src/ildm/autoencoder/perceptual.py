@@ -39,6 +39,9 @@ _VGG_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512
 class PerceptualDistance(nn.Module):
     """The distance of two images in a frozen backbone's features. Gradients reach the images, never the backbone."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, stages: Sequence[nn.Module], mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)

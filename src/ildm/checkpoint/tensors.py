@@ -36,7 +36,8 @@ def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str,
     _refuse_pickle(path)
     if expected_sha256 is not None and sha256(path) != expected_sha256:
         raise CheckpointError(
-            f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): the file is damaged or was replaced; fetch the model again."
+            f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): "
+            "the file is damaged or was replaced; fetch the model again."
         )
     try:
         return safetensors.torch.load_file(path)
@@ -63,7 +64,8 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> No
             )
         if tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
             raise CheckpointError(
-                f"{source} holds {name!r} with values that are not numbers (NaN or infinite): a training went wrong; use an earlier checkpoint."
+                f"{source} holds {name!r} with values that are not numbers (NaN or infinite): "
+                "a training went wrong; use an earlier checkpoint."
             )
     module.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
 
@@ -73,5 +75,6 @@ def _refuse_pickle(path: Path) -> None:
         start = file.read(4)
     if start.startswith(PICKLE_STARTS):
         raise CheckpointError(
-            f"{path} is a pickled checkpoint, which can run any code when opened, so it is refused: convert it to .safetensors with a tool you trust."
+            f"{path} is a pickled checkpoint, which can run any code when opened, so it is refused: "
+            "convert it to .safetensors with a tool you trust."
         )

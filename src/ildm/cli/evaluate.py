@@ -34,6 +34,9 @@ def evaluate(
     sampler: Annotated[str | None, typer.Option(help="ddim, euler, heun, dpmpp-2m, ...", show_default="the model's")] = None,
     seed: Annotated[int, typer.Option(help="Of the first image of every set; each further one adds 1.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Images drawn at once.")] = 16,
+    sprites: Annotated[
+        str, typer.Option(help="cache (built by ildm data emoji), or sample: 24 sprites inside the package, for a quick try.")
+    ] = "cache",
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", show_default="evaluation-MODEL")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")] = None,
     dtype: Annotated[
@@ -51,8 +54,8 @@ def evaluate(
 
     from ildm.checkpoint.load import load
     from ildm.core.config import from_json
-    from ildm.evaluation.evaluate import EvaluationConfig
     from ildm.evaluation.evaluate import evaluate as measure
+    from ildm.evaluation.sets import EvaluationConfig
 
     drawing = {
         "num_steps": num_steps,
@@ -61,7 +64,14 @@ def evaluate(
         "seed": seed,
         "batch_size": batch_size,
     }
-    given = {"splits": split, "num_images": count, "num_probes": probes, "metrics": metric, "drawing": drawing}
+    given = {
+        "splits": split,
+        "num_images": count,
+        "num_probes": probes,
+        "metrics": metric,
+        "drawing": drawing,
+        "sprites": sprites,
+    }
     config = from_json(EvaluationConfig, {key: value for key, value in given.items() if value is not None}, where="evaluate")
     loaded = load(model, device=device, dtype=dtype)
     with _bar() as progress:

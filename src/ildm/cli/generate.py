@@ -50,13 +50,14 @@ def generate(
     prompts = [text for text in prompt for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
     paths = destinations(out, prompts, seeds)
+    defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size
     settings = {
         "negative_prompt": negative_prompt,
-        "num_steps": num_steps or loaded.manifest.defaults.num_steps,
-        "guidance_scale": loaded.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale,
-        "sampler": sampler or loaded.manifest.defaults.sampler,
-        "width": width or loaded.image_size[0],
-        "height": height or loaded.image_size[1],
+        "num_steps": defaults.num_steps if num_steps is None else num_steps,
+        "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
+        "sampler": defaults.sampler if sampler is None else sampler,
+        "width": native_width if width is None else width,
+        "height": native_height if height is None else height,
     }
     with steps_bar("drawing") as progress:
         images = loaded.generate(prompts, seed=seeds, progress=progress, **settings)

@@ -11,6 +11,7 @@ import typer
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name: emoji, emoji-tiny, images.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="Override a key, as in stage_two.batch_size=32.")] = None,
+    data: Annotated[str | None, typer.Option(help="Name of imported images, for the recipe images.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the run and its model.", show_default="the recipe's")] = None,
     init_from: Annotated[str | None, typer.Option(help="A model whose weights to start from.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Stop, saved, after 90s, 15m, 1h30m, ...")] = None,
@@ -34,7 +35,8 @@ def train(
     from ildm.training.pipeline import Run
     from ildm.training.stopping import Stop, parse_duration
 
-    resolved = override(find_recipe(recipe), settings or [])
+    chosen = [] if data is None else [f"data.name={data}"]
+    resolved = override(find_recipe(recipe), chosen + (settings or []))
     if name is not None:
         resolved = replace(resolved, name=name)
     if show:

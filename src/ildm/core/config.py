@@ -9,7 +9,7 @@ import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ildm.core.errors import ConfigError, nearest
 
@@ -21,9 +21,9 @@ def to_json(config: Any) -> Any:
     if is_dataclass(config):
         return {field.name: to_json(getattr(config, field.name)) for field in fields(config)}
     if isinstance(config, Mapping):
-        return {key: to_json(value) for key, value in config.items()}
+        return {str(key): to_json(value) for key, value in cast("Mapping[Any, Any]", config).items()}
     if isinstance(config, list | tuple):
-        return [to_json(value) for value in config]
+        return [to_json(value) for value in cast("Sequence[Any]", config)]
     return config
 
 
@@ -69,10 +69,11 @@ def _assign(config: Any, keys: list[str], text: str, path: str) -> Any:
         if not is_dataclass(current):
             raise ConfigError(f"{key!r} in {path!r} is a plain value, so it has no key {rest[0]!r}.")
         return _construct(type(config), _values(config) | {key: _assign(current, rest, text, path)})
-    if is_dataclass(current):
+    if is_dataclass(current) and not isinstance(current, type):
         inside = ", ".join(field.name for field in fields(current))
         raise ConfigError(f"{path!r} is a group of keys, not a value: set one of {inside}.")
-    value = _convert(_parse(text), get_type_hints(type(config))[key], path)
+    hints = get_type_hints(cast("type[Any]", type(config)))
+    value = _convert(_parse(text), hints[key], path)
     return _construct(type(config), _values(config) | {key: value})
 
 
@@ -132,14 +133,13 @@ def _convert_union(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
 
 
 def _convert_sequence(value: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        value = [value]
+    parts = [value] if isinstance(value, str) or not isinstance(value, Sequence) else list(cast("Sequence[Any]", value))
     if arguments and arguments[-1] is not Ellipsis and len(arguments) > 1:
-        if len(arguments) != len(value):
-            raise _wrong_type(where, f"{len(arguments)} values", value)
-        return tuple(_convert(part, hint, where) for part, hint in zip(value, arguments, strict=True))
+        if len(arguments) != len(parts):
+            raise _wrong_type(where, f"{len(arguments)} values", parts)
+        return tuple(_convert(part, hint, where) for part, hint in zip(parts, arguments, strict=True))
     inner = arguments[0] if arguments else Any
-    return tuple(_convert(part, inner, where) for part in value)
+    return tuple(_convert(part, inner, where) for part in parts)
 
 
 def _convert_plain(value: Any, hint: Any, where: str) -> Any:

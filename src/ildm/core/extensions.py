@@ -50,7 +50,7 @@ def load(group: Group, name: str) -> Any:
 
 def load_all(group: Group) -> dict[str, Any]:
     """Every extension of a group that can be imported; each broken one is warned about by name and skipped."""
-    loaded = {}
+    loaded: dict[str, Any] = {}
     for name in names(group):
         try:
             loaded[name] = load(group, name)

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def home() -> Path:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Generator[Path, None, None]:
     """Yield a temporary path beside `path`; on success it replaces `path` in one step, on failure it vanishes.
 
     Raises:
@@ -48,7 +48,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Generator[Path, None, None]:
     """Yield a temporary folder beside `path`; on success it takes `path`'s place, on failure it vanishes.
 
     Raises:
@@ -91,7 +91,7 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def _told_plainly(path: Path) -> Iterator[None]:
+def _told_plainly(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except Exception as error:

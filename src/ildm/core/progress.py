@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def steps_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def steps_bar(title: str) -> Generator[Callable[[int, int], None], None, None]:
     """Yield a function (done, all) that moves the bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

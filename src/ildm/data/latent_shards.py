@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,11 @@ def write_shard(folder: Path, number: int, latents: NDArray[np.float16], caption
     files: dict[str, str] = {}
     for name, array in arrays.items():
         path = folder / f"{number:05d}.{name}.npy"
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.save(file, array)
+        content = io.BytesIO()
+        np.save(content, array)
+        # not np.save to the file: its own writer hides why it failed
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
         files[path.name] = sha256(path)
     return {"count": len(latents), "files": files}
 

@@ -33,9 +33,8 @@ def read_picture(path: Path, behind: tuple[int, int, int]) -> Image.Image:
         with warnings.catch_warnings():
             # the size is judged below, against our own limit and before anything is decoded
             warnings.simplefilter("ignore")
-            picture = Image.open(path)
-            _check_pixels(picture)
-            with picture:
+            with Image.open(path) as picture:
+                _check_pixels(picture)
                 picture.load()
                 upright = ImageOps.exif_transpose(picture)
     except RefusedFile:

@@ -180,8 +180,18 @@ def join_heads(x: Float[Tensor, "batch heads positions head_width"]) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+class HeadNorm(nn.RMSNorm):
+    """Normalised queries and keys keep the logits bounded (Dehghani 2023, section 2)."""
+
+    def __init__(self, head_width: int) -> None:
+        super().__init__(head_width, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # under autocast x is in a rougher format than the weight, and the fused kernel wants one
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 def _head_norms(head_width: int, wanted: bool) -> tuple[nn.Module, nn.Module]:
-    # Dehghani 2023: normalised queries and keys keep the logits bounded
     if not wanted:
         return nn.Identity(), nn.Identity()
-    return nn.RMSNorm(head_width, eps=1e-6), nn.RMSNorm(head_width, eps=1e-6)
+    return HeadNorm(head_width), HeadNorm(head_width)

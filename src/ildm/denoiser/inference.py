@@ -53,14 +53,13 @@ class PreparedUNet(nn.Module):
         self.network = network
         if can_be_packed and not compiled:
             pack_layers(self)
-        layers = network.cross_attentions()
-        self._keys_values = Recent(lambda context: project(layers, context))
-        self._weights = Recent(lambda weights, grids: weights_on(grids, weights))
+        self._keys_values = Recent(self._project)
+        self._weights = Recent(self._weigh)
         self._run: Callable[..., Tensor] = (
             torch.compile(self._compute, options={"freezing": True}) if compiled else self._compute
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def forward(
         self,
         noised: Float[Tensor, "batch in_channels height width"],
@@ -79,13 +78,19 @@ class PreparedUNet(nn.Module):
 
     def _attend(self, conditioning: Conditioning, size: Grid) -> Attended:
         regions = conditioning.regions
-        if regions is None:
-            if conditioning.context is None:
-                return Attended((), None, {})
-            return Attended(self._keys_values(conditioning.context.to(self.dtype)), token_mask(conditioning.context_mask), {})
-        keys_values = self._keys_values(regions.context.flatten(0, 1).to(self.dtype))
-        weights = self._weights(regions.weights, tuple(self.network.grids(size)))
-        return Attended(keys_values, token_mask(regions.context_mask), weights)
+        if regions is not None:
+            weights = self._weights(regions.weights, size)
+            return Attended(self._keys_values(regions.context), token_mask(regions.context_mask), weights)
+        if conditioning.context is not None:
+            return Attended(self._keys_values(conditioning.context), token_mask(conditioning.context_mask), {})
+        return Attended((), None, {})
+
+    def _project(self, context: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        flat = context.reshape(-1, *context.shape[-2:])  # (B R, T, W)
+        return project(self.network.cross_attentions(), flat.to(self.dtype))
+
+    def _weigh(self, weights: Tensor, size: Grid) -> dict[Grid, Tensor]:
+        return weights_on(self.network.grids(size), weights.to(self.dtype))
 
 
 class FusedSelfAttention(nn.Module):
@@ -126,12 +131,18 @@ class Recent:
             if known_others == others and _same(known, tensor):
                 return result
         result = self.function(tensor, *others)
-        # a copy, so that a tensor overwritten in place counts as new
-        self._results = [(tensor.clone(), others, result), *self._results][: self.kept]
+        self._results = [(_kept(tensor), others, result), *self._results][: self.kept]
         return result
 
 
+def _kept(tensor: Tensor) -> Tensor:
+    # a copy, so that a tensor overwritten in place counts as new
+    return tensor.clone() if tensor.device.type == "cpu" else tensor
+
+
 def _same(known: Tensor, tensor: Tensor) -> bool:
+    if tensor.device.type != "cpu":
+        return known is tensor  # comparing values would wait for the device
     return known.shape == tensor.shape and known.dtype == tensor.dtype and torch.equal(known, tensor)
 
 
@@ -141,7 +152,8 @@ def _join_time_projections(network: UNet) -> nn.Linear:
     start = 0
     for block in blocks:
         stop = start + block.time_emb_proj.out_features
-        block.time_emb_proj, start = Share(start, stop), stop
+        block.register_module("time_emb_proj", Share(start, stop))
+        start = stop
     return joined
 
 
@@ -162,12 +174,13 @@ def _stacked(layers: list[nn.Linear]) -> nn.Linear:
     return _linear(torch.cat([layer.weight for layer in layers]), bias)
 
 
-def _as_linear(convolution: nn.Conv2d) -> nn.Linear:
-    return _linear(convolution.weight.flatten(1), convolution.bias)
+def _as_linear(layer: nn.Conv2d | nn.Linear) -> nn.Linear:
+    return _linear(layer.weight.flatten(1), layer.bias)
 
 
 def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    layer.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    layer.register_parameter("weight", nn.Parameter(weight.detach(), requires_grad=False))
+    if bias is not None:
+        layer.register_parameter("bias", nn.Parameter(bias.detach(), requires_grad=False))
     return layer

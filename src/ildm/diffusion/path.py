@@ -24,10 +24,8 @@ Betas = Literal["linear", "scaled_linear", "cosine"]
 class Path(Protocol):
     """What a path is to everybody else. Coefficients are computed in float64 and returned so."""
 
-    @property
-    def kind(self) -> str:
-        """The path's name in a manifest."""
-        ...
+    kind: ClassVar[str]
+    """The path's name in a manifest."""
 
     def alpha(self, t: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The data's share at times in [0, 1], falling from 1."""

@@ -96,6 +96,6 @@ def _timesteps(path: VariancePreserving, num_steps: int, spacing: str) -> Tensor
 def _karras_times(path: Path, num_steps: int, rho: float = 7.0) -> Tensor:
     borders = torch.tensor([0.999, 0.002] if not isinstance(path, VariancePreserving) else [1.0, 1.0 / path.num_timesteps])
     ratios = path.sigma(borders) / path.alpha(borders).clamp_min(1e-4)
-    high, low = (ratios ** (1.0 / rho)).tolist()
-    ramp = torch.linspace(high, low, num_steps, dtype=torch.float64) ** rho
+    ends = ratios ** (1.0 / rho)
+    ramp = torch.linspace(float(ends[0]), float(ends[1]), num_steps, dtype=torch.float64) ** rho
     return torch.cat([path.time_at(ramp), torch.zeros(1, dtype=torch.float64)])

@@ -6,51 +6,19 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 from ildm.core import extensions
 from ildm.core.config import to_json
 from ildm.core.device import describe
-from ildm.core.errors import ConfigError
-from ildm.data.splits import SPLITS, Split
 from ildm.evaluation.metric import EvaluationSet, Metric
 from ildm.evaluation.network import PACKAGE, load_lite0
 from ildm.evaluation.report import Entry, Picture, Report
-from ildm.evaluation.sets import Drawing, EvaluatedModel, Progress, emoji_sets
+from ildm.evaluation.sets import Drawing, EvaluatedModel, EvaluationConfig, Progress, emoji_sets
 
 _PICTURES = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationConfig:
-    """What to measure.
-
-    Args:
-        splits: of EmojiScenes; the first also lends the scenes with one and with two objects.
-        num_images: scenes of each split, for distances and reconstruction.
-        num_probes: scenes with exactly one and with exactly two objects, for accuracies.
-        metrics: registered names; None = all.
-        drawing: how the model draws.
-        sprites: see `EmojiScenesConfig`.
-    """
-
-    splits: tuple[Split, ...] = SPLITS
-    num_images: int = 512
-    num_probes: int = 384
-    metrics: tuple[str, ...] | None = None
-    drawing: Drawing = field(default_factory=Drawing)
-    sprites: Literal["cache", "sample"] = "cache"
-
-    def __post_init__(self) -> None:
-        if not self.splits:
-            raise ConfigError(f"An evaluation needs at least one split, but none was given: take {', '.join(SPLITS)}.")
-        for key, least in (("num_images", 10), ("num_probes", 1)):
-            if getattr(self, key) < least:
-                raise ConfigError(f"{key} must be {least} or more, but {getattr(self, key)} was given.")
-        if self.drawing.batch_size < 1:
-            raise ConfigError(f"The batch size must be 1 or more, but {self.drawing.batch_size} was given.")
 
 
 def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: Progress | None = None) -> Report:
@@ -66,17 +34,7 @@ def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, p
     network = load_lite0(str(model.device))
     entries: list[Entry] = []
     pictures: list[Picture] = []
-    sets = emoji_sets(
-        model,
-        network,
-        config.splits,
-        num_images=config.num_images,
-        num_probes=config.num_probes,
-        drawing=config.drawing,
-        sprites=config.sprites,
-        progress=progress,
-    )
-    for samples in sets:
+    for samples in emoji_sets(model, network, config, progress=progress):
         for name, metric in metrics.items():
             if metric.requires <= samples.provides:
                 entries += [
@@ -139,8 +97,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def count_images(config: EvaluationConfig) -> int:
-    """How many images of the model an evaluation with every metric looks at."""
-    return len(config.splits) * config.num_images + 2 * config.num_probes

@@ -89,7 +89,7 @@ class Report:
             "Brackets hold 95 % intervals, N is the number of images. KID-Lite0 and FD-Lite0 are measured in the features of "
             "EfficientNet-Lite0 and are not comparable with a FID.",
         ]
-        sets = dict.fromkeys((entry.split, entry.kind) for entry in self.entries)
+        sets: dict[tuple[str, Kind], None] = dict.fromkeys((entry.split, entry.kind) for entry in self.entries)
         for split, kind in sets:
             chosen = [entry.figure for entry in self.entries if (entry.split, entry.kind) == (split, kind)]
             lines += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal, Protocol
 
@@ -19,7 +19,7 @@ from ildm.core.types import Image, Latent
 from ildm.data.emoji_scenes import SIZES, EmojiScenes, EmojiScenesConfig
 from ildm.data.layout import relation
 from ildm.data.sample import Sample
-from ildm.data.splits import Split
+from ildm.data.splits import SPLITS, Split
 from ildm.evaluation.gallery import GalleryConfig, load_recogniser
 from ildm.evaluation.images import Images, Pixels, as_bytes, as_floats
 from ildm.evaluation.metric import EvaluationSet, Kind
@@ -38,6 +38,9 @@ class EvaluatedModel(Protocol):
     """What an evaluation needs of a model; `ildm.model.Model` is one."""
 
     manifest: Manifest
+
+    @property
+    def conditioner(self) -> object | None: ...
 
     @property
     def device(self) -> torch.device: ...
@@ -75,41 +78,66 @@ class Drawing:
     seed: int = 0
     batch_size: int = 16
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"The batch size must be 1 or more, but {self.batch_size} was given.")
 
-def emoji_sets(
-    model: EvaluatedModel,
-    network: Lite0,
-    splits: Sequence[Split],
-    *,
-    num_images: int,
-    num_probes: int,
-    drawing: Drawing,
-    sprites: Literal["cache", "sample"] = "cache",
-    progress: Progress | None = None,
-) -> Iterator[EvaluationSet]:
-    """The sets of EmojiScenes, restricted to the model's concepts, one after the other.
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What to measure.
 
     Args:
-        splits: the first also lends the scenes with one and with two objects.
-        num_images: scenes of each split.
-        num_probes: scenes with exactly one and with exactly two objects.
+        splits: of EmojiScenes; the first also lends the scenes with one and with two objects. None = all that have
+            anything to show for the model's concepts.
+        num_images: scenes of each split, for distances and reconstruction.
+        num_probes: scenes with exactly one and with exactly two objects, for accuracies.
+        metrics: registered names; None = all.
+        drawing: how the model draws.
+        sprites: see `EmojiScenesConfig`.
+    """
+
+    splits: tuple[Split, ...] | None = None
+    num_images: int = 512
+    num_probes: int = 384
+    metrics: tuple[str, ...] | None = None
+    drawing: Drawing = field(default_factory=Drawing)
+    sprites: Literal["cache", "sample"] = "cache"
+
+    def __post_init__(self) -> None:
+        if self.splits == ():
+            raise ConfigError(f"An evaluation needs at least one split, but none was given: take {', '.join(SPLITS)}.")
+        for key, least in (("num_images", 10), ("num_probes", 1)):
+            if getattr(self, key) < least:
+                raise ConfigError(f"{key} must be {least} or more, but {getattr(self, key)} was given.")
+
+
+def emoji_sets(
+    model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: Progress | None = None
+) -> Iterator[EvaluationSet]:
+    """The sets of EmojiScenes, restricted to the model's concepts, one after the other.
 
     Raises:
         ConfigError: when the model's size is none that EmojiScenes has, or a split is empty for its concepts.
         DataError: when the sprites were not built.
     """
-    builder = _Builder(model, network, drawing, progress or (lambda *_: None))
-    config = EmojiScenesConfig(
-        size=_size(model), length=num_images, concepts=model.manifest.concepts or None, captions=1, sprites=sprites
+    builder = _Builder(model, network, config.drawing, progress or (lambda *_: None))
+    data = EmojiScenesConfig(
+        size=_size(model),
+        length=config.num_images,
+        concepts=model.manifest.concepts or None,
+        captions=1,
+        sprites=config.sprites,
     )
-    gallery = GalleryConfig(size=config.size, sprites=sprites)
+    gallery = GalleryConfig(size=data.size, sprites=config.sprites)
     recogniser = cache(lambda: load_recogniser(gallery, network, progress=progress))
+    splits = config.splits or [split for split in SPLITS if _shows_something(replace(data, split=split))]
     for split in splits:
-        scenes = replace(config, split=split, seed=_PROMPT_SEED)
+        scenes = replace(data, split=split, seed=_PROMPT_SEED)
         reference = Images.of(list(_drawn(replace(scenes, seed=_REFERENCE_SEED))), network)
         yield builder.build(split, "scenes", list(_drawn(scenes)), reference=reference)
     for kind in ("one object", "two objects"):
-        samples = _probes(replace(config, split=splits[0]), kind, num_probes)
+        samples = _probes(replace(data, split=splits[0]), kind, config.num_probes)
         if samples and builder.prompted:
             yield replace(builder.build(splits[0], kind, samples), recogniser=recogniser)
 
@@ -120,7 +148,7 @@ class _Builder:
         self.network = network
         self.drawing = drawing
         self.progress = progress
-        self.prompted = model.manifest.text is not None
+        self.prompted = model.conditioner is not None
 
     def build(self, split: str, kind: Kind, samples: Sequence[Sample], *, reference: Images | None = None) -> EvaluationSet:
         real = Images.of(samples, self.network)
@@ -172,6 +200,14 @@ def _size(model: EvaluatedModel) -> int:
             "only models of those sizes can be evaluated on it."
         )
     return width
+
+
+def _shows_something(config: EmojiScenesConfig) -> bool:
+    try:
+        EmojiScenes(config)
+    except ConfigError:
+        return False
+    return True
 
 
 def _drawn(config: EmojiScenesConfig) -> Iterator[Sample]:

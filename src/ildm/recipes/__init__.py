@@ -11,7 +11,7 @@ from ildm.core.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from ildm.training.recipe import Recipe
 
-_HOMES = {"emoji": "ildm.recipes.emoji", "emoji-tiny": "ildm.recipes.emoji_tiny"}
+_HOMES = {"emoji": "ildm.recipes.emoji", "emoji-tiny": "ildm.recipes.emoji_tiny", "images": "ildm.recipes.images"}
 
 
 def recipe_names() -> list[str]:

@@ -82,7 +82,7 @@ def recipe() -> Recipe:
             ema_decay=0.999,
         ),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
-        num_latents=60_000,
+        num_latents=40_000,
         prompts=PROMPTS,
         licence="Apache-2.0 (weights); the drawings it was trained on: MIT and Apache-2.0",
         attribution="Trained on drawings of Fluent Emoji (Microsoft, MIT) and Noto Emoji (Google, Apache-2.0).",

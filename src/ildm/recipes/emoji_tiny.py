@@ -19,11 +19,11 @@ def recipe() -> Recipe:
     return Recipe(
         name="emoji-tiny",
         summary="A toy that shows every part at work; it draws coloured blobs.",
-        data=EmojiScenesConfig(size=64, length=256, sprites="sample", max_objects=1, backgrounds=("plain",)),
+        data=EmojiScenesConfig(size=64, length=192, sprites="sample", max_objects=1, backgrounds=("plain",)),
         autoencoder=AutoencoderConfig(channels=(16, 32, 32), num_res_blocks=1, middle_attention=False, fold=2),
         stage_one=StageOneConfig(
-            loop=LoopConfig(steps=60, log_every=20),
-            loss=ReconstructionLossConfig(backbone="none", discriminator_start=40, discriminator_ramp=10),
+            loop=LoopConfig(steps=40, log_every=20),
+            loss=ReconstructionLossConfig(backbone="none", discriminator_start=30, discriminator_ramp=10),
             optimizer=OptimizerConfig(learning_rate=2e-3, betas=(0.5, 0.9), warmup_steps=10),
             batch_size=8,
             crop=32,
@@ -33,7 +33,7 @@ def recipe() -> Recipe:
         denoiser=UNetConfig(channels=(32, 64), res_blocks=(1, 1), depths=(0, 1), mid_depth=0, head_width=32),
         text=TextEncoderConfig(width=32, depth=1, num_heads=2, max_tokens=32, vocabulary_size=512),
         stage_two=StageTwoConfig(
-            loop=LoopConfig(steps=60, log_every=20),
+            loop=LoopConfig(steps=40, log_every=20),
             optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=10),
             batch_size=16,
             precision="float32",

@@ -34,7 +34,7 @@ class DPMpp2M(Sampler):
         if not state.history or move.sigma_s == 0.0 or move.alpha_t == 0.0:
             return data
         former, level = state.history
-        alpha_former, sigma_former = level.tolist()
+        alpha_former, sigma_former = float(level[0]), float(level[1])
         if alpha_former == 0.0:
             return data
         here = math.log(move.alpha_t / move.sigma_t)

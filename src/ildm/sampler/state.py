@@ -74,7 +74,7 @@ class SamplerState:
                 latent=tensors["latent"].to(device),
                 step=int(tensors["step"]),
                 schedule=schedule,
-                seeds=tuple(tensors["seeds"].tolist()),
+                seeds=tuple(int(seed) for seed in tensors["seeds"]),
                 estimate=None if estimate is None else estimate.to(device),
                 # levels and the like are plain numbers that a solver reads; they stay on the CPU
                 history=tuple(part.to(device) if part.ndim == 4 else part for part in history),

@@ -27,7 +27,7 @@ class EMA(Generic[Module]):
     def update(self, module: Module, step: int) -> None:
         """Follow the module after its step `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        shadows, live = list(self.shadow.parameters()), list(module.parameters())
-        torch._foreach_lerp_(shadows, live, 1.0 - decay)
+        for shadow, live in zip(self.shadow.parameters(), module.parameters(), strict=True):
+            shadow.lerp_(live, 1.0 - decay)
         for shadow, buffer in zip(self.shadow.buffers(), module.buffers(), strict=True):
             shadow.copy_(buffer)

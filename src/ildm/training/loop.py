@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -114,7 +114,7 @@ def _restore(task: Task, folder: Path) -> RunState:
     if state is None:
         state = RunState(step=0, position=0, rollbacks=0, seconds=0.0, task={})
         folder.mkdir(parents=True, exist_ok=True)
-        save_state(folder, RunState(**(vars(state) | {"task": task.state()})))
+        save_state(folder, replace(state, task=task.state()))
     else:
         task.load_state(state.task)
     state.task = {}
@@ -122,7 +122,7 @@ def _restore(task: Task, folder: Path) -> RunState:
 
 
 def _save(task: Task, folder: Path, state: RunState) -> None:
-    save_state(folder, RunState(**(vars(state) | {"task": task.state()})))
+    save_state(folder, replace(state, task=task.state()))
     task.export(state)
 
 

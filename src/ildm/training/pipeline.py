@@ -24,13 +24,14 @@ from ildm.core.progress import steps_bar
 from ildm.core.types import Image, Latent
 from ildm.data.latents import LatentCache, encode_dataset
 from ildm.data.loader import batches
+from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.denoiser.unet import UNet
 from ildm.model import Model, autoencoder_fingerprint
-from ildm.training.datasets import open_dataset
 from ildm.training.journal import Journal
 from ildm.training.loop import train
+from ildm.training.precision import autocast
 from ildm.training.recipe import Recipe
 from ildm.training.run_state import RunState
 from ildm.training.sheet import paste_grid
@@ -147,7 +148,8 @@ class Run:
 
         @torch.inference_mode()
         def encode(images: Image) -> Latent:
-            return autoencoder.encode(images.to(self.device))
+            with autocast(self.recipe.stage_one.precision, self.device):
+                return autoencoder.encode(images.to(self.device)).float()
 
         def progress(done: int, total: int) -> None:
             bar(done, total)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ildm.autoencoder.autoencoder import AutoencoderConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.core.manifest import Defaults
-from ildm.data.emoji_scenes import EmojiScenesConfig
+from ildm.data.opening import DataConfig
 from ildm.denoiser.unet import UNetConfig
 from ildm.training.stage_one import StageOneConfig
 from ildm.training.stage_two import StageTwoConfig
@@ -54,7 +54,7 @@ class Recipe:
 
     name: str
     summary: str
-    data: EmojiScenesConfig
+    data: DataConfig
     autoencoder: AutoencoderConfig
     stage_one: StageOneConfig
     denoiser: UNetConfig

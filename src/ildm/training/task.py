@@ -23,7 +23,7 @@ class Task(Protocol):
         """Samples per step."""
         ...
 
-    def batches(self, position: int) -> Iterator[Any]:
+    def batches(self, position: int, /) -> Iterator[Any]:
         """Batches from a data position (in samples) on, the same ones whether or not the run was interrupted."""
         ...
 

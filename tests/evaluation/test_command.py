@@ -1,0 +1,59 @@
+"""`ildm evaluate` from arguments to files, and its sentences when they are wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from ildm.checkpoint import load as load_module
+from ildm.cli.main import main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, noise_model, tmp_path):
+    """The command in this process, with a model that draws noise: its exit code and what it said."""
+    monkeypatch.setattr(load_module, "load", lambda *_, **__: noise_model)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ildm", "evaluate", "fake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
+
+
+SMALL = ("--split", "unseen_scene", "--sprites", "sample", "--count", 10, "--probes", 2, "--metric", "background-colour")
+
+
+def test_it_writes_a_report_and_says_where(run, tmp_path):
+    code, out, _ = run(*SMALL, "--seed", 3, "--num-steps", 7)
+    assert code == 0
+    paths = [tmp_path / "evaluation-fake" / name for name in ("report.json", "report.md", "contact-sheet.png")]
+    assert all(path.exists() and f"evaluation-fake/{path.name}" in out for path in paths)
+    drawing = json.loads(paths[0].read_text())["settings"]["drawing"]
+    assert (drawing["seed"], drawing["num_steps"], drawing["sampler"]) == (3, 7, "heun")
+
+
+def test_json_goes_to_the_output_alone(run, tmp_path):
+    code, out, _ = run(*SMALL, "--json", "--out", tmp_path / "here")
+    told = json.loads(out)
+    assert code == 0 and told["format"] == "ildm-evaluation" and len(told["written"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--split", "unseen_scenes"), "did you mean 'unseen_scene'"),
+        (("--metric", "kid"), "Unknown metric 'kid'"),
+        (("--count", 0), "num_images must be 10 or more, but 0 was given"),
+        (("--batch-size", 0), "batch size must be 1 or more"),
+    ],
+)
+def test_bad_arguments_end_with_one_sentence(run, arguments, sentence):
+    code, _, err = run(*arguments, "--sprites", "sample")
+    assert code == 2 and sentence in err and len(err.strip().splitlines()) == 1

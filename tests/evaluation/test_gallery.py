@@ -1,0 +1,67 @@
+"""The gallery is learnt once, kept, and learnt anew when its file is damaged or its configuration changes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ildm.evaluation import gallery as gallery_module
+from ildm.evaluation.gallery import GalleryConfig, load_recogniser
+
+CONFIG = GalleryConfig(size=64, per_concept=2, per_unseen_pair=1, sprites="sample")
+
+
+@pytest.fixture
+def learning(monkeypatch, tmp_path):
+    """A home of its own, and the number of images that were looked at."""
+    monkeypatch.setenv("ILDM_HOME", str(tmp_path))
+    seen = []
+
+    def extract(_, pixels):
+        seen.append(len(pixels))
+        return torch.randn(len(pixels), 1280, generator=torch.Generator().manual_seed(len(seen)))
+
+    monkeypatch.setattr(gallery_module, "extract", extract)
+    return seen
+
+
+def files(folder):
+    return sorted(folder.glob("evaluation/*.safetensors"))
+
+
+def test_it_is_learnt_once_and_kept(learning, tmp_path, network):
+    first = load_recogniser(CONFIG, network)
+    looked_at = sum(learning)
+    again = load_recogniser(CONFIG, network)
+    assert 12 <= looked_at == sum(learning) <= 18
+    assert again.labels == first.labels and len(first.labels) == 6
+    for name in ("centre", "whitening", "means"):
+        torch.testing.assert_close(getattr(again, name), getattr(first, name))
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_damaged_file_is_made_anew(learning, tmp_path, network):
+    load_recogniser(CONFIG, network)
+    looked_at = sum(learning)
+    file = files(tmp_path)[0]
+    file.write_bytes(file.read_bytes()[:1000])
+    load_recogniser(CONFIG, network)
+    assert sum(learning) == 2 * looked_at
+
+
+def test_another_configuration_has_another_file(learning, tmp_path, network):
+    load_recogniser(CONFIG, network)
+    load_recogniser(GalleryConfig(size=64, per_concept=3, per_unseen_pair=1, sprites="sample"), network)
+    assert len(files(tmp_path)) == 2
+
+
+def test_every_concept_fills_its_quota(learning, network):
+    source, quota = gallery_module._sources(CONFIG)[0]
+    drawn = [sample.objects[0].concept for sample in gallery_module._draw(source, quota)]
+    assert {drawn.count(concept) for concept in set(drawn)} == {2} and len(set(drawn)) == 6
+
+
+def test_progress_ends_at_the_total(learning, network):
+    told = []
+    load_recogniser(CONFIG, network, progress=lambda *news: told.append(news))
+    assert told[-1][1] == told[-1][2] and told[0][0] == "learning the concepts"
