@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ildm.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.config import AutoencoderConfig
 
 
 def tiny(**changes):

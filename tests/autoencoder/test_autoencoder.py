@@ -4,7 +4,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from ildm.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.core.errors import ConfigError, ShapeError
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ildm.autoencoder.blocks import AttentionBlock, Downsample, ResBlock, Upsample, norm
+from ildm.autoencoder.config import AutoencoderConfig
 
 
 class Level(nn.Module):
@@ -40,36 +39,26 @@ class Middle(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images (batch, in_channels, height, width) to features (batch, out_channels, height / stride, width / stride)."""
+    """Images (batch, image_channels, height, width) to (batch, 2 * features, height / stride, width / stride)."""
 
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int],
-        num_res_blocks: int,
-        attention_levels: Sequence[int],
-        middle_attention: bool,
-        in_channels: int,
-        out_channels: int,
-        fold: int,
-    ) -> None:
+    def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        last = len(channels) - 1
-        self.fold = nn.PixelUnshuffle(fold) if fold > 1 else nn.Identity()
-        self.conv_in = nn.Conv2d(in_channels * fold**2, channels[0], 3, padding=1)
+        channels, last = config.channels, len(config.channels) - 1
+        self.fold = nn.PixelUnshuffle(config.fold) if config.fold > 1 else nn.Identity()
+        self.conv_in = nn.Conv2d(config.image_channels * config.fold**2, channels[0], 3, padding=1)
         self.levels = nn.ModuleList(
             Level(
                 channels[max(i - 1, 0)],
                 width,
-                num_res_blocks,
-                i in attention_levels,
+                config.num_res_blocks,
+                i in config.attention_levels,
                 Downsample(width) if i < last else nn.Identity(),
             )
             for i, width in enumerate(channels)
         )
-        self.middle = Middle(channels[-1], middle_attention)
+        self.middle = Middle(channels[-1], config.middle_attention)
         self.norm_out = norm(channels[-1])
-        self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(channels[-1], 2 * config.bottleneck_features, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.conv_in(self.fold(images))
@@ -79,36 +68,26 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features (batch, in_channels, height, width) to images (batch, out_channels, height * stride, width * stride)."""
+    """Features (batch, features, height, width) to images (batch, image_channels, height * stride, width * stride)."""
 
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int],
-        num_res_blocks: int,
-        attention_levels: Sequence[int],
-        middle_attention: bool,
-        in_channels: int,
-        out_channels: int,
-        fold: int,
-    ) -> None:
+    def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        last = len(channels) - 1
-        self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
-        self.middle = Middle(channels[-1], middle_attention)
+        channels, last = config.channels, len(config.channels) - 1
+        self.conv_in = nn.Conv2d(config.bottleneck_features, channels[-1], 3, padding=1)
+        self.middle = Middle(channels[-1], config.middle_attention)
         self.levels = nn.ModuleList(
             Level(
                 channels[min(i + 1, last)],
                 channels[i],
-                num_res_blocks + 1,
-                i in attention_levels,
+                config.num_res_blocks + 1,
+                i in config.attention_levels,
                 Upsample(channels[i]) if i > 0 else nn.Identity(),
             )
             for i in range(last, -1, -1)
         )
         self.norm_out = norm(channels[0])
-        self.conv_out = nn.Conv2d(channels[0], out_channels * fold**2, 3, padding=1)
-        self.unfold = nn.PixelShuffle(fold) if fold > 1 else nn.Identity()
+        self.conv_out = nn.Conv2d(channels[0], config.image_channels * config.fold**2, 3, padding=1)
+        self.unfold = nn.PixelShuffle(config.fold) if config.fold > 1 else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.middle(self.conv_in(features))

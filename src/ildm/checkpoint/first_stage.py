@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ildm.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.checkpoint.tensors import fill, load_tensors, save_tensors
 from ildm.core.config import from_json, to_json

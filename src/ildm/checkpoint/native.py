@@ -10,7 +10,8 @@ from typing import Any
 import pydantic
 import torch
 
-from ildm.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.checkpoint.tensors import fill, load_tensors, save_tensors
 from ildm.conditioning.text import TextConditioner, TextEncoderConfig

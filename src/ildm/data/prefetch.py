@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, cast
 
+import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ildm.core.errors import ConfigError
@@ -42,8 +44,13 @@ def prefetch(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers > 0 else None,
         collate_fn=join,
+        # its own, so that opening a loader draws nothing from the run's random numbers
+        generator=torch.Generator(),
     )
-    return iter(loader)
+    with warnings.catch_warnings():
+        # Python warns that a forked copy of a threaded process may hang; the copies here use no lock of those threads
+        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+        return iter(loader)
 
 
 def warm_up(dataset: ImageDataset, workers: int) -> None:

@@ -108,5 +108,5 @@ def _hidden_shares(pixels: NDArray[np.uint8]) -> dict[str, float]:
     outline = pixels[solid[2:-2, 2:-2] & ~inner][:, :3].astype(np.float32)
     colours = np.array(list(COLOURS.values()), dtype=np.float32)
     distances = np.linalg.norm(outline[:, None] - colours[None], axis=-1)
-    shares = (distances < 0).mean(axis=0)
+    shares = (distances < _NEAR).mean(axis=0)
     return dict(zip(COLOURS, shares.tolist(), strict=True))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ildm.evaluation.images import Images, Pixels
 from ildm.evaluation.intervals import Interval
@@ -87,6 +87,7 @@ class EvaluationSet:
         return frozenset({self.kind, *(part.name for part in fields(self) if getattr(self, part.name) is not None)})
 
 
+@runtime_checkable
 class Metric(Protocol):
     """Computes figures from a set that provides all that it requires.
 

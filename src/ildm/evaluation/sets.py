@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ _OBJECT_SEEDS: dict[Kind, int] = {"one object": 102, "two objects": 103}
 _TRIES = 20
 
 
+@runtime_checkable
 class EvaluatedModel(Protocol):
     """What an evaluation needs of a model; `ildm.model.Model` is one."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ildm.autoencoder.autoencoder import AutoencoderConfig
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.loss import ReconstructionLossConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.data.emoji_scenes import EmojiScenesConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ildm.autoencoder.autoencoder import AutoencoderConfig
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.core.manifest import Defaults
 from ildm.data.opening import DataConfig

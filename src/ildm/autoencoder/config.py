@@ -1,0 +1,54 @@
+"""The graph of a first stage, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ildm.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig:
+    """The graph of a first stage.
+
+    Args:
+        channels: features per level, from the image's side to the latent's. Each level but the first halves the grid.
+        num_res_blocks: per encoder level; the decoder has one more, as in the paper.
+        attention_levels: indices of levels whose residual blocks are followed by self-attention.
+        middle_attention: self-attention between the two middle blocks.
+        latent_channels: channels of the latent.
+        fold: side of the pixel square that a compact stem folds into channels (1 = none). Full-resolution convolutions
+            dominate a small autoencoder; folding 2x2 pixels saves most of them.
+        feature_channels: channels between coder and bottleneck; None = `latent_channels`.
+    """
+
+    channels: tuple[int, ...] = (128, 256, 512, 512)
+    num_res_blocks: int = 2
+    attention_levels: tuple[int, ...] = ()
+    middle_attention: bool = True
+    latent_channels: int = 4
+    fold: int = 1
+    feature_channels: int | None = None
+    image_channels: int = 3
+
+    def __post_init__(self) -> None:
+        if self.stride not in (1, 2, 4, 8, 16, 32):
+            raise ConfigError(
+                f"The autoencoder's stride is fold x 2^(levels - 1) = {self.stride}, but it must be 1, 2, 4, 8, 16 or 32: "
+                "change autoencoder.fold or the number of autoencoder.channels."
+            )
+        if any(level not in range(len(self.channels)) for level in self.attention_levels):
+            raise ConfigError(
+                f"autoencoder.attention_levels names levels {self.attention_levels}, "
+                f"but there are levels 0 to {len(self.channels) - 1}."
+            )
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per latent cell and side, f in the paper."""
+        return self.fold * 2 ** (len(self.channels) - 1)
+
+    @property
+    def bottleneck_features(self) -> int:
+        """Channels between coder and bottleneck."""
+        return self.feature_channels or self.latent_channels
