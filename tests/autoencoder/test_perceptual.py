@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ildm.autoencoder import perceptual as module
+from ildm.autoencoder import backbones as module
 from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.errors import CheckpointError, ConfigError
 

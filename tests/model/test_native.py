@@ -69,7 +69,7 @@ def edit(folder, **changes):
 DAMAGES = {
     "a flipped bit": (lambda f: damage_bit(f / "denoiser.safetensors"), "SHA-256 differs"),
     "a truncated file": (
-        lambda f: (f / "text.safetensors").write_bytes((f / "text.safetensors").read_bytes()[:99]),
+        lambda f: (f / "conditioner.safetensors").write_bytes((f / "conditioner.safetensors").read_bytes()[:99]),
         "SHA-256 differs",
     ),
     "a missing file": (lambda f: (f / "autoencoder.safetensors").unlink(), "is missing"),

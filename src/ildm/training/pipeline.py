@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
-from ildm.checkpoint.native import path_to_json, save_native
+from ildm.checkpoint.native import conditioner_to_json, path_to_json, save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
@@ -233,7 +233,7 @@ class Run:
             latent_space=LatentSpaceFields(channels=space.channels, stride=space.stride, scale=space.scale, shift=space.shift),
             autoencoder=to_json(autoencoder.config),
             denoiser=to_json(networks.unet.config),
-            text=None if networks.conditioner is None else to_json(networks.conditioner.config),
+            conditioner=None if networks.conditioner is None else conditioner_to_json(networks.conditioner),
             defaults=recipe.sampling.defaults(),
             concepts=tuple(getattr(recipe.data, "concepts", None) or ()),
             training={
