@@ -13,7 +13,7 @@ RUNTIME := .venv/.ready-runtime
 TRAINING := .venv/.ready-training
 DEVELOPMENT := .venv/.ready-development
 INSTALLER := tools/setup.sh tools/install.py
-CODE := src tests bench tools
+CODE := $(wildcard src tests bench tools)
 
 export PYTHON TORCH_OPTIONS
 

@@ -2,8 +2,10 @@ import json
 
 import pytest
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 from ildm.cli.main import main
+from ildm.data.latents import LatentCache
 
 
 @pytest.fixture
@@ -41,6 +43,27 @@ def test_built_sprites_are_found_again(ildm, at_emoji_home, monkeypatch):
     code, out, _ = ildm("data", "card")
     assert code == 0
     assert (at_emoji_home / "emoji" / "128" / "CARD.md").is_file()
+
+
+def test_a_data_set_is_encoded_once(ildm, at_emoji_home, monkeypatch):
+    class Stub:
+        image_size = (64, 64)
+        autoencoder_fingerprint = "0123456789abcdef"
+        calls = 0
+
+        def encode(self, images):
+            self.calls += 1
+            return avg_pool2d(images, 8)
+
+    stub = Stub()
+    monkeypatch.setattr("ildm.checkpoint.load.load", lambda *_, **__: stub)
+    for _ in range(2):
+        code, out, _ = ildm("data", "encode", "stub", "--count", 6, "--batch-size", 4, "--workers", 0)
+        assert code == 0
+        assert "6 samples are encoded" in out
+    assert stub.calls == 2
+    [folder] = (at_emoji_home / "latents").iterdir()
+    assert len(LatentCache(folder, stub.autoencoder_fingerprint)) == 6
 
 
 def test_an_import_tells_what_it_refused(ildm, empty_home, tmp_path):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ildm.core.errors import DataError
-from ildm.evaluation.distances import Features
+from ildm.evaluation.distances import Features, Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Neighbourhood:
     density: Float[Tensor, " ours"]
 
 
-def neighbourhood(ours: Features, reference: Features, *, k: int = 3) -> Neighbourhood:
+def neighbourhood(ours: Features, reference: Reference, *, k: int = 3) -> Neighbourhood:
     """Precision and recall of Kynkaanniemi 2019 (k = 3 there), density and coverage of Naeem 2020, per image.
 
     A ball reaches from an image to its k-th nearest neighbour in its own set, itself not counted.

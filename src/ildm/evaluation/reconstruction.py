@@ -12,6 +12,8 @@ from ildm.core.types import Image
 from ildm.evaluation.network import Lite0
 
 PerImage = Float[Tensor, " batch"]
+# the same shape, which is checked by hand: another one might broadcast in silence
+Targets = Float[Tensor, "targets 3 target_height target_width"]
 
 # images span [-1, 1]
 _RANGE = 2.0
@@ -19,7 +21,7 @@ _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
 
 
-def psnr(images: Image, targets: Image) -> PerImage:
+def psnr(images: Image, targets: Targets) -> PerImage:
     """Peak signal-to-noise ratio of each image in decibels, images in [-1, 1]; identical images give infinity.
 
     Raises:
@@ -30,7 +32,7 @@ def psnr(images: Image, targets: Image) -> PerImage:
     return 10 * torch.log10(_RANGE**2 / error)
 
 
-def ssim(images: Image, targets: Image) -> PerImage:
+def ssim(images: Image, targets: Targets) -> PerImage:
     """Structural similarity (Wang 2004, eq. 13) of each image, images in [-1, 1], averaged over positions and channels.
 
     An 11x11 Gaussian window of sigma 1.5 over every position where it fits wholly; weighted, not sample, covariances.
@@ -53,7 +55,7 @@ def ssim(images: Image, targets: Image) -> PerImage:
     return similarity.mean(dim=(1, 2, 3))
 
 
-def perceptual_distance(network: Lite0, images: Image, targets: Image) -> PerImage:
+def perceptual_distance(network: Lite0, images: Image, targets: Targets) -> PerImage:
     """How different two images look to a network that no training loss uses; 0 for identical images.
 
     The form of Zhang 2018, eq. 1, with equal weights: at the last feature map of each stride 2, 4, 8, 16 and 32 the

@@ -1,0 +1,209 @@
+"""Samples per second of both training stages, beside the same graphs in a plain diffusers training loop.
+
+    python bench/train.py --out bench/results/train.json
+
+Both sides run in one process, turn and turn about, on the same cached inputs, in the same number format, with AdamW, gradient
+clipping and an average of the weights. Medians over the rounds; the ratio is ours over the peer's, round by round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from diffusers.training_utils import EMAModel
+from torch import nn
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.loss import ReconstructionLossConfig
+from ildm.core.device import describe
+from ildm.core.types import Conditioning
+from ildm.denoiser.unet import UNet
+from ildm.recipes import small
+from ildm.training.stage_one import StageOne
+from ildm.training.stage_two import Networks, StageTwo
+
+CONTEXT = (48, 192)
+Step = Callable[[int], None]
+
+
+class GivenContext(nn.Module):
+    """A conditioner that hands out one context: the peer has no text encoder, so neither side runs one."""
+
+    def __init__(self, context: torch.Tensor) -> None:
+        super().__init__()
+        self.context = context
+
+    def forward(self, prompts: list[str]) -> Conditioning:
+        return Conditioning(context=self.context[: len(prompts)])
+
+
+def our_stage_two(latents: torch.Tensor, context: torch.Tensor) -> Step:
+    graph = replace(small.DENOISER, in_channels=8, out_channels=8, context_width=CONTEXT[1])
+    config = replace(small.stage_two(steps=10_000), batch_size=len(latents), dropout=0.0)
+    networks = Networks(UNet(graph), GivenContext(context))  # type: ignore[arg-type]
+    task = StageTwo(config, networks, lambda _: iter(()), lambda _: None, lambda *_: None)
+    return lambda step: void(task.train_step(step, (latents, [""] * len(latents))))
+
+
+def their_stage_two(latents: torch.Tensor, context: torch.Tensor) -> Step:
+    ours = small.DENOISER
+    network = UNet2DConditionModel(
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=ours.channels,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=tuple(width // 32 for width in ours.channels),
+        cross_attention_dim=CONTEXT[1],
+    )
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    average = EMAModel(network.parameters(), decay=0.999)
+
+    def step(_: int) -> None:
+        noise = torch.randn_like(latents)
+        place = (torch.sigmoid(torch.randn(len(latents))) * 1000).long()
+        sigma = scheduler.sigmas[place].reshape(-1, 1, 1, 1)
+        noised = (1.0 - sigma) * latents + sigma * noise
+        with torch.autocast("cpu", torch.bfloat16):
+            output = network(noised, scheduler.timesteps[place], context).sample
+        loss = F.mse_loss(output.float(), noise - latents)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(network.parameters())
+
+    return step
+
+
+def our_stage_one(images: torch.Tensor) -> Step:
+    config = replace(
+        small.stage_one(steps=10_000),
+        loss=ReconstructionLossConfig(backbone="none", discriminator_weight=0.0),
+        batch_size=len(images),
+    )
+    graph = replace(small.AUTOENCODER, channels=(48, 96, 160, 160), fold=1)
+    task = StageOne(config, Autoencoder(graph), lambda _: iter(()), images[:2])
+    return lambda step: void(task.train_step(step, images))
+
+
+def their_stage_one(images: torch.Tensor) -> Step:
+    network = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(48, 96, 160, 160),
+        layers_per_block=1,
+        latent_channels=8,
+        norm_num_groups=16,
+        mid_block_add_attention=False,
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    average = EMAModel(network.parameters(), decay=0.999)
+
+    def step(_: int) -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = network.encode(images).latent_dist
+            output = network.decode(posterior.sample()).sample
+        loss = (output.float() - images).abs().sum() / len(images) + 1e-6 * posterior.kl().mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(network.parameters())
+
+    return step
+
+
+def on_the_fly(images: torch.Tensor, context: torch.Tensor) -> Step:
+    """Stage two with the images encoded in every step."""
+    autoencoder = Autoencoder(small.AUTOENCODER).requires_grad_(False).eval()
+    with torch.inference_mode():
+        latents = autoencoder.encode(images)
+    train = our_stage_two(latents.clone(), context)
+
+    def step(number: int) -> None:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            autoencoder.encode(images)
+        train(number)
+
+    return step
+
+
+def void(_: object) -> None:
+    """Drop a result."""
+
+
+def rates(sides: dict[str, Step], batch: int, rounds: int, steps: int) -> dict[str, list[float]]:
+    """Samples per second of each side in each round, the sides taking turns."""
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for step in sides.values():
+        step(0)
+    for turn in range(rounds):
+        for name, step in sides.items():
+            started = time.perf_counter()
+            for number in range(steps):
+                step(1 + turn * steps + number)
+            found[name].append(batch * steps / (time.perf_counter() - started))
+    return found
+
+
+def compare(title: str, sides: dict[str, Step], batch: int, rounds: int, steps: int) -> dict[str, object]:
+    """Measure two sides, ours first, and print their line."""
+    (ours, theirs), found = list(sides), rates(sides, batch, rounds, steps)
+    ratios = [a / b for a, b in zip(found[ours], found[theirs], strict=True)]
+    ratio = statistics.median(ratios)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"{title:34}{ours:>8} {medians[ours]:7.1f}   {theirs:>12} {medians[theirs]:7.1f}   ratio {ratio:.2f} ({spread})")
+    return {"title": title, "batch": batch, "samples_per_second": found, "ratio": ratio, "ratios": ratios}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=4, help="of training, per side and round")
+    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    latents, context = torch.randn(64, 8, 16, 16), torch.randn(64, *CONTEXT)
+    crops, images = torch.rand(16, 3, 64, 64) * 2 - 1, torch.rand(64, 3, 128, 128) * 2 - 1
+    machine = describe(torch.device("cpu"))
+    print(f"{machine}, torch {torch.__version__}, bfloat16 autocast, samples per second, medians of {options.rounds} rounds")
+    turns = (options.rounds, options.steps)
+    results = [
+        compare("stage one, f = 8, 64 px", {"ildm": our_stage_one(crops), "diffusers": their_stage_one(crops)}, 16, *turns),
+        compare(
+            "stage two, 8x16x16 latents",
+            {"ildm": our_stage_two(latents, context), "diffusers": their_stage_two(latents, context)},
+            64,
+            *turns,
+        ),
+        compare(
+            "stage two, cached latents",
+            {"cached": our_stage_two(latents, context), "on the fly": on_the_fly(images, context)},
+            64,
+            *turns,
+        ),
+    ]
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps({"machine": machine, "torch": torch.__version__, "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
