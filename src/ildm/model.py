@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from PIL import Image as PILImage
@@ -24,6 +25,7 @@ from ildm.core.manifest import Manifest
 from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
 from ildm.core.types import Conditioning, Denoiser, Latent
 from ildm.denoiser.guidance import Guided
+from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath
@@ -38,7 +40,8 @@ Progress = Callable[[int, int], None]
 class Model:
     """A latent diffusion model, ready to draw.
 
-    `autoencoder`, `unet` and `conditioner` are modules on one device; latents between them are float32.
+    `autoencoder`, `unet` and `conditioner` are modules on one device; latents between them are float32. Drawing runs a prepared twin
+    of the U-Net, made at the first step: after changing weights in place, call `to` to have it made anew.
     """
 
     manifest: Manifest
@@ -77,6 +80,7 @@ class Model:
         target = pick_device(device)
         number_format = pick_dtype(dtype, target)
         self.unet.to(target, number_format)
+        self.__dict__.pop("_network", None)
         for part in (self.autoencoder, self.conditioner):
             if part is not None:
                 part.to(target, torch.float32 if target.type == "cpu" else number_format)
@@ -172,9 +176,12 @@ class Model:
         weight = self.autoencoder.last_layer
         return self.autoencoder.decode(latents.to(weight)).float()
 
+    @cached_property
+    def _network(self) -> PreparedUNet:
+        return prepare(self.unet)
+
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
-        dtype = self.dtype
-        return self.unet(noised.to(dtype), time.to(dtype), conditioning.to(self.device, dtype))
+        return self._network(noised, time, conditioning)
 
     def _initial_noise(self, seeds: Sequence[int], given: Latent | None, width: int | None, height: int | None) -> Latent:
         sides = [native if side is None else side for side, native in zip((width, height), self.image_size, strict=True)]

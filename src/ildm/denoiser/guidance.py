@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -27,6 +27,7 @@ class Guided:
     negative: Conditioning
     scale: float
     interval: tuple[float, float] = (0.0, 1.0)
+    _joined: list[tuple[Conditioning, Conditioning]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -39,9 +40,15 @@ class Guided:
         acts = bool(((t >= low) & (t <= high)).any())
         if self.scale == 1.0 or not acts:
             return self.denoiser(noised, t, conditioning)
-        both = Conditioning.cat([conditioning, self._negative_for(noised.shape[0])])
+        both = self._join(conditioning, noised.shape[0])
         positive, negative = self.denoiser(torch.cat([noised, noised]), torch.cat([t, t]), both).chunk(2)
         return torch.lerp(negative, positive, self.scale)
+
+    def _join(self, conditioning: Conditioning, batch: int) -> Conditioning:
+        # the same value step after step lets the network keep the context's keys and values
+        if not self._joined or self._joined[0][0] is not conditioning:
+            self._joined[:] = [(conditioning, Conditioning.cat([conditioning, self._negative_for(batch)]))]
+        return self._joined[0][1]
 
     def _negative_for(self, batch: int) -> Conditioning:
         if self.negative.batch == batch:

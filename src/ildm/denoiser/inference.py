@@ -4,6 +4,7 @@ What `prepare` changes, none of it visible in the result beyond rounding:
 - keys and values of a context are made when the context changes, not at every step;
 - the time projections of all residual blocks are one product, as are a self-attention's queries, keys and values;
 - 1x1 convolutions around transformers are linear layers;
+- upsampling and the convolution after it are one transposed convolution, with 4 products per output instead of 9;
 - on CPUs weights are stored in the layout oneDNN computes in (`packed`);
 - optionally torch.compile fuses what is left, with the weights frozen into the program.
 """
@@ -15,12 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
 from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
-from ildm.denoiser.blocks import ResBlock
+from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.packed import can_pack, pack_layers
 from ildm.denoiser.transformer import Transformer
@@ -36,22 +38,21 @@ def prepare(network: UNet, *, dtype: torch.dtype | None = None, compiled: bool =
         compiled: compile at the first call of each shape, which takes a minute and a C++ compiler.
     """
     shared = {id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in network.parameters()}
-    twin = copy.deepcopy(network, shared).eval()
-    return PreparedUNet(twin if dtype is None else twin.to(dtype), compiled=compiled)
+    return PreparedUNet(copy.deepcopy(network, shared).eval(), dtype or network.conv_in.weight.dtype, compiled=compiled)
 
 
 class PreparedUNet(nn.Module):
     """Called like a `UNet`, without gradients. Made by `prepare`."""
 
-    def __init__(self, network: UNet, *, compiled: bool) -> None:
+    def __init__(self, network: UNet, dtype: torch.dtype, *, compiled: bool) -> None:
         super().__init__()
         self.config = network.config
-        self.dtype = network.conv_in.weight.dtype
-        can_be_packed = can_pack(network.conv_in.weight)
+        self.dtype = dtype
         self.time_projections = _join_time_projections(network)
-        _fuse_attention(network)
+        _fuse(network)
         self.network = network
-        if can_be_packed and not compiled:
+        self.to(dtype)
+        if not compiled and can_pack(network.conv_in.weight):
             pack_layers(self)
         self._keys_values = Recent(self._project)
         self._weights = Recent(self._weigh)
@@ -157,12 +158,14 @@ def _join_time_projections(network: UNet) -> nn.Linear:
     return joined
 
 
-def _fuse_attention(module: nn.Module) -> None:
+def _fuse(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, SelfAttention):
             setattr(module, name, FusedSelfAttention(child))
+        elif isinstance(child, Upsample):
+            setattr(module, name, _as_transposed(child.conv))
         else:
-            _fuse_attention(child)
+            _fuse(child)
     if isinstance(module, Transformer) and not module.linear_projection:
         module.linear_projection = True
         module.proj_in, module.proj_out = _as_linear(module.proj_in), _as_linear(module.proj_out)
@@ -176,6 +179,17 @@ def _stacked(layers: list[nn.Linear]) -> nn.Linear:
 
 def _as_linear(layer: nn.Conv2d | nn.Linear) -> nn.Linear:
     return _linear(layer.weight.flatten(1), layer.bias)
+
+
+def _as_transposed(convolution: nn.Conv2d) -> nn.ConvTranspose2d:
+    """Nearest neighbours, then `convolution`: each input spreads to a 4x4 area, weighted by the taps that meet in it."""
+    channels = convolution.in_channels
+    layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, device="meta")
+    flipped = F.pad(convolution.weight.detach().flip(2, 3), (1, 1, 1, 1))
+    spread = F.avg_pool2d(flipped, 2, stride=1, divisor_override=1).transpose(0, 1).contiguous()  # (C_in, C_out, 4, 4)
+    layer.register_parameter("weight", nn.Parameter(spread, requires_grad=False))
+    layer.bias = convolution.bias
+    return layer
 
 
 def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
