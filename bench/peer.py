@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.config import UNetConfig
+from ildm.denoiser.unet import UNet
 
 NAMES = [
     (r"\.downsampler\.", ".downsamplers.0."),

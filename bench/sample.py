@@ -19,8 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ildm
 from ildm.core.types import Conditioning
+from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inference import prepare
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.unet import UNet
 from interleaved import Call, Timing, machine, matrix_product, take_turns
 from peer import peer_of
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.types import Conditioning, Regions
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.config import UNetConfig
+from ildm.denoiser.unet import UNet
 
 CONFIG = UNetConfig(
     channels=(16, 32),

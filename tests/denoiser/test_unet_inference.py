@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ildm.core.errors import ShapeError
 from ildm.core.types import Conditioning, Regions
+from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inference import PreparedUNet, prepare
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.unet import UNet
 
 CONFIG = UNetConfig(
     channels=(32, 64), res_blocks=(1, 2), depths=(1, 2), head_width=16, context_width=24, norm_groups=8, qk_norm=True

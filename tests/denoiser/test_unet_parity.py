@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.config import UNetConfig
+from ildm.denoiser.unet import UNet
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 with warnings.catch_warnings():

@@ -20,7 +20,8 @@ from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.files import atomic_folder, sha256
 from ildm.core.manifest import FORMAT_VERSION, LatentSpaceFields, Manifest
-from ildm.denoiser.unet import UNet, UNetConfig
+from ildm.denoiser.config import UNetConfig
+from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath, LinearInterpolation, VariancePreserving
 from ildm.model import Model
 

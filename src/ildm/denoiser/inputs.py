@@ -10,7 +10,7 @@ from ildm.core.errors import ShapeError
 from ildm.core.types import Conditioning
 
 if TYPE_CHECKING:
-    from ildm.denoiser.unet import UNetConfig
+    from ildm.denoiser.config import UNetConfig
 
 
 def check_inputs(config: UNetConfig, noised: Tensor, timestep: Tensor, conditioning: Conditioning) -> None:

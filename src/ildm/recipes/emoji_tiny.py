@@ -6,7 +6,7 @@ from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.loss import ReconstructionLossConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.data.emoji_scenes import EmojiScenesConfig
-from ildm.denoiser.unet import UNetConfig
+from ildm.denoiser.config import UNetConfig
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.recipe import Recipe, Sampling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.loss import ReconstructionLossConfig
 from ildm.conditioning.text import TextEncoderConfig
-from ildm.denoiser.unet import UNetConfig
+from ildm.denoiser.config import UNetConfig
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOneConfig

@@ -8,7 +8,7 @@ from ildm.autoencoder.config import AutoencoderConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.core.manifest import Defaults
 from ildm.data.opening import DataConfig
-from ildm.denoiser.unet import UNetConfig
+from ildm.denoiser.config import UNetConfig
 from ildm.training.stage_one import StageOneConfig
 from ildm.training.stage_two import StageTwoConfig
 
