@@ -1,5 +1,6 @@
 """Ten steps are five, a stop, and five more: bit for bit, in both stages."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -113,3 +114,19 @@ def test_changing_the_seed_changes_the_run(stage_two, tmp_path):
     run(other, tmp_path / "other", 2)
     assert not same(one.state()["networks"], other.state()["networks"])
     assert replace(one.config, seed=1) == other.config
+
+
+def test_a_disk_that_fills_up_keeps_the_former_state(stage_two, tmp_path, small_disk):
+    from ildm.core.errors import StorageError
+
+    run(stage_two(), tmp_path, 2)
+    size = (tmp_path / LATEST).stat().st_size
+    disk = small_disk(3 * size // 2**20 + 2)
+    run(stage_two(), disk, 2)
+    free = shutil.disk_usage(disk).free
+    (disk / "filler").write_bytes(b"0" * (free - size // 2))
+    with pytest.raises(StorageError, match="No room left"):
+        run(stage_two(), disk, 4)
+    assert load_state(disk).step == 2
+    (disk / "filler").unlink()
+    assert run(stage_two(), disk, 4).step == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from dataclasses import dataclass
@@ -42,8 +43,11 @@ def save_state(folder: Path, state: RunState) -> None:
         StorageError: when the disk is full; both former states are untouched.
     """
     latest, former = folder / LATEST, folder / FORMER
+    # through memory, because torch's own writer does not say when a disk is full
+    buffer = io.BytesIO()
+    torch.save(vars(state) | {"generator": torch.get_rng_state()}, buffer)
     with atomic_file(latest) as temporary:
-        torch.save(vars(state) | {"generator": torch.get_rng_state()}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
         if latest.exists():
             latest.replace(former)
 
