@@ -8,9 +8,10 @@ from torch import nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.latent_space import LatentSpace
-from ildm.checkpoint.native import path_to_json, save_native
+from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.config import to_json
 from ildm.core.manifest import Defaults, LatentSpaceFields, Manifest
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import LinearInterpolation
@@ -34,7 +35,7 @@ def build_model():
         name="toy",
         image_size=(64, 64),
         prediction="velocity",
-        path=path_to_json(path),
+        path=to_json(path),
         latent_space=LatentSpaceFields(channels=4, stride=8, scale=space.scale, shift=space.shift),
         autoencoder={},
         denoiser={},

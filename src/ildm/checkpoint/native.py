@@ -115,27 +115,21 @@ class NativeFormat:
         return load_native(path)
 
 
-def path_to_json(path: AnyPath) -> dict[str, Any]:
-    """A path as JSON, its kind included."""
-    return {"kind": path.kind, **to_json(path)}
-
-
 def conditioner_to_json(conditioner: TextConditioner) -> dict[str, Any]:
     """A conditioner's configuration as JSON, its kind included."""
     return {"kind": conditioner.kind, **to_json(conditioner.config)}
 
 
 def path_from_json(fields: dict[str, Any]) -> AnyPath:
-    """The path that `path_to_json` described.
+    """The path of a manifest.
 
     Raises:
         ConfigError: for an unknown kind or key.
     """
-    rest = dict(fields)
-    kind = rest.pop("kind", None)
+    kind = fields.get("kind")
     if kind not in _PATHS:
         raise ConfigError(f"Unknown path {kind!r}: known are {', '.join(_PATHS)}.")
-    return from_json(_PATHS[kind], rest, where="path")
+    return from_json(_PATHS[kind], fields, where="path")
 
 
 def _described(model: Model) -> Manifest:
@@ -146,7 +140,7 @@ def _described(model: Model) -> Manifest:
             "autoencoder": to_json(model.autoencoder.config),
             "denoiser": to_json(model.unet.config),
             "conditioner": None if model.conditioner is None else conditioner_to_json(model.conditioner),
-            "path": path_to_json(model.path),
+            "path": to_json(model.path),
         }
     )
 

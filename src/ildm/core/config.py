@@ -17,9 +17,11 @@ Config = TypeVar("Config")
 
 
 def to_json(config: Any) -> Any:
-    """A frozen dataclass as plain JSON values."""
+    """A frozen dataclass as plain JSON values; one whose class has a `kind` carries it, so that a union can be read back."""
     if is_dataclass(config):
-        return {field.name: to_json(getattr(config, field.name)) for field in fields(config)}
+        values = {field.name: to_json(getattr(config, field.name)) for field in fields(config)}
+        kind = getattr(type(config), "kind", None)
+        return {"kind": kind, **values} if isinstance(kind, str) else values
     if isinstance(config, Mapping):
         return {str(key): to_json(value) for key, value in cast("Mapping[Any, Any]", config).items()}
     if isinstance(config, list | tuple):
@@ -35,6 +37,8 @@ def from_json(kind: type[Config], values: Mapping[str, Any], *, where: str = "co
     """
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    if "kind" not in known and "kind" in values and values["kind"] == getattr(kind, "kind", None):
+        values = {key: value for key, value in values.items() if key != "kind"}
     for key in values:
         if key not in known:
             raise ConfigError(f"Unknown key {key!r} in {where}: {nearest(key, known)}")

@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
-from ildm.checkpoint.native import conditioner_to_json, path_to_json, save_native
+from ildm.checkpoint.native import conditioner_to_json, save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
@@ -229,7 +229,7 @@ class Run:
             attribution=recipe.attribution,
             image_size=(size, size),
             prediction=recipe.stage_two.prediction,
-            path=path_to_json(recipe.stage_two.path),
+            path=to_json(recipe.stage_two.path),
             latent_space=LatentSpaceFields(channels=space.channels, stride=space.stride, scale=space.scale, shift=space.shift),
             autoencoder=to_json(autoencoder.config),
             denoiser=to_json(networks.unet.config),
