@@ -46,7 +46,7 @@ def test_accuracies_of_noise_and_of_shuffled_prompts_are_near_chance(perfect_rep
 def test_distances_of_the_perfect_model_are_the_floor_and_noise_is_far(perfect_report, noise_report):
     for name in ("kid-lite0", "fd-lite0", "fd-lite0-64", "precision", "recall"):
         figure = perfect_report.find(name)
-        assert figure.estimate == figure.beside["floor: real images"]
+        assert figure.estimate.value == figure.beside["floor: real images"].value
     kid = noise_report.find("kid-lite0")
     assert kid.estimate.value > 10 * abs(kid.beside["reconstructions of real images"].value)
     assert noise_report.find("coverage").estimate.value < 0.2

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ildm.checkpoint.named import DEFAULT_MODEL
+
 PROMPTS = (
     "a red apple on a plain blue background",
     "a fox on a plain green background",
@@ -26,7 +28,7 @@ COLUMNS, ENLARGED, CAPTION = 4, 192, 44
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the contact sheet.")] = Path("demo"),
-    model: Annotated[str, typer.Option(help="A shipped name, a run's name or a model folder.")] = "emoji-scenes",
+    model: Annotated[str, typer.Option(help="A shipped name, a run's name or a model folder.")] = DEFAULT_MODEL,
     seed: Annotated[int, typer.Option(help="Of every image.")] = 7,
 ) -> None:
     """Draw a contact sheet from twelve prompts and say where it is.

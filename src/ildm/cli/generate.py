@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from ildm.checkpoint.named import DEFAULT_MODEL
+
 
 def generate(
     prompt: Annotated[list[str], typer.Argument(help="What to draw; several prompts make several images.", show_default=False)],
     model: Annotated[
         str, typer.Option(help="A shipped name, a run's name, a model folder or a checkpoint file.")
-    ] = "emoji-scenes",
+    ] = DEFAULT_MODEL,
     negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
     num_steps: Annotated[int | None, typer.Option(help="Denoising steps.", show_default="the model's")] = None,
     guidance_scale: Annotated[

@@ -49,7 +49,7 @@ PROMPTS = (
 def recipe() -> Recipe:
     """128 px, f = 8, 16x16 latents; 150 concepts in three styles."""
     return Recipe(
-        name="emoji-scenes",
+        name="emoji",
         summary="Small illustrations of 150 everyday things, alone or in scenes, drawn from text.",
         data=EmojiScenesConfig(
             size=128, length=400_000, concepts=CONCEPTS, styles=("flat", "3d", "noto"), single_object_share=0.5
