@@ -3,7 +3,7 @@
     python bench/train.py --out bench/results/train.json
 
 Both sides run in one process, turn and turn about, on the same cached inputs, in the same number format, with AdamW, gradient
-clipping and an average of the weights. Medians over the rounds; the ratio is ours over the peer's, round by round.
+clipping and an average of the weights. Medians over the turns; the ratio is ours over the peer's, turn by turn.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import argparse
 import json
 import os
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,12 +28,12 @@ from torch import nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.loss import ReconstructionLossConfig
-from ildm.core.device import describe
 from ildm.core.types import Conditioning
 from ildm.denoiser.unet import UNet
 from ildm.recipes import small
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import Networks, StageTwo
+from interleaved import machine, take_turns
 
 CONTEXT = (48, 192)
 Step = Callable[[int], None]
@@ -147,62 +148,48 @@ def void(_: object) -> None:
     """Drop a result."""
 
 
-def rates(sides: dict[str, Step], batch: int, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Samples per second of each side in each round, the sides taking turns."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for step in sides.values():
-        step(0)
-    for turn in range(rounds):
-        for name, step in sides.items():
-            started = time.perf_counter()
-            for number in range(steps):
-                step(1 + turn * steps + number)
-            found[name].append(batch * steps / (time.perf_counter() - started))
-    return found
+def compare(title: str, sides: dict[str, Step], batch: int, turns: int) -> dict[str, object]:
+    """Time two sides, ours first, and print their line."""
+    (ours, theirs), numbers = list(sides), count()
+    calls = {name: partial(counted, step, numbers) for name, step in sides.items()}
+    timings = take_turns(calls, turns)
+    ratios = [b / a for a, b in zip(timings[ours].seconds, timings[theirs].seconds, strict=True)]
+    rates = {name: batch / timing.median for name, timing in timings.items()}
+    shown = "   ".join(f"{name} {rate:6.1f}" for name, rate in rates.items())
+    print(f"{title:28}{shown}   ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    return {"title": title, "batch": batch, "samples_per_second": rates, "ratio": statistics.median(ratios), "ratios": ratios}
 
 
-def compare(title: str, sides: dict[str, Step], batch: int, rounds: int, steps: int) -> dict[str, object]:
-    """Measure two sides, ours first, and print their line."""
-    (ours, theirs), found = list(sides), rates(sides, batch, rounds, steps)
-    ratios = [a / b for a, b in zip(found[ours], found[theirs], strict=True)]
-    ratio = statistics.median(ratios)
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"{title:34}{ours:>8} {medians[ours]:7.1f}   {theirs:>12} {medians[theirs]:7.1f}   ratio {ratio:.2f} ({spread})")
-    return {"title": title, "batch": batch, "samples_per_second": found, "ratio": ratio, "ratios": ratios}
+def counted(step: Step, numbers: Iterator[int]) -> None:
+    """Train on the next step number."""
+    step(next(numbers))
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=4, help="of training, per side and round")
+    parser.add_argument("--turns", type=int, default=15, help="steps per side")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     options = parser.parse_args()
     torch.manual_seed(0)
     latents, context = torch.randn(64, 8, 16, 16), torch.randn(64, *CONTEXT)
     crops, images = torch.rand(16, 3, 64, 64) * 2 - 1, torch.rand(64, 3, 128, 128) * 2 - 1
-    machine = describe(torch.device("cpu"))
-    print(f"{machine}, torch {torch.__version__}, bfloat16 autocast, samples per second, medians of {options.rounds} rounds")
-    turns = (options.rounds, options.steps)
-    results = [
-        compare("stage one, f = 8, 64 px", {"ildm": our_stage_one(crops), "diffusers": their_stage_one(crops)}, 16, *turns),
-        compare(
-            "stage two, 8x16x16 latents",
+    print(f"{json.dumps(machine())}\nbfloat16 autocast, samples per second, medians of {options.turns} turns")
+    pairs = {
+        "stage one, f = 8, 64 px": ({"ildm": our_stage_one(crops), "diffusers": their_stage_one(crops)}, 16),
+        "stage two, 8x16x16 latents": (
             {"ildm": our_stage_two(latents, context), "diffusers": their_stage_two(latents, context)},
             64,
-            *turns,
         ),
-        compare(
-            "stage two, cached latents",
+        "stage two, cached latents": (
             {"cached": our_stage_two(latents, context), "on the fly": on_the_fly(images, context)},
             64,
-            *turns,
         ),
-    ]
+    }
+    results = [compare(title, sides, batch, options.turns) for title, (sides, batch) in pairs.items()]
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps({"machine": machine, "torch": torch.__version__, "results": results}, indent=1))
+        options.out.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
