@@ -44,8 +44,8 @@ format: $(DEVELOPMENT) ## rewrite the code in the project's style
 	$(BIN)/ruff format $(CODE)
 
 bench: $(DEVELOPMENT) ## measure speed and memory on this machine; tables on screen, JSON in bench/results
-	$(BIN)/python bench/sample.py
-	$(BIN)/python bench/train.py
+	$(BIN)/python bench/sample.py --model emoji-scenes --out bench/results/sample.json
+	$(BIN)/python bench/train.py --out bench/results/train.json
 
 docs: $(DEVELOPMENT) ## write docs/commands.md anew from the command line itself, and check every page
 	$(BIN)/python tools/commands_page.py

@@ -163,7 +163,7 @@ class _Builder:
             generate=lambda texts: self._generate(texts, "drawing"),
             generated=Images(lambda: self._generate(prompts, f"drawing: {where}"), self.network),
             reference=reference,
-            reconstructed=None if reference is None else Images(lambda: self._reconstruct(real.pixels, where), self.network),
+            reconstructed=Images(lambda: self._reconstruct(real.pixels, where), self.network),
         )
 
     def _generate(self, prompts: Sequence[str], what: str) -> Pixels:

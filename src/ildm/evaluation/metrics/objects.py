@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ildm.evaluation.images import Images
 from ildm.evaluation.intervals import wilson
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure
 from ildm.evaluation.network import RESIZE
@@ -21,30 +22,40 @@ class PromptAccuracy:
     requires = frozenset({"one object", "generated", "recogniser"})
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
-        """Two figures, `object-top-1` and `object-top-5`, with shares for each style and the concepts never recognised."""
+        """Two figures, `object-top-1` and `object-top-5`, with the shares for each style and each concept."""
         assert samples.generated is not None and samples.recogniser is not None and samples.real.samples is not None
         recogniser = samples.recogniser()
         things = [sample.objects[0] for sample in samples.real.samples]
         wanted = recogniser.indices([thing.concept for thing in things])
-        ours, real = recogniser.scores(samples.generated.features), recogniser.scores(samples.real.features)
+        ours = recogniser.scores(samples.generated.features)
+        others = {words: recogniser.scores(images.features) for words, images in beside(samples).items()}
         figures = []
         for rank in _RANKS:
             found = hits(ours, wanted, rank)
-            estimate, ceiling = share(found), share(hits(real, wanted, rank))
+            shares = {words: share(hits(scores, wanted, rank)) for words, scores in others.items()}
+            shares["shuffled prompts"] = share(hits(ours, wanted.roll(1), rank))
             figures.append(
                 Figure(
                     name=f"object-top-{rank}",
-                    estimate=estimate,
-                    beside={"real renders": ceiling, "shuffled prompts": share(hits(ours, wanted.roll(1), rank))},
+                    estimate=share(found),
+                    beside=shares,
                     how=how(len(recogniser.labels)),
                     details={
-                        "share of real renders": estimate.value / max(ceiling.value, 1e-9),
+                        "share of real renders": share(found).value / max(shares["real renders"].value, 1e-9),
                         "by style": _by([thing.style for thing in things], found),
                         "by concept": _by([thing.concept for thing in things], found),
                     },
                 )
             )
         return figures
+
+
+def beside(samples: EvaluationSet) -> dict[str, Images]:
+    """The images that an accuracy is also measured on: the ceiling, and what the autoencoder leaves of it."""
+    others = {"real renders": samples.real}
+    if samples.reconstructed is not None:
+        others["reconstructions of real renders"] = samples.reconstructed
+    return others
 
 
 def share(found: Tensor) -> Estimate:

@@ -12,7 +12,7 @@ from ildm.data.layout import Relation, relation
 from ildm.evaluation.halves import halves
 from ildm.evaluation.images import Images, extract
 from ildm.evaluation.metric import EvaluationSet, Figure
-from ildm.evaluation.metrics.objects import how, share
+from ildm.evaluation.metrics.objects import beside, how, share
 from ildm.evaluation.recogniser import Recogniser, hits
 
 _RANK = 5
@@ -32,22 +32,22 @@ class TwoObjects:
         wanted = torch.stack([recogniser.indices([thing.concept for thing in pair]) for pair in pairs])
         ours = _scores(samples.generated, relations, recogniser)
         found, right = _judge(ours, wanted)
-        found_real, right_real = _judge(_scores(samples.real, relations, recogniser), wanted)
-        found_shuffled, _ = _judge(ours, wanted.roll(1, dims=0))
+        others = {words: _judge(_scores(images, relations, recogniser), wanted) for words, images in beside(samples).items()}
+        shares = {words: share(there) for words, (there, _) in others.items()}
+        shares["shuffled prompts"] = share(_judge(ours, wanted.roll(1, dims=0))[0])
         method = how(len(recogniser.labels)) | {"halves": "cut in the middle, each centred on its border's median colour"}
-        both, ceiling = share(found), share(found_real)
         return [
             Figure(
                 name="both-objects-found",
-                estimate=both,
-                beside={"real renders": ceiling, "shuffled prompts": share(found_shuffled)},
+                estimate=share(found),
+                beside=shares,
                 how=method | {"found": f"top {_RANK} in a half of its own"},
-                details={"share of real renders": both.value / max(ceiling.value, 1e-9)},
+                details={"share of real renders": share(found).value / max(shares["real renders"].value, 1e-9)},
             ),
             Figure(
                 name="relation-right",
                 estimate=share(right[found]),
-                beside={"real renders": share(right_real[found_real])},
+                beside={words: share(order[there]) for words, (there, order) in others.items()},
                 how=method | {"chance": 0.5, "among": "images in which both are found"},
             ),
         ]

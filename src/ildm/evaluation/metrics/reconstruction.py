@@ -27,7 +27,7 @@ _HOW = {
 class Reconstruction:
     """PSNR, SSIM and the perceptual distance of encoded and decoded real images."""
 
-    requires = frozenset({"reconstructed"})
+    requires = frozenset({"scenes", "reconstructed"})
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """Three figures, means over images: `psnr` in dB, `ssim`, `lite0-distance`."""
