@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import ildm
 from ildm.core.types import Conditioning
 from ildm.denoiser.config import UNetConfig
-from ildm.denoiser.inference import prepare
+from ildm.denoiser.inference import frozen_program, prepare
 from ildm.denoiser.unet import UNet
 from interleaved import Call, Timing, machine, matrix_product, take_turns
 from peer import peer_of
@@ -98,7 +98,7 @@ def their_ways(network: UNet, dtype: torch.dtype, compiled: bool) -> dict[str, N
     }
     if compiled:
         ways["diffusers, compiled"] = torch.compile(peer_of(network, dtype=dtype))
-        ways["diffusers, compiled and frozen"] = torch.compile(peer_of(network, dtype=dtype), options={"freezing": True})
+        ways["diffusers, compiled and frozen"] = frozen_program(peer_of(network, dtype=dtype))
     return ways
 
 

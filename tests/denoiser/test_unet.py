@@ -141,9 +141,13 @@ def test_regions_reach_every_level(noised: Tensor) -> None:
 
 
 WRONG = {
-    "a latent of the wrong size": (
+    "a latent of the wrong width": (
         lambda latent, times, given: (latent[..., :7], times, given),
         r"8x7 was given.*multiples of 2: try 8x8",
+    ),
+    "a latent of the wrong height": (
+        lambda latent, times, given: (latent[:, :, :5], times, given),
+        r"5x8 was given.*multiples of 2: try 4x8",
     ),
     "a latent of the wrong channels": (
         lambda latent, times, given: (latent[:, :3], times, given),

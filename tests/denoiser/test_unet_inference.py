@@ -12,6 +12,7 @@ from ildm.core.errors import ShapeError
 from ildm.core.types import Conditioning, Regions
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inference import PreparedUNet, prepare
+from ildm.denoiser.packed import PackedConv2d, can_pack
 from ildm.denoiser.unet import UNet
 
 CONFIG = UNetConfig(
@@ -88,6 +89,18 @@ def test_sizes_and_batches_may_change_between_calls(network: UNet, prepared: Pre
         conditioning = conditioning_for(CONFIG, size)[:batch]
         found = prepared(latent(size, batch), TIMES[:batch], conditioning)
         close(found, network, latent(size, batch), TIMES[:batch], conditioning)
+
+
+def test_a_convolution_keeps_the_layouts_of_its_last_two_shapes() -> None:
+    convolution = torch.nn.Conv2d(4, 8, 3, padding=1)
+    if not can_pack(convolution.weight):
+        pytest.skip("oneDNN does not compute here, so nothing is packed.")
+    packed = PackedConv2d(convolution)
+    for side in (8, 4, 8, 2):
+        x = torch.randn(1, 4, side, side)
+        with torch.no_grad():
+            torch.testing.assert_close(packed(x), convolution(x), atol=1e-5, rtol=0)
+    assert list(packed.packed) == [(1, 4, 4, 4), (1, 4, 2, 2)]
 
 
 def test_a_new_prompt_acts_at_once(network: UNet, prepared: PreparedUNet) -> None:

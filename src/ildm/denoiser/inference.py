@@ -56,9 +56,7 @@ class PreparedUNet(nn.Module):
             pack_layers(self)
         self._keys_values = Recent(self._project)
         self._weights = Recent(self._weigh)
-        self._run: Callable[..., Tensor] = (
-            torch.compile(self._compute, options={"freezing": True}) if compiled else self._compute
-        )
+        self._run = frozen_program(self._compute) if compiled else self._compute
 
     @torch.no_grad()
     def forward(
@@ -92,6 +90,20 @@ class PreparedUNet(nn.Module):
 
     def _weigh(self, weights: Tensor, size: Grid) -> dict[Grid, Tensor]:
         return weights_on(self.network.grids(size), weights.to(self.dtype))
+
+
+def frozen_program(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`function` compiled with its weights as constants, which lets the compiler lay them out once."""
+    from torch._inductor import config  # a second to import, and only compiling needs it
+
+    compiled = torch.compile(function)
+
+    def call(*arguments: Any) -> Tensor:
+        # as an option of torch.compile, freezing would be seen too late: tracing already decides what is constant
+        with torch.no_grad(), config.patch(freezing=True):
+            return compiled(*arguments)
+
+    return call
 
 
 class FusedSelfAttention(nn.Module):

@@ -109,7 +109,7 @@ class AttentionBlock(nn.Module):
 
 def to_positions(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch positions channels"]:
     """Grid to sequence, row by row; a view when `x` is channels-last."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
+    return x.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
 
 
 def to_grid(x: Float[Tensor, "batch positions channels"], grid: Grid) -> Float[Tensor, "batch channels height width"]:

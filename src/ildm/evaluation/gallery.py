@@ -33,6 +33,8 @@ _VERSION = 1  # raise when the same configuration would make another recogniser
 # far from every seed that a person is likely to train or evaluate with
 _SEED = 861_000
 _CHUNK = 64
+# scenes in a row, for each concept, that may bring nothing wanted
+_PATIENCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +107,16 @@ def _sources(config: GalleryConfig) -> list[tuple[EmojiScenes, int]]:
 
 
 def _draw(source: EmojiScenes, quota: int) -> Iterator[Sample]:
-    """Scenes until every concept that turned up has `quota` of them."""
+    """Scenes until every concept has `quota` of them, or until the rarest ones keep it waiting for long."""
     seen: Counter[str] = Counter()
-    # waiting for the rarest by chance takes about this many draws (coupon collector), so stop there
-    for index in range(4 * quota * len(source.concepts)):
+    waited, index = 0, 0
+    while waited <= _PATIENCE * max(_CHUNK, len(seen)):
         sample = source[index]
+        index, waited = index + 1, waited + 1
         concept = sample.objects[0].concept
         if seen[concept] < quota:
             seen[concept] += 1
+            waited = 0
             yield sample
 
 
