@@ -16,13 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
 from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
-from ildm.denoiser.blocks import ResBlock, Upsample
+from ildm.denoiser.blocks import ResBlock, Upsample, spread
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.packed import can_pack, pack_layers
 from ildm.denoiser.transformer import Transformer
@@ -194,12 +193,9 @@ def _as_linear(layer: nn.Conv2d | nn.Linear) -> nn.Linear:
 
 
 def _as_transposed(convolution: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Nearest neighbours, then `convolution`: each input spreads to a 4x4 area, weighted by the taps that meet in it."""
     channels = convolution.in_channels
     layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, device="meta")
-    flipped = F.pad(convolution.weight.detach().flip(2, 3), (1, 1, 1, 1))
-    spread = F.avg_pool2d(flipped, 2, stride=1, divisor_override=1).transpose(0, 1).contiguous()  # (C_in, C_out, 4, 4)
-    layer.register_parameter("weight", nn.Parameter(spread, requires_grad=False))
+    layer.register_parameter("weight", nn.Parameter(spread(convolution.weight.detach()), requires_grad=False))
     layer.bias = convolution.bias
     return layer
 
