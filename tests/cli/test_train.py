@@ -63,7 +63,7 @@ def test_a_warm_start_takes_the_models_weights(run, own_home, trained):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_exits_cleanly(own_home, number):
+def test_a_signal_to_the_whole_group_saves_and_exits_cleanly(own_home, number):
     command = [
         sys.executable,
         "-m",
@@ -74,13 +74,17 @@ def test_a_signal_saves_and_exits_cleanly(own_home, number):
         "stage_one.loop.steps=100000",
         "--set",
         "stage_one.loop.log_every=1",
+        "--set",
+        "workers=1",
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "step 3," in line:
             break
-    process.send_signal(number)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0 and signal.Signals(number).name in said and "Traceback" not in said
     assert load_state(own_home / "runs" / "emoji-tiny" / "stage_one").step >= 3

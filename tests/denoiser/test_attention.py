@@ -162,13 +162,17 @@ def test_query_key_norm_makes_the_scale_of_queries_irrelevant() -> None:
     assert (plain(x) - plain_before).abs().max() > 1e-2
 
 
-def test_bfloat16_gradients_on_a_cpu_are_those_of_float32() -> None:
-    exact = [random(BATCH, HEADS, POSITIONS, HEAD_WIDTH, seed=seed).bfloat16() for seed in range(3)]
+@pytest.mark.parametrize("tokens", [TOKENS, 100])
+@pytest.mark.parametrize("masked", [False, True])
+def test_bfloat16_gradients_on_a_cpu_are_those_of_float32(tokens: int, masked: bool) -> None:
+    exact = [random(BATCH, HEADS, length, HEAD_WIDTH, seed=length).bfloat16() for length in (POSITIONS, tokens, tokens + 1)]
+    exact[2] = exact[2][:, :, 1:]
+    mask = torch.arange(tokens).expand(BATCH, 1, 1, -1) < 4 if masked else None
 
     def gradients(dtype: torch.dtype) -> list[Tensor]:
         leaves = [tensor.to(dtype, copy=True).requires_grad_() for tensor in exact]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            found = attend(*leaves)
+            found = attend(*leaves, mask)
         assert found.dtype == dtype
         found.float().square().sum().backward()
         return [leaf.grad.float() for leaf in leaves if leaf.grad is not None]

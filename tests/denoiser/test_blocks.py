@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from ildm.denoiser.attention import Attended
 from ildm.denoiser.blocks import Downsample, ResBlock, Upsample, sinusoidal
 from ildm.denoiser.levels import MidBlock
 from ildm.denoiser.transformer import AttentionBlock, Transformer
@@ -84,9 +85,15 @@ def test_resampling_halves_and_doubles() -> None:
     assert Upsample(4)(x).shape == (1, 4, 12, 16)
 
 
-def test_fresh_attention_changes_nothing() -> None:
-    from ildm.denoiser.attention import Attended
+def test_upsampling_is_nearest_neighbours_and_a_convolution() -> None:
+    torch.manual_seed(0)
+    layer = Upsample(4).double()
+    x = torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    doubled = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    torch.testing.assert_close(layer(x), layer.conv(doubled), atol=1e-12, rtol=0)
 
+
+def test_fresh_attention_changes_nothing() -> None:
     nothing = Attended((), None, {})
     x = torch.randn(2, 8, 4, 6)
     for layer in (AttentionBlock(8, 2, groups=4), Transformer(8, 2, 1, None, groups=4)):
@@ -94,8 +101,6 @@ def test_fresh_attention_changes_nothing() -> None:
 
 
 def test_the_middle_works_without_attention() -> None:
-    from ildm.denoiser.attention import Attended
-
     middle = MidBlock([ResBlock(8, 8, 16, groups=4), ResBlock(8, 8, 16, groups=4)], [])
     x = torch.randn(2, 8, 4, 6)
     torch.testing.assert_close(middle(x, torch.randn(2, 16), Attended((), None, {})), x)

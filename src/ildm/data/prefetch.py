@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, cast
@@ -44,6 +45,7 @@ def prefetch(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers > 0 else None,
         collate_fn=join,
+        worker_init_fn=_leave_signals_to_the_parent,
         # its own, so that opening a loader draws nothing from the run's random numbers
         generator=torch.Generator(),
     )
@@ -66,3 +68,9 @@ class _Rows(Dataset[Row], Generic[Key, Row]):
 
     def __getitem__(self, key: Key) -> Row:
         return self._read(key)
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001
+    # Ctrl-C and a service manager's stop reach the whole group; the parent finishes its step and then ends its workers
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
