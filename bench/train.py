@@ -27,7 +27,9 @@ from diffusers.training_utils import EMAModel
 from torch import nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.autoencoder.loss import ReconstructionLossConfig
+from ildm.autoencoder.discriminator import PatchDiscriminator
+from ildm.autoencoder.loss import ReconstructionLossConfig, hinge_loss
+from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.types import Conditioning
 from ildm.denoiser.unet import UNet
 from ildm.recipes import small
@@ -91,39 +93,68 @@ def their_stage_two(latents: torch.Tensor, context: torch.Tensor) -> Step:
     return step
 
 
-def our_stage_one(images: torch.Tensor) -> Step:
-    config = replace(
-        small.stage_one(steps=10_000),
-        loss=ReconstructionLossConfig(backbone="none", discriminator_weight=0.0),
-        batch_size=len(images),
-    )
-    graph = replace(small.AUTOENCODER, channels=(48, 96, 160, 160), fold=1)
-    task = StageOne(config, Autoencoder(graph), lambda _: iter(()), images[:2])
+STAGE_ONE = replace(small.AUTOENCODER, channels=(48, 96, 160, 160), fold=1)
+TERMS: dict[str, ReconstructionLossConfig] = {
+    "absolute error": ReconstructionLossConfig(backbone="none", discriminator_weight=0.0),
+    "and perceptual": ReconstructionLossConfig(discriminator_weight=0.0),
+    "and discriminator": ReconstructionLossConfig(discriminator_start=0),
+}
+"""Stage one's loss, one term more from line to line."""
+
+
+def our_stage_one(images: torch.Tensor, loss: ReconstructionLossConfig) -> Step:
+    config = replace(small.stage_one(steps=10_000), loss=loss, batch_size=len(images))
+    task = StageOne(config, Autoencoder(STAGE_ONE), lambda _: iter(()), images[:2])
     return lambda step: void(task.train_step(step, images))
 
 
-def their_stage_one(images: torch.Tensor) -> Step:
+def their_stage_one(images: torch.Tensor, loss: ReconstructionLossConfig) -> Step:
+    """diffusers' autoencoder in the loop that the published training code runs, with our perceptual network and discriminator."""
     network = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(48, 96, 160, 160),
+        block_out_channels=STAGE_ONE.channels,
         layers_per_block=1,
         latent_channels=8,
         norm_num_groups=16,
         mid_block_add_attention=False,
     )
+    last_layer = network.decoder.conv_out.weight
+    perceptual = perceptual_distance(loss.backbone)
+    judged = loss.discriminator_weight > 0
+    discriminator = PatchDiscriminator(channels=32, num_layers=2)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    critic_optimizer = torch.optim.AdamW(discriminator.parameters(), lr=1e-4)
     average = EMAModel(network.parameters(), decay=0.999)
+
+    def judge(pictures: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return discriminator(pictures).float()
 
     def step(_: int) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             posterior = network.encode(images).latent_dist
             output = network.decode(posterior.sample()).sample
-        loss = (output.float() - images).abs().sum() / len(images) + 1e-6 * posterior.kl().mean()
-        loss.backward()
+        output = output.float()
+        error = (output - images).abs()
+        if perceptual is not None:
+            error = error + perceptual(output, images).reshape(-1, 1, 1, 1)
+        likelihood = error.sum() / len(images)
+        total = likelihood + 1e-6 * posterior.kl().mean()
+        if judged:
+            generator_loss = -judge(output).mean()
+            (wanted,) = torch.autograd.grad(likelihood, last_layer, retain_graph=True)
+            (given,) = torch.autograd.grad(generator_loss, last_layer, retain_graph=True)
+            weight = (wanted.norm() / (given.norm() + 1e-4)).clamp(0, 1e4).detach()
+            total = total + 0.5 * weight * generator_loss
+        total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+        if judged:
+            critic_optimizer.zero_grad()
+            hinge_loss(judge(images), judge(output.detach())).backward()
+            critic_optimizer.step()
         average.step(network.parameters())
 
     return step
@@ -176,7 +207,10 @@ def main() -> None:
     crops, images = torch.rand(16, 3, 64, 64) * 2 - 1, torch.rand(64, 3, 128, 128) * 2 - 1
     print(f"{json.dumps(machine())}\nbfloat16 autocast, samples per second, medians of {options.turns} turns")
     pairs = {
-        "stage one, f = 8, 64 px": ({"ildm": our_stage_one(crops), "diffusers": their_stage_one(crops)}, 16),
+        **{
+            f"stage one, {name}": ({"ildm": our_stage_one(crops, loss), "diffusers": their_stage_one(crops, loss)}, 16)
+            for name, loss in TERMS.items()
+        },
         "stage two, 8x16x16 latents": (
             {"ildm": our_stage_two(latents, context), "diffusers": their_stage_two(latents, context)},
             64,

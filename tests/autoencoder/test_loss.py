@@ -88,11 +88,19 @@ def test_logvar_learns_the_scale_of_the_error(images):
     assert abs(likelihood.logvar.exp() - 0.2) < 0.01
 
 
-def test_adaptive_weight_is_the_ratio_of_gradients_and_is_clamped():
-    weight = torch.nn.Parameter(torch.tensor(2.0))
-    assert torch.allclose(adaptive_weight(weight * 6.0, weight * 3.0, weight), torch.tensor(2.0), rtol=1e-3)
-    assert adaptive_weight(weight * 1e9, weight * 1e-9, weight) == 1e4
-    assert not adaptive_weight(weight * 6.0, weight * 3.0, weight).requires_grad
+def test_adaptive_weight_is_the_ratio_of_both_terms_gradients_at_the_last_layer(autoencoder, images, reconstructions):
+    terms = ((images - reconstructions).abs().sum(), -PatchDiscriminator(8, 1)(reconstructions).mean())
+    layer = autoencoder.last_layer
+    wanted, given = (torch.autograd.grad(term, layer, retain_graph=True)[0].norm() for term in terms)
+    pulls = [torch.autograd.grad(term, reconstructions, retain_graph=True)[0] for term in terms]
+    weight = adaptive_weight(reconstructions, *pulls, layer)
+    assert torch.allclose(weight, wanted / (given + 1e-4)) and not weight.requires_grad
+
+
+def test_adaptive_weight_is_clamped():
+    layer = torch.nn.Parameter(torch.ones(1, 3, 1, 1))
+    output = layer * torch.ones(1, 3, 8, 8)
+    assert adaptive_weight(output, torch.full_like(output, 1e9), torch.full_like(output, 1e-9), layer) == 1e4
 
 
 def test_the_discriminator_comes_in_by_its_schedule():

@@ -1,8 +1,10 @@
 """What must fall, falls; what must not, does not."""
 
+import copy
+
 import torch
 
-from ildm.core.randomness import generator
+from ildm.core.randomness import generator, step_stream
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_two import denoising_loss
 
@@ -75,3 +77,29 @@ def test_stage_one_learns_to_reconstruct(stage_one):
     images = torch.stack([(axis[:, None] * k).sin() * (axis[None] + k).cos() for k in range(1, 9)])[:, None].repeat(1, 3, 1, 1)
     errors = [float(task.train_step(step, images)["absolute"]) for step in range(80)]
     assert errors[-1] < 0.5 * errors[0]
+
+
+def test_stage_one_follows_the_gradient_of_the_published_loss(stage_one):
+    """The step walks each network back once; the plain way, term by term through the whole graph, must give the same."""
+    task = stage_one(precision="float32")
+    step, images = 4, next(task.batches(0))
+    model, critic, settings = copy.deepcopy(task.autoencoder), copy.deepcopy(task.discriminator), task.config.loss
+    likelihood = copy.deepcopy(task.likelihood)
+
+    posterior = model.posterior(images)
+    noise = torch.randn(posterior.mode.shape, generator=generator(task.config.seed, step_stream(step)))
+    reconstructions = model.reconstruct(posterior.sample(noise))
+    nll, _ = likelihood(reconstructions, images)
+    generator_loss = -critic(reconstructions).mean()
+    wanted, given = (torch.autograd.grad(term, model.last_layer, retain_graph=True)[0].norm() for term in (nll, generator_loss))
+    strength = settings.discriminator_scale(step) * settings.discriminator_weight * wanted / (given + 1e-4)
+    total = nll + settings.penalty_weight * posterior.penalty().mean() + strength.detach() * generator_loss
+    trained = [*model.parameters(), likelihood.logvar]
+    direct = torch.cat([gradient.flatten() for gradient in torch.autograd.grad(total, trained)])
+
+    metrics = task.train_step(step, images)
+    taken = torch.cat([value.grad.flatten() for value in (*task.autoencoder.parameters(), task.likelihood.logvar)])
+    assert strength > 0
+    assert torch.allclose(metrics["gradient_norm"], direct.norm(), rtol=1e-4)
+    assert torch.allclose(metrics["loss"], total, rtol=1e-5)
+    assert torch.allclose(taken / taken.norm(), direct / direct.norm(), atol=1e-5)

@@ -7,6 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ildm.core.upsampling import upsample_convolve
+
 
 def norm(channels: int) -> nn.GroupNorm:
     """Group normalisation over 32 groups, or as many as divide a channel count that 32 does not."""
@@ -68,4 +70,4 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return upsample_convolve(x, self.conv)

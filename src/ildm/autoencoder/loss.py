@@ -74,16 +74,23 @@ class NegativeLogLikelihood(nn.Module):
 
 
 def adaptive_weight(
-    likelihood: Float[Tensor, ""], generator: Float[Tensor, ""], last_layer: Float[Tensor, "..."]
+    reconstructions: Image, likelihood: Image, generator: Image, last_layer: Float[Tensor, "..."]
 ) -> Float[Tensor, ""]:
     """How strongly the generator term may pull: the ratio of both gradients at the last layer (Esser 2021, eq. 7).
 
+    Args:
+        reconstructions: the decoder's output, still in the graph of `last_layer`.
+        likelihood, generator: the gradients of both terms with respect to the reconstructions.
+        last_layer: the weight at which they are compared.
+
     Returns:
-        `|grad likelihood| / (|grad generator| + 1e-4)`, clamped to [0, 1e4], without gradient.
+        `|grad likelihood| / (|grad generator| + 1e-4)` at that weight, clamped to [0, 1e4], without gradient.
     """
-    (wanted,) = torch.autograd.grad(likelihood, last_layer, retain_graph=True)
-    (given,) = torch.autograd.grad(generator, last_layer, retain_graph=True)
-    return (wanted.norm() / (given.norm() + 1e-4)).clamp(0.0, 1e4).detach()
+    sizes = []
+    for pull in (likelihood, generator):
+        (gradient,) = torch.autograd.grad(reconstructions, last_layer, pull, retain_graph=True)
+        sizes.append(gradient.norm())
+    return (sizes[0] / (sizes[1] + 1e-4)).clamp(0.0, 1e4)
 
 
 def hinge_loss(real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:

@@ -26,6 +26,7 @@ class PerceptualDistance(nn.Module):
         self.register_buffer("mean", torch.tensor(backbone.mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(backbone.deviation).reshape(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.eval()
 
     def train(self, mode: bool = True) -> PerceptualDistance:  # noqa: ARG002
@@ -34,7 +35,8 @@ class PerceptualDistance(nn.Module):
 
     def features(self, images: Image) -> list[Float[Tensor, "batch channels height width"]]:
         """The channel-normalised features of images in [-1, 1], shallow to deep."""
-        x = (images - self.mean) / self.deviation
+        # pooling and the norms along channels are a quarter faster when a pixel's channels lie together
+        x = ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         found = []
         for stage in self.stages:
             x = stage(x)

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ildm.core.upsampling import upsample_convolve
+
 Resample = Literal["up", "down"]
 
 
@@ -60,20 +62,7 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Tensor:
-        if x.device.type == "cpu":
-            # the same function with 4 products per output instead of 9; other devices have kernels tuned for the plain form
-            return F.conv_transpose2d(x, spread(self.conv.weight), self.conv.bias, stride=2, padding=1)
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))  # (B, C, 2h, 2w)
-
-
-def spread(weight: Float[Tensor, "out_channels in_channels 3 3"]) -> Float[Tensor, "in_channels out_channels 4 4"]:
-    """The kernel of the transposed convolution with stride 2 that equals nearest neighbours, then a convolution by `weight`.
-
-    Each input reaches a 4x4 area of outputs, through the sum of the taps that meet there.
-    """
-    turned = weight.flip(2, 3).transpose(0, 1)
-    rows = F.pad(turned, (0, 0, 0, 1)) + F.pad(turned, (0, 0, 1, 0))  # (C_in, C_out, 4, 3)
-    return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))  # (C_in, C_out, 4, 4)
+        return upsample_convolve(x, self.conv)  # (B, C, 2h, 2w)
 
 
 class ResBlock(nn.Module):

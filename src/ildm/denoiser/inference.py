@@ -20,8 +20,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
+from ildm.core.upsampling import spread
 from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
-from ildm.denoiser.blocks import ResBlock, Upsample, spread
+from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.packed import can_pack, pack_layers
 from ildm.denoiser.transformer import Transformer

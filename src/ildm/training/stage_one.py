@@ -108,17 +108,28 @@ class StageOne:
             posterior = self.autoencoder.posterior(images)
             raw = posterior.sample(self._noise(step, posterior.mode))
             reconstructions = self.autoencoder.reconstruct(raw)
-        loss, metrics = self.likelihood(reconstructions.float(), images)
-        penalty = posterior.penalty().float().mean()
-        total = loss + self.config.loss.penalty_weight * penalty
+        reconstructions = reconstructions.float()
+        # The loss's own graph ends at `output`: its gradient there serves the adaptive weight and the update alike, so that
+        # the perceptual network and the discriminator are walked back once instead of twice.
+        output = reconstructions.detach().requires_grad_()
+        loss, metrics = self.likelihood(output, images)
+        pull, logvar_pull = torch.autograd.grad(loss, (output, self.likelihood.logvar))
         if scale > 0.0:
-            generator_loss, weight = self._generator_terms(reconstructions, loss)
-            total = total + scale * self.config.loss.discriminator_weight * weight * generator_loss
+            with autocast(self.config.precision, images.device):
+                generator_loss = -self.discriminator(output).float().mean()
+            (generator_pull,) = torch.autograd.grad(generator_loss, output)
+            weight = adaptive_weight(reconstructions, pull, generator_pull, self.autoencoder.last_layer)
+            strength = scale * self.config.loss.discriminator_weight * weight
+            pull, loss = pull + strength * generator_pull, loss + strength * generator_loss.detach()
             metrics["adaptive_weight"] = weight
-        metrics["gradient_norm"] = self._optimizer.update(total, step)
-        metrics |= {"loss": total, "penalty": penalty}
+        penalty = posterior.penalty().float().mean()
+        weighted_penalty = self.config.loss.penalty_weight * penalty
+        # linear in what is trained, with the gradient of the whole loss
+        update = (reconstructions * pull).sum() + self.likelihood.logvar * logvar_pull + weighted_penalty
+        metrics["gradient_norm"] = self._optimizer.update(update, step)
+        metrics |= {"loss": (loss + weighted_penalty).detach(), "penalty": penalty.detach()}
         if scale > 0.0:
-            metrics |= self._train_discriminator(step, images, reconstructions.detach())
+            metrics |= self._train_discriminator(step, images, output.detach())
         self.ema.update(self.autoencoder, step)
         return metrics
 
@@ -163,13 +174,6 @@ class StageOne:
     def _noise(self, step: int, like: Tensor) -> Tensor:
         drawn = torch.randn(like.shape, generator=generator(self.config.seed, step_stream(step)))
         return drawn.to(like.device, like.dtype)
-
-    def _generator_terms(self, reconstructions: Tensor, likelihood: Tensor) -> tuple[Tensor, Tensor]:
-        self.discriminator.requires_grad_(False)
-        with autocast(self.config.precision, reconstructions.device):
-            generator_loss = -self.discriminator(reconstructions).float().mean()
-        self.discriminator.requires_grad_(True)
-        return generator_loss, adaptive_weight(likelihood, generator_loss, self.autoencoder.last_layer)
 
     def _train_discriminator(self, step: int, images: Image, fakes: Tensor) -> Metrics:
         with autocast(self.config.precision, images.device):
