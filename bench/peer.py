@@ -19,6 +19,7 @@ NAMES = [
     (r"\.ff\.proj_in\.", ".ff.net.0.proj."),
     (r"\.ff\.proj_out\.", ".ff.net.2."),
     (r"\.to_out\.", ".to_out.0."),
+    (r"^add_embedding\.", "class_embedding."),
 ]
 
 
@@ -35,6 +36,7 @@ class Peer(nn.Module):
             timestep,
             encoder_hidden_states=conditioning.context,
             encoder_attention_mask=conditioning.context_mask,
+            class_labels=conditioning.pooled,
             return_dict=False,
         )[0]
 
@@ -75,4 +77,7 @@ def _empty_twin(config: UNetConfig) -> nn.Module:
         use_linear_projection=config.linear_projection,
         norm_num_groups=config.norm_groups,
         norm_eps=config.norm_eps,
+        # diffusers' way to a network that also takes a pooled vector
+        class_embed_type="projection" if config.pooled_width else None,
+        projection_class_embeddings_input_dim=config.pooled_width,
     )
