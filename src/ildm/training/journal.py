@@ -65,7 +65,7 @@ class Journal:
         shown = f"loss {figures['loss']:.4g}  {figures['samples_per_second']:.1f} samples/s"
         self._progress.update(self._bar, completed=step, figures=shown)
         if not self._console.is_terminal:
-            self._console.print(f"{self._title}: step {step}, {shown}", highlight=False)
+            self._console.print(f"{self._title}: step {step}, {shown}", highlight=False, soft_wrap=True)
 
     def show(self, step: int) -> None:
         """Move the bar without figures."""
@@ -73,7 +73,7 @@ class Journal:
 
     def say(self, sentence: str) -> None:
         """One line above the bar."""
-        self._console.print(f"{self._title}: {sentence}", highlight=False)
+        self._console.print(f"{self._title}: {sentence}", highlight=False, soft_wrap=True)
 
     def picture(self, step: int, sheet: PILImage.Image) -> None:
         """Keep a sample sheet."""
