@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str,
     """
     if not path.is_file():
         raise CheckpointError(f"The weights file {path} is missing: fetch or export the model again.")
-    _refuse_pickle(path)
+    refuse_pickle(path)
     if expected_sha256 is not None and sha256(path) != expected_sha256:
         raise CheckpointError(
             f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): "
@@ -62,15 +63,29 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> No
             raise CheckpointError(
                 f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, but this model needs {tuple(place.shape)}."
             )
-        if tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
-            raise CheckpointError(
-                f"{source} holds {name!r} with values that are not numbers (NaN or infinite): "
-                "a training went wrong; use an earlier checkpoint."
-            )
+        check_numbers(tensors[name], name, source)
     module.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
 
 
-def _refuse_pickle(path: Path) -> None:
+def check_numbers(tensor: Tensor, name: str, source: str) -> None:
+    """See that every value is finite, in one pass and without a copy: a sum is a number only when all its terms are.
+
+    Raises:
+        CheckpointError: when one is not.
+    """
+    if tensor.is_floating_point() and not math.isfinite(float(tensor.sum(dtype=torch.float32))):
+        raise CheckpointError(
+            f"{source} holds {name!r} with values that are not numbers (NaN or infinite): "
+            "a training went wrong; use an earlier checkpoint."
+        )
+
+
+def refuse_pickle(path: Path) -> None:
+    """Look at the first bytes only.
+
+    Raises:
+        CheckpointError: when the file is a pickle.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(PICKLE_STARTS):
