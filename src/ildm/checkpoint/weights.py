@@ -95,7 +95,7 @@ class _File:
             self._open = safetensors.safe_open(path, framework="pt", device="cpu")
         except (safetensors.SafetensorError, ValueError, OSError) as error:
             raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
-        self.names = frozenset(self._open.keys())
+        self.names = tuple(self._open.keys())
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._open.get_slice(name).get_shape())
