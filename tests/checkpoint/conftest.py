@@ -73,7 +73,7 @@ UNETS = {
         "CD", cross_attention_dim=24, attention_head_dim=4, resnet_time_scale_shift="scale_shift"
     ),
     "LDM": lambda: unconditional("DA", attention_head_dim=8),
-    "LDM, three levels": lambda: unconditional("DAA", layers=1, attention_head_dim=16),
+    "LDM, three levels": lambda: unconditional("DAD", layers=1, attention_head_dim=16),
     "LDM, residual resampling": lambda: unconditional("RA", attention_head_dim=8, upsample_type="resnet"),
 }
 AUTOENCODERS = {
