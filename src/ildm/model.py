@@ -17,7 +17,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.conditioner import Conditioner
 from ildm.core import extensions
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError, ShapeError
@@ -47,7 +47,7 @@ class Model:
     manifest: Manifest
     autoencoder: Autoencoder
     unet: UNet
-    conditioner: TextConditioner | None
+    conditioner: Conditioner | None
     path: AnyPath
 
     @property
@@ -86,15 +86,19 @@ class Model:
                 part.to(target, torch.float32 if target.type == "cpu" else number_format)
         return self
 
-    def condition(self, prompts: Sequence[str]) -> Conditioning:
+    def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
         """The conditioning of prompts; an unconditional model takes only empty ones.
+
+        Args:
+            prompts: one per sample.
+            size: (width, height) in pixels of the images to be drawn, for models that are told; None = the native one.
 
         Raises:
             ConfigError: for a prompt given to a model without a text encoder.
         """
         if self.conditioner is not None:
             with torch.inference_mode():
-                return self.conditioner(prompts)
+                return self.conditioner(prompts, size or self.image_size)
         if any(prompts):
             raise ConfigError(f"The model {self.manifest.name!r} has no text encoder, so it takes no prompt: leave it out.")
         return Conditioning()
@@ -153,9 +157,10 @@ class Model:
         if len(negatives) != len(prompts):
             raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
         solver = self.sampler(sampler)
-        denoiser = self.guided(self.condition(negatives), guidance_scale)
-        conditioning = self.condition(prompts)
-        noise = self._initial_noise(seeds, initial_noise, width, height)
+        size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
+        noise = self._initial_noise(seeds, initial_noise, size)
+        denoiser = self.guided(self.condition(negatives, size), guidance_scale)
+        conditioning = self.condition(prompts, size)
         state = solver.init(noise, self.schedule(num_steps), seeds)
         while not state.done:
             state = solver.step(state, lambda noised, t: denoiser(noised, t, conditioning))
@@ -183,9 +188,8 @@ class Model:
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         return self._network(noised, time, conditioning)
 
-    def _initial_noise(self, seeds: Sequence[int], given: Latent | None, width: int | None, height: int | None) -> Latent:
-        sides = [native if side is None else side for side, native in zip((width, height), self.image_size, strict=True)]
-        shape = self.autoencoder.latent_space.grid(*sides)
+    def _initial_noise(self, seeds: Sequence[int], given: Latent | None, size: tuple[int, int]) -> Latent:
+        shape = self.autoencoder.latent_space.grid(*size)
         if given is None:
             return sample_noise(seeds, START_STREAM, shape, device=self.device)
         if given.shape != (len(seeds), *shape):

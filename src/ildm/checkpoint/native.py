@@ -14,7 +14,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.checkpoint.tensors import fill, load_tensors, save_tensors
-from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.conditioner import Conditioner
 from ildm.core import extensions
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError
@@ -115,7 +115,7 @@ class NativeFormat:
         return load_native(path)
 
 
-def conditioner_to_json(conditioner: TextConditioner) -> dict[str, Any]:
+def conditioner_to_json(conditioner: Conditioner) -> dict[str, Any]:
     """A conditioner's configuration as JSON, its kind included."""
     return {"kind": conditioner.kind, **to_json(conditioner.config)}
 
@@ -145,7 +145,7 @@ def _described(model: Model) -> Manifest:
     )
 
 
-def _conditioner(manifest: Manifest, folder: Path) -> TextConditioner | None:
+def _conditioner(manifest: Manifest, folder: Path) -> Conditioner | None:
     if manifest.conditioner is None:
         return None
     fields = dict(manifest.conditioner)

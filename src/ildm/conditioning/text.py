@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
@@ -86,8 +87,8 @@ class TextLayer(nn.Module):
         return x + self.feed_forward(self.norm2(x))
 
 
-class TextConditioner(nn.Module):
-    """Prompts to a `Conditioning`: a `Conditioner`. Training drops captions to the empty prompt."""
+class TextConditioner(Conditioner):
+    """Prompts to a `Conditioning`. Training drops captions to the empty prompt."""
 
     kind: ClassVar[str] = "text"
     Config: ClassVar[type[TextEncoderConfig]] = TextEncoderConfig
@@ -98,7 +99,7 @@ class TextConditioner(nn.Module):
         self.tokenizer = tokenizer
         self.encoder = TextEncoder(config, tokenizer.vocabulary_size)
 
-    def forward(self, prompts: Sequence[str]) -> Conditioning:
+    def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
         """The context of prompts, (batch, max_tokens, width), with its mask, and the pooled vector when configured."""
         tokens, mask = self.tokenizer(prompts)
         device = self.encoder.position_embedding.device

@@ -195,7 +195,12 @@ class Run:
         conditioner = None
         if text is not None:
             initial = None if self.initial is None else self.initial.conditioner
-            tokenizer = self._tokenizer(cache) if initial is None else initial.tokenizer
+            if self.initial is not None and not isinstance(initial, TextConditioner):
+                raise ConfigError(
+                    f"The text encoder of {self.initial.manifest.name!r} is of another kind than the recipe's: "
+                    "begin with a model that was trained by this program."
+                )
+            tokenizer = initial.tokenizer if isinstance(initial, TextConditioner) else self._tokenizer(cache)
             conditioner = TextConditioner(text, tokenizer)
         graph = replace(
             self.recipe.denoiser,

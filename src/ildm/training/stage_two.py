@@ -10,8 +10,8 @@ import torch
 from PIL import Image as PILImage
 from torch import Tensor, nn
 
+from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.dropout import drop_prompts
-from ildm.conditioning.text import TextConditioner
 from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.unet import UNet
@@ -64,7 +64,7 @@ class StageTwoConfig:
 class Networks(nn.Module):
     """What stage two trains: the denoising network and, when there is text, its encoder."""
 
-    def __init__(self, unet: UNet, conditioner: TextConditioner | None) -> None:
+    def __init__(self, unet: UNet, conditioner: Conditioner | None) -> None:
         super().__init__()
         self.unet = unet
         self.conditioner = conditioner
