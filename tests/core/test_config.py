@@ -109,3 +109,39 @@ def test_json_with_unknown_or_missing_keys_is_told():
         from_json(Outer, {})
     with pytest.raises(ConfigError, match="a group of keys"):
         from_json(Outer, {"steps": 1, "inner": 3})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    low: int = 1
+    high: int = 2
+    inner: Inner | None = Inner()
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ConfigError("low stays below high.")
+
+
+def test_changes_that_need_each_other_are_made_at_once():
+    assert override(Bound(), ["low=5", "high=9"]) == Bound(low=5, high=9)
+    with pytest.raises(ConfigError, match="low stays below high"):
+        override(Bound(), ["low=5"])
+
+
+def test_a_group_that_may_be_left_out_can_be():
+    assert override(Bound(), ["inner=null"]).inner is None
+    with pytest.raises(ConfigError, match="'inner' is a group of keys"):
+        override(Bound(), ["inner=5"])
+    with pytest.raises(ConfigError, match="a part of it"):
+        override(Bound(), ["inner.rate=1", "inner=null"])
+
+
+def test_a_derived_key_cannot_be_set():
+    with pytest.raises(ConfigError, match="high follows from low: set that"):
+        override(Bound(), ["high=9"], derived={"high": "low"})
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_is_finite(value):
+    with pytest.raises(ConfigError, match="takes a number"):
+        override(Outer(steps=1), [f"inner.rate={value}"])

@@ -166,6 +166,9 @@ def test_wrong_places_and_names_are_told_plainly(photos, tmp_path):
         ('{"file_name": "a.png", "objects": [{"label": "x", "box": [1, 2]}]}', "line 2: a box is four numbers"),
         ('{"file_name": "a.png", "objects": [{"label": "x", "box": [0.5, 0, 0.5, 1]}]}', "line 2: .*empty box"),
         ('{"file_name": "a.png", "objects": ["cat"]}', "line 2: every object has a label"),
+        ('{"file_name": "a.png", "objects": 5}', "line 2: objects is a list"),
+        ('{"file_name": "a.png", "instance_map": 5}', "line 2: instance_map is the name of an image"),
+        ('{"file_name": "a.png", "objects": [{"label": "x", "box": [0, 0, NaN, 1]}]}', "line 2: a box is four numbers"),
     ],
 )
 def test_a_wrong_line_of_a_table_is_named(photos, line, told):

@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from collections import Counter
 from itertools import islice
 
@@ -6,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.errors import ConfigError, DataError, ShapeError
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.loader import batches, to_float
 from ildm.data.order import epoch_order
+from ildm.data.prefetch import prefetch
 from ildm.data.sample import Sample, SceneObject
 from ildm.data.transforms import RandomCrop
 
@@ -101,3 +104,27 @@ def test_a_crop_moves_boxes_and_maps_along():
 def test_wrong_numbers_are_told_plainly(scenes, wrong):
     with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
         batches(scenes, **{"batch_size": 8, "seed": SEED, **wrong})
+
+
+def fail(index):
+    raise DataError(f"Image {index} went bad: import it again.")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_in_a_worker_is_one_sentence_here(workers):
+    found = prefetch(fail, iter([[3], [4]]), list, workers=workers)
+    with pytest.raises(DataError, match=r"^Image 3 went bad: import it again\.$"):
+        next(found)
+
+
+def test_a_program_that_fails_with_workers_at_work_ends():
+    script = """
+from itertools import repeat
+from ildm.data.prefetch import prefetch
+def read(key): return key
+found = prefetch(read, repeat([1, 2]), list, workers=1)
+print(next(found), flush=True)
+raise RuntimeError("as any program may")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1 and ended.stdout == "[1, 2]\n" and "as any program may" in ended.stderr

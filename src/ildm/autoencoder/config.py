@@ -32,6 +32,11 @@ class AutoencoderConfig:
     image_channels: int = 3
 
     def __post_init__(self) -> None:
+        if not self.channels or min(*self.channels, self.num_res_blocks, self.latent_channels, self.fold) < 1:
+            raise ConfigError(
+                "autoencoder.channels names one level or more, and channels, num_res_blocks, latent_channels and fold are at least 1, "
+                f"but {self.channels}, {self.num_res_blocks}, {self.latent_channels} and {self.fold} were given."
+            )
         if self.stride not in (1, 2, 4, 8, 16, 32):
             raise ConfigError(
                 f"The autoencoder's stride is fold x 2^(levels - 1) = {self.stride}, but it must be 1, 2, 4, 8, 16 or 32: "

@@ -1,6 +1,6 @@
 """What stage one minimises (Rombach 2022, appendix G; Esser 2021, eq. 7).
 
-`nll = sum(|x - x_hat| + perceptual) / e^logvar + logvar` per sample, plus a small bottleneck penalty, plus
+`nll = sum((|x - x_hat| + perceptual) / e^logvar + logvar)` over the pixels of a sample, plus a small bottleneck penalty, plus
 `w * (-mean D(x_hat))` once the discriminator takes part, where `w` balances the two gradients at the decoder's last layer.
 """
 
@@ -87,8 +87,8 @@ def adaptive_weight(
         `|grad likelihood| / (|grad generator| + 1e-4)` at that weight, clamped to [0, 1e4], without gradient.
     """
     sizes = []
-    for pull in (likelihood, generator):
-        (gradient,) = torch.autograd.grad(reconstructions, last_layer, pull, retain_graph=True)
+    for at_output in (likelihood, generator):
+        (gradient,) = torch.autograd.grad(reconstructions, last_layer, at_output, retain_graph=True)
         sizes.append(gradient.norm())
     return (sizes[0] / (sizes[1] + 1e-4)).clamp(0.0, 1e4)
 

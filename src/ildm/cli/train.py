@@ -33,10 +33,11 @@ def train(
     from ildm.core.files import home
     from ildm.recipes import find_recipe
     from ildm.training.pipeline import Run
+    from ildm.training.recipe import Recipe
     from ildm.training.stopping import Stop, parse_duration
 
     chosen = [] if data is None else [f"data.name={data}"]
-    resolved = override(find_recipe(recipe), chosen + (settings or []))
+    resolved = override(find_recipe(recipe), chosen + (settings or []), derived=Recipe.DERIVED)
     if name is not None:
         resolved = replace(resolved, name=name)
     if show:

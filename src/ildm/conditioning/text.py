@@ -41,6 +41,10 @@ class TextEncoderConfig:
     pooled: bool = True
 
     def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.num_heads, self.max_tokens - 2, self.vocabulary_size) < 1:
+            raise ConfigError(
+                f"A text encoder has a width, depth, heads, vocabulary and room for a word (max_tokens of 3 or more), but {self} was given."
+            )
         if self.width % self.num_heads:
             raise ConfigError(f"text.num_heads divides text.width, but {self.num_heads} and {self.width} were given.")
 

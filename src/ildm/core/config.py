@@ -6,9 +6,10 @@ An unknown key is an error that names the nearest match; nothing is ignored in s
 from __future__ import annotations
 
 import json
+import math
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ildm.core.errors import ConfigError, nearest
@@ -49,36 +50,71 @@ def from_json(kind: type[Config], values: Mapping[str, Any], *, where: str = "co
     return _construct(kind, read)
 
 
-def override(config: Config, assignments: Sequence[str]) -> Config:
-    """Apply `path.to.key=value` assignments, each value parsed by the type of its field.
+def override(config: Config, assignments: Sequence[str], *, derived: Mapping[str, str] | None = None) -> Config:
+    """Apply `path.to.key=value` assignments, each value parsed by the type of its field, then judge the whole.
+
+    Args:
+        derived: keys that follow from others, and from which; they cannot be assigned.
 
     Raises:
-        ConfigError: for text without "=", an unknown key (nearest match named) or a value of the wrong type.
+        ConfigError: for text without "=", an unknown key (nearest match named), a value of the wrong type, or a derived key.
     """
+    tree: _Tree = {}
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
+        path, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise ConfigError(f"An override reads key=value, but {assignment!r} was given, as in stage_one.steps=100.")
-        config = _assign(config, path.strip().split("."), text.strip(), path.strip())
-    return config
+        if derived and path in derived:
+            raise ConfigError(f"{path} follows from {derived[path]}: set that.")
+        _plant(tree, path, text)
+    return _apply(config, tree)
 
 
-def _assign(config: Any, keys: list[str], text: str, path: str) -> Any:
-    names = [field.name for field in fields(config)]
-    key, rest = keys[0], keys[1:]
-    if key not in names:
-        raise ConfigError(f"Unknown key {key!r} in {path!r}: {nearest(key, names)}")
-    current = getattr(config, key)
-    if rest:
-        if not is_dataclass(current):
-            raise ConfigError(f"{key!r} in {path!r} is a plain value, so it has no key {rest[0]!r}.")
-        return _construct(type(config), _values(config) | {key: _assign(current, rest, text, path)})
-    if is_dataclass(current) and not isinstance(current, type):
+@dataclass(frozen=True)
+class _Leaf:
+    text: str
+    path: str
+
+
+_Tree = dict[str, Any]  # to a `_Leaf`, or to a tree of its own
+
+
+def _plant(tree: _Tree, path: str, text: str) -> None:
+    *groups, last = path.split(".")
+    for key in groups:
+        branch = tree.setdefault(key, {})
+        if isinstance(branch, _Leaf):
+            raise ConfigError(f"Both {branch.path!r} and {path!r} were given: set the whole or a part of it.")
+        tree = branch
+    if isinstance(tree.get(last), dict):
+        raise ConfigError(f"Both {path!r} and a part of it were given: set the whole or a part of it.")
+    tree[last] = _Leaf(text, path)
+
+
+def _apply(config: Any, tree: _Tree, where: str = "") -> Any:
+    """A configuration with all changes below it, made at once: one change may need another to be valid."""
+    values, hints = _values(config), get_type_hints(cast("type[Any]", type(config)))
+    for key, change in tree.items():
+        path = f"{where}.{key}".lstrip(".")
+        if key not in values:
+            raise ConfigError(f"Unknown key {key!r} in {path!r}: {nearest(key, values)}")
+        current = values[key]
+        if isinstance(change, _Leaf):
+            values[key] = _assigned(current, change, hints[key])
+        elif is_dataclass(current):
+            values[key] = _apply(current, change, path)
+        else:
+            raise ConfigError(f"{key!r} in {path!r} is a plain value, so it has no key {next(iter(change))!r}.")
+    return _construct(type(config), values)
+
+
+def _assigned(current: Any, leaf: _Leaf, hint: Any) -> Any:
+    value = _parse(leaf.text)
+    is_group = is_dataclass(current) and not isinstance(current, type)
+    if is_group and not (value is None and type(None) in get_args(hint)):
         inside = ", ".join(field.name for field in fields(current))
-        raise ConfigError(f"{path!r} is a group of keys, not a value: set one of {inside}.")
-    hints = get_type_hints(cast("type[Any]", type(config)))
-    value = _convert(_parse(text), hints[key], path)
-    return _construct(type(config), _values(config) | {key: value})
+        raise ConfigError(f"{leaf.path!r} is a group of keys, not a value: set one of {inside}.")
+    return _convert(value, hint, leaf.path)
 
 
 def _values(config: Any) -> dict[str, Any]:
@@ -160,7 +196,7 @@ def _convert_plain(value: Any, hint: Any, where: str) -> Any:
             return int(value)
         raise _wrong_type(where, "a whole number", value)
     if hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
         raise _wrong_type(where, "a number", value)
     if hint is str:

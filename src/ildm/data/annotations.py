@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,9 +113,18 @@ def _read_row(row: Mapping[str, Any], folder: Path) -> tuple[Path, Annotation]:
     return Path(name), Annotation(
         captions=[caption.strip() for caption in captions if caption.strip()],
         objects=_read_objects(row.get("objects")),
-        instance_map=folder / row["instance_map"] if row.get("instance_map") else None,
-        semantic_map=folder / row["semantic_map"] if row.get("semantic_map") else None,
+        instance_map=_read_map(row, "instance_map", folder),
+        semantic_map=_read_map(row, "semantic_map", folder),
     )
+
+
+def _read_map(row: Mapping[str, Any], key: str, folder: Path) -> Path | None:
+    name = row.get(key)
+    if not name:
+        return None
+    if not isinstance(name, str):
+        raise ValueError(f"{key} is the name of an image, but {name!r} was given")
+    return folder / name
 
 
 def _read_objects(value: Any) -> list[BoxedObject]:
@@ -124,6 +134,8 @@ def _read_objects(value: Any) -> list[BoxedObject]:
         # a table of columns instead of a list of rows
         columns = {key: column for key, column in value.items() if isinstance(column, list)}
         value = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if value is not None and not isinstance(value, list):
+        raise ValueError(f"objects is a list, but {value!r} was given")
     return [_read_object(one) for one in value or ()]
 
 
@@ -149,7 +161,11 @@ def _read_object(one: Any) -> BoxedObject:
 
 
 def _four_numbers(value: Any) -> tuple[float, float, float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 4 or not all(isinstance(number, int | float) for number in value):
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 4
+        or not all(isinstance(number, int | float) and math.isfinite(number) for number in value)
+    ):
         raise ValueError(f"a box is four numbers, but {value!r} was given")
     return float(value[0]), float(value[1]), float(value[2]), float(value[3])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.files import atomic_folder, home
+from ildm.core.names import check_name
 from ildm.data.annotations import TABLES, Annotation, BoxedObject, read_annotations
 from ildm.data.fitting import Fit, Fitting
 from ildm.data.folder import write_folder
@@ -85,8 +85,7 @@ def import_folder(source: Path, name: str, options: ImportOptions, *, progress: 
         ConfigError: for a name that is no plain file name.
         DataError: when the folder is missing or nothing in it can be used, or the name is taken by other images.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ConfigError(f"The name of a data set has letters, digits, dots, dashes and underscores, but {name!r} was given.")
+    check_name(name, "a data set")
     if not source.is_dir():
         state = "a file, not a folder" if source.exists() else "not there"
         raise DataError(f"{source} is {state}: give the folder that holds the images.")

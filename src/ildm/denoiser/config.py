@@ -64,6 +64,13 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         levels = len(self.channels)
+        if not self.channels or min(*self.channels, self.norm_groups, self.in_channels, self.out_channels, 1) < 1:
+            raise ConfigError(
+                f"A U-Net has one level or more, and channels and norm_groups of at least 1, but channels {self.channels}, "
+                f"norm_groups {self.norm_groups}, in_channels {self.in_channels} and out_channels {self.out_channels} were given."
+            )
+        if (self.head_width is not None and self.head_width < 1) or min(self.heads or (1,)) < 1:
+            raise ConfigError(f"Heads are at least 1 wide and 1 in number, but {self.head_width or self.heads} was given.")
         for name in ("res_blocks", "depths", "heads"):
             values = getattr(self, name)
             if values is not None and len(values) != levels:

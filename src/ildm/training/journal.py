@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +39,7 @@ class Journal:
         )
         self._bar = self._progress.add_task(title, total=num_steps, figures="")
         self._title = title
+        self._complained = False
         self._board = _tensorboard(folder)
 
     def __enter__(self) -> Self:
@@ -48,7 +50,8 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
-        self._file.close()
+        with suppress(OSError):  # what could not be written before cannot be now
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -57,12 +60,13 @@ class Journal:
         record = {"step": step, "time": round(time.time(), 1)} | {
             name: float(f"{value:.6g}") for name, value in figures.items()
         }
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        self._kept(lambda: self._write(record))
         if self._board is not None:
             for name, value in figures.items():
                 self._board.add_scalar(name, value, step)
-        shown = f"loss {figures['loss']:.4g}  {figures['samples_per_second']:.1f} samples/s"
+        # stage one's loss is a sum over pixels and logarithms; its error is what a person can read
+        name = "absolute" if "absolute" in figures else "loss"
+        shown = f"{'error' if name == 'absolute' else name} {figures[name]:.4g}  {figures['samples_per_second']:.1f} samples/s"
         self._progress.update(self._bar, completed=step, figures=shown)
         if not self._console.is_terminal:
             self._console.print(f"{self._title}: step {step}, {shown}", highlight=False, soft_wrap=True)
@@ -79,7 +83,22 @@ class Journal:
         """Keep a sample sheet."""
         folder = self.folder / "samples"
         folder.mkdir(exist_ok=True)
-        sheet.save(folder / f"{step:08d}.png")
+        self._kept(lambda: sheet.save(folder / f"{step:08d}.png"))
+
+    def _write(self, record: Mapping[str, float]) -> None:
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def _kept(self, write: Callable[[], object]) -> None:
+        """Write a record; one that cannot be written is not worth a training."""
+        try:
+            write()
+        except OSError as error:
+            if not self._complained:
+                self.say(
+                    f"records cannot be written in {self.folder} ({error.strerror or error}); training goes on without them."
+                )
+            self._complained = True
 
 
 def _tensorboard(folder: Path) -> Any:

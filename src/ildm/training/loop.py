@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +52,7 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
     """
     state = _restore(task, folder)
     if state.step >= config.steps:
+        task.export(state)
         return state
     batches, sums = task.batches(state.position), _Sums()
     saved_at = time.monotonic()
@@ -69,21 +72,22 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
                 continue
             journal.log(state.step, figures)
             sums = _Sums()
-            if time.monotonic() - saved_at > config.save_every and not last:
-                _save(task, folder, state)
+            if last or time.monotonic() - saved_at > config.save_every:
+                with sums.paused():
+                    _save(task, folder, state)
                 saved_at = time.monotonic()
         if last or (config.sample_every and state.step % config.sample_every == 0):
-            sheet = task.sample_sheet()
-            if sheet is not None:
-                journal.picture(state.step, sheet)
+            with sums.paused():
+                sheet = task.sample_sheet()
+                if sheet is not None:
+                    journal.picture(state.step, sheet)
     journal.show(state.step)
+    if state.step == config.steps:
+        return state
     state.seconds += sums.seconds if sums.steps else 0.0
     if not sums.steps or math.isfinite(sums.averages()["loss"]):
         _save(task, folder, state)
-    if stop.reason is not None and state.step < config.steps:
-        journal.say(
-            f"stopped by {stop.reason} at step {state.step} of {config.steps}, saved; the same command goes on from here."
-        )
+    journal.say(f"stopped by {stop.reason} at step {state.step} of {config.steps}, saved; the same command goes on from here.")
     return state
 
 
@@ -98,6 +102,13 @@ class _Sums:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Time that is not training's own, such as saving."""
+        began = time.monotonic()
+        yield
+        self._started += time.monotonic() - began
 
     def add(self, metrics: Metrics) -> None:
         self.steps += 1

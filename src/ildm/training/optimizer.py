@@ -38,7 +38,7 @@ class OptimizerConfig:
     decay_share: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or not 0 < self.decay_share <= 1:
+        if not 0 < self.learning_rate < math.inf or not 0 < self.decay_share <= 1:
             raise ConfigError(
                 f"The learning rate is positive and decay_share within (0, 1], but {self.learning_rate} and {self.decay_share} were given."
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
 from ildm.core.device import describe
 from ildm.core.errors import ConfigError
-from ildm.core.files import write_json
+from ildm.core.files import atomic_file, write_json
 from ildm.core.manifest import LatentSpaceFields, Manifest
 from ildm.core.progress import steps_bar
 from ildm.core.types import Image, Latent
@@ -69,8 +69,8 @@ class Run:
         Raises:
             ConfigError: when the folder belongs to a run with another configuration.
         """
-        self._claim_folder()
         dataset = open_dataset(self.recipe.data)
+        self._claim_folder()
         autoencoder = self._first_stage(dataset)
         if autoencoder is None or self.stop.reason is not None:
             return None
@@ -90,7 +90,13 @@ class Run:
         if not path.exists():
             write_json(path, fields)
             return
-        former = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            former = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{path} cannot be read ({error}), so it is not known what the run there is: remove the folder, or choose "
+                "another --name."
+            ) from error
         changed = [key for key in _differences(former, fields) if not key.endswith(_FREE_TO_CHANGE)]
         if changed:
             raise ConfigError(
@@ -118,7 +124,7 @@ class Run:
             raise ConfigError("stage_one.loop.steps is 0, so there is no autoencoder: give one with --init-from MODEL.")
         torch.manual_seed(config.seed)
         autoencoder = Autoencoder(self.recipe.autoencoder).to(self.device)
-        preview = torch.stack([_image(dataset, index) for index in range(PREVIEW_IMAGES)])
+        preview = torch.stack([_image(dataset, index) for index in range(min(PREVIEW_IMAGES, len(dataset)))])
         task = StageOne(config, autoencoder, lambda position: self._images(dataset, position), preview)
         with Journal(stage, "autoencoder", config.loop.steps) as journal:
             state = train(task, config.loop, stage, journal=journal, stop=self.stop)
@@ -168,13 +174,13 @@ class Run:
 
     def _second_stage(self, dataset: ImageDataset, autoencoder: Autoencoder, cache: LatentCache) -> RunState:
         config, stage = self.recipe.stage_two, self.folder / "stage_two"
-        networks = self._networks(cache, autoencoder)
+        networks = self._networks(cache)
 
         def stream(position: int) -> Iterator[CaptionedLatents]:
             stream = cache.batches(config.batch_size, seed=config.seed, start=position)
             return ((batch.latents, batch.captions) for batch in stream)
 
-        prompts = list(self.recipe.prompts) or [dataset[index].captions[0] for index in range(SHEET_PROMPTS)]
+        prompts = list(self.recipe.prompts) or [dataset[index].captions[0] for index in range(min(SHEET_PROMPTS, len(dataset)))]
 
         def draw(averaged: Networks) -> PILImage.Image:
             model = self._model(averaged, autoencoder)
@@ -189,10 +195,9 @@ class Run:
         with Journal(stage, "denoiser", config.loop.steps) as journal:
             return train(task, config.loop, stage, journal=journal, stop=self.stop)
 
-    def _networks(self, cache: LatentCache, autoencoder: Autoencoder) -> Networks:
+    def _networks(self, cache: LatentCache) -> Networks:
         torch.manual_seed(self.recipe.stage_two.seed)
-        text, channels = self.recipe.text, autoencoder.config.latent_channels
-        conditioner = None
+        text, conditioner = self.recipe.text, None
         if text is not None:
             initial = None if self.initial is None else self.initial.conditioner
             if self.initial is not None and not isinstance(initial, TextConditioner):
@@ -202,14 +207,7 @@ class Run:
                 )
             tokenizer = initial.tokenizer if isinstance(initial, TextConditioner) else self._tokenizer(cache)
             conditioner = TextConditioner(text, tokenizer)
-        graph = replace(
-            self.recipe.denoiser,
-            in_channels=channels,
-            out_channels=channels,
-            context_width=None if text is None else text.width,
-            pooled_width=text.width if text is not None and text.pooled else None,
-        )
-        networks = Networks(UNet(graph), conditioner).to(self.device)
+        networks = Networks(UNet(self.recipe.denoiser), conditioner).to(self.device)
         if self.initial is not None:
             _copy_weights(Networks(self.initial.unet, self.initial.conditioner), networks, self.initial.manifest.name)
         return networks
@@ -220,18 +218,22 @@ class Run:
         if not path.is_file():
             captions = (caption for index in range(len(cache)) for caption in cache.captions(index))
             trained = Tokenizer.train(captions, vocabulary_size=text.vocabulary_size, max_tokens=text.max_tokens)
-            path.write_text(trained.to_json(), encoding="utf-8")
+            with atomic_file(path) as temporary:
+                temporary.write_text(trained.to_json(), encoding="utf-8")
         return Tokenizer.from_file(path, text.max_tokens)
 
     def _model(self, networks: Networks, autoencoder: Autoencoder, state: RunState | None = None) -> Model:
-        recipe = self.recipe
+        recipe, begun = self.recipe, None if self.initial is None else self.initial.manifest
         size = getattr(recipe.data, "size", 0)
         space = autoencoder.latent_space
         manifest = Manifest(
             name=recipe.name,
             summary=recipe.summary,
-            licence=recipe.licence,
-            attribution=recipe.attribution,
+            # weights that were begun with another model's stay under its licence, too
+            licence=recipe.licence or begun.licence if begun else recipe.licence,
+            attribution=" ".join(
+                dict.fromkeys(text for text in (recipe.attribution, begun.attribution if begun else "") if text)
+            ),
             image_size=(size, size),
             prediction=recipe.stage_two.prediction,
             path=to_json(recipe.stage_two.path),
@@ -246,7 +248,7 @@ class Run:
                 "device": describe(self.device),
                 "stage_two_steps": 0 if state is None else state.step,
                 "stage_two_hours": 0.0 if state is None else round(state.seconds / 3600, 3),
-                "started_from": None if self.initial is None else self.initial.manifest.name,
+                "started_from": None if begun is None else begun.name,
             },
         )
         return Model(manifest, autoencoder, networks.unet, networks.conditioner, recipe.stage_two.path)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.conditioning.text import TextEncoderConfig
+from ildm.core import extensions
+from ildm.core.errors import ConfigError
 from ildm.core.manifest import Defaults
+from ildm.core.names import check_name
 from ildm.data.opening import DataConfig
 from ildm.denoiser.config import UNetConfig
 from ildm.training.stage_one import StageOneConfig
@@ -22,6 +27,15 @@ class Sampling:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     sampler: str = "dpmpp-2m"
 
+    def __post_init__(self) -> None:
+        extensions.load("ildm.samplers", self.sampler)
+        low, high = self.guidance_interval
+        if self.num_steps < 1 or self.guidance_scale < 0 or not 0.0 <= low <= high <= 1.0:
+            raise ConfigError(
+                "Sampling takes num_steps of at least 1, a guidance_scale of at least 0 and an interval of rising times in [0, 1], but "
+                f"{self.num_steps}, {self.guidance_scale} and {self.guidance_interval} were given."
+            )
+
     def defaults(self) -> Defaults:
         """In the manifest's form."""
         return Defaults(
@@ -34,7 +48,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A run configuration; everything in it can be overridden by `--set`.
+    """A run configuration; everything in it but `DERIVED` can be overridden by `--set`.
 
     Args:
         name: of the recipe, and of its run and model unless `--name` says otherwise.
@@ -42,7 +56,7 @@ class Recipe:
         data: what to train on.
         autoencoder: stage one's graph.
         stage_one: its training; 0 steps need `--init-from`.
-        denoiser: stage two's graph. Its latent channels and context width follow from the other parts.
+        denoiser: stage two's graph. What `DERIVED` names is filled in here from the other parts.
         text: the text encoder's graph; None = unconditional.
         stage_two: the training of both.
         sampling: defaults of the finished model.
@@ -66,3 +80,40 @@ class Recipe:
     workers: int = 1
     licence: str = ""
     attribution: str = ""
+
+    DERIVED: ClassVar[Mapping[str, str]] = {
+        "denoiser.in_channels": "autoencoder.latent_channels",
+        "denoiser.out_channels": "autoencoder.latent_channels",
+        "denoiser.context_width": "text.width",
+        "denoiser.pooled_width": "text.width and text.pooled",
+    }
+    """Keys that no one sets, and what they follow from."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "a run")
+        if self.workers < 0 or self.num_latents < 0:
+            raise ConfigError(f"workers and num_latents are 0 or more, but {self.workers} and {self.num_latents} were given.")
+        text, channels = self.text, self.autoencoder.latent_channels
+        fitted = replace(
+            self.denoiser,
+            in_channels=channels,
+            out_channels=channels,
+            context_width=None if text is None else text.width,
+            pooled_width=text.width if text is not None and text.pooled else None,
+        )
+        object.__setattr__(self, "denoiser", fitted)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """See that images, crops and latents can be halved as often as the networks halve them."""
+        size, crop, stride = self.data.size, self.stage_one.crop, self.autoencoder.stride
+        if crop is not None and (crop % stride or crop > size):
+            raise ConfigError(
+                f"stage_one.crop is a multiple of the autoencoder's stride {stride} and at most data.size {size}, but {crop} was given."
+            )
+        whole = stride * 2 ** (self.denoiser.levels - 1)
+        if size % whole:
+            raise ConfigError(
+                f"data.size is a multiple of {whole} (the autoencoder's stride times what the U-Net halves), but {size} was given: "
+                f"try {max(whole, round(size / whole) * whole)}."
+            )

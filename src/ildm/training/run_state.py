@@ -40,7 +40,7 @@ def save_state(folder: Path, state: RunState) -> None:
     """Write the state; the one before it stays beside it.
 
     Raises:
-        StorageError: when the disk is full; both former states are untouched.
+        StorageError: when the disk is full; the state that was the latest can still be read, though it may be called the former.
     """
     latest, former = folder / LATEST, folder / FORMER
     # through memory, because torch's own writer does not say when a disk is full

@@ -20,6 +20,7 @@ from ildm.autoencoder.loss import (
     hinge_loss,
 )
 from ildm.autoencoder.perceptual import perceptual_distance
+from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Image
 from ildm.training.collapse import CollapseGuard
@@ -63,6 +64,13 @@ class StageOneConfig:
     discriminator_channels: int = 32
     discriminator_layers: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or (self.crop is not None and self.crop < 1) or not 0.0 <= self.ema_decay < 1.0:
+            raise ConfigError(
+                "Stage one takes a batch_size and a crop of at least 1 and an ema_decay in [0, 1), but "
+                f"{self.batch_size}, {self.crop} and {self.ema_decay} were given."
+            )
 
 
 class StageOne:
@@ -113,19 +121,19 @@ class StageOne:
         # the perceptual network and the discriminator are walked back once instead of twice.
         output = reconstructions.detach().requires_grad_()
         loss, metrics = self.likelihood(output, images)
-        pull, logvar_pull = torch.autograd.grad(loss, (output, self.likelihood.logvar))
+        gradient, logvar_gradient = torch.autograd.grad(loss, (output, self.likelihood.logvar))
         if scale > 0.0:
             with autocast(self.config.precision, images.device):
                 generator_loss = -self.discriminator(output).float().mean()
-            (generator_pull,) = torch.autograd.grad(generator_loss, output)
-            weight = adaptive_weight(reconstructions, pull, generator_pull, self.autoencoder.last_layer)
-            strength = scale * self.config.loss.discriminator_weight * weight
-            pull, loss = pull + strength * generator_pull, loss + strength * generator_loss.detach()
+            (generator_gradient,) = torch.autograd.grad(generator_loss, output)
+            weight = adaptive_weight(reconstructions, gradient, generator_gradient, self.autoencoder.last_layer)
+            factor = scale * self.config.loss.discriminator_weight * weight
+            gradient, loss = gradient + factor * generator_gradient, loss + factor * generator_loss.detach()
             metrics["adaptive_weight"] = weight
         penalty = posterior.penalty().float().mean()
         weighted_penalty = self.config.loss.penalty_weight * penalty
         # linear in what is trained, with the gradient of the whole loss
-        update = (reconstructions * pull).sum() + self.likelihood.logvar * logvar_pull + weighted_penalty
+        update = (reconstructions * gradient).sum() + self.likelihood.logvar * logvar_gradient + weighted_penalty
         metrics["gradient_norm"] = self._optimizer.update(update, step)
         metrics |= {"loss": (loss + weighted_penalty).detach(), "penalty": penalty.detach()}
         if scale > 0.0:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.dropout import drop_prompts
+from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.unet import UNet
@@ -59,6 +60,13 @@ class StageTwoConfig:
     precision: Precision = "bfloat16"
     ema_decay: float = 0.9995
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not 0.0 <= self.dropout <= 1.0 or not 0.0 <= self.ema_decay < 1.0:
+            raise ConfigError(
+                "Stage two takes a batch_size of at least 1, a dropout in [0, 1] and an ema_decay in [0, 1), but "
+                f"{self.batch_size}, {self.dropout} and {self.ema_decay} were given."
+            )
 
 
 class Networks(nn.Module):

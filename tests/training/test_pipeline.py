@@ -1,0 +1,128 @@
+"""A whole run: what is refused before it begins, what survives its accidents, and where it ends."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ildm.core.config import from_json, override, to_json
+from ildm.core.errors import ConfigError, DataError
+from ildm.recipes import find_recipe
+from ildm.recipes.emoji_tiny import recipe
+from ildm.training.pipeline import Run
+from ildm.training.recipe import Recipe
+from ildm.training.stopping import Stop
+
+SHORT = (
+    "stage_one.loop.steps=2", "stage_two.loop.steps=2", "stage_one.batch_size=4", "stage_two.batch_size=8", "num_latents=32",
+    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1",
+)  # fmt: skip
+
+
+def short(*more):
+    return override(recipe(), [*SHORT, *more], derived=Recipe.DERIVED)
+
+
+def run_in(folder, chosen):
+    return Run(chosen, folder, torch.device("cpu"), Stop())()
+
+
+@pytest.fixture
+def finished(tmp_path):
+    assert run_in(tmp_path, short()) == tmp_path / "model"
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("stage_two.batch_size=0", "batch_size of at least 1"),
+        ("stage_two.dropout=2", r"dropout in \[0, 1\]"),
+        ("stage_two.ema_decay=5", "ema_decay"),
+        ("stage_one.crop=0", "crop of at least 1"),
+        ("stage_one.crop=1000", "at most data.size 64"),
+        ("stage_one.crop=20", "a multiple of the autoencoder's stride 8"),
+        ("sampling.sampler=heunn", "Unknown sampler 'heunn': did you mean 'heun'"),
+        ("sampling.num_steps=-3", "num_steps of at least 1"),
+        ("sampling.guidance_scale=-1", "guidance_scale of at least 0"),
+        ("stage_two.optimizer.learning_rate=NaN", "takes a number"),
+        ("denoiser.norm_groups=0", "norm_groups of at least 1"),
+        ("denoiser.channels=[]", "one level or more"),
+        ("autoencoder.channels=[]", "one level or more"),
+        ("text.num_heads=0", "text encoder has a width, depth, heads"),
+        ("workers=-1", "workers and num_latents are 0 or more"),
+        ("denoiser.in_channels=16", "denoiser.in_channels follows from autoencoder.latent_channels"),
+        ("name=../evil", r"The name of a run .* but '\.\./evil' was given"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_trained(setting, told):
+    with pytest.raises(ConfigError, match=told):
+        short(setting)
+
+
+def test_a_size_that_the_networks_cannot_halve_is_refused():
+    with pytest.raises(ConfigError, match=r"data\.size is a multiple of 32 .* 104 was given: try 96"):
+        override(find_recipe("images"), ["data.size=104"])
+
+
+def test_a_recipe_says_what_its_parts_settle():
+    chosen = short("autoencoder.latent_channels=6", "text.width=64")
+    graph = to_json(chosen)["denoiser"]
+    assert (graph["in_channels"], graph["out_channels"], graph["context_width"], graph["pooled_width"]) == (6, 6, 64, 64)
+    assert short("text=null").denoiser.context_width is None
+    assert from_json(Recipe, to_json(chosen)) == chosen
+
+
+def test_a_refused_run_leaves_no_trace(tmp_path):
+    images = override(find_recipe("images"), ["data.name=not-there"])
+    with pytest.raises(DataError, match="not-there"):
+        run_in(tmp_path, images)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_lost_export_is_made_again(finished):
+    shutil.rmtree(finished / "model")
+    run_in(finished, short())
+    assert (finished / "model" / "model.json").is_file()
+
+
+def test_what_a_warm_start_begins_with_keeps_its_licence(finished, tmp_path):
+    from ildm.checkpoint.native import load_native
+
+    source = load_native(finished / "model")
+    source.manifest = source.manifest.model_copy(update={"licence": "CC-BY-4.0", "attribution": "Drawings by A. Painter."})
+    chosen = replace(short(), attribution="Trained on sprites.")
+    folder = Run(chosen, tmp_path / "warm", torch.device("cpu"), Stop(), source)()
+    manifest = json.loads((folder / "model.json").read_text())
+    assert manifest["licence"] == "CC-BY-4.0"
+    assert manifest["attribution"] == "Trained on sprites. Drawings by A. Painter."
+
+
+def test_a_damaged_recipe_is_told(finished):
+    (finished / "recipe.json").write_text('{"name": ')
+    with pytest.raises(ConfigError, match="it is not known what the run there is"):
+        run_in(finished, short())
+
+
+@pytest.mark.parametrize("record", ["stage_one/metrics.jsonl", "stage_two/samples/00000002.png"])
+def test_records_that_cannot_be_written_do_not_end_a_training(record, tmp_path, capsys):
+    place = tmp_path / record
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/dev/full")
+    assert run_in(tmp_path, short()) == tmp_path / "model"
+    assert "training goes on without them" in capsys.readouterr().err
+
+
+def test_a_whole_run_resumes_exactly(tmp_path):
+    """Stopped in stage two and called again, or never stopped: the same weights."""
+    chosen = short("stage_two.loop.steps=4")
+    run_in(tmp_path / "whole", chosen)
+    run_in(tmp_path / "halves", override(chosen, ["stage_two.loop.steps=2"]))
+    run_in(tmp_path / "halves", chosen)
+    whole, halves = (
+        torch.load(tmp_path / name / "stage_two" / "state.pt", weights_only=True)["task"]["networks"]
+        for name in ("whole", "halves")
+    )
+    assert all(torch.equal(whole[name], halves[name]) for name in whole)
