@@ -66,7 +66,11 @@ def steps(stage: str) -> list[tuple[str, list[str]]]:
             ("ildm", ["--editable", ".", *CONSTRAINTS]),
         ],
         "training": [("what training and evaluation need", ["--editable", ".[train,eval]", *CONSTRAINTS])],
-        "development": [("the test and development tools", ["--group", "dev", *CONSTRAINTS])],
+        "development": [
+            ("the test and development tools", ["--group", "dev", *CONSTRAINTS]),
+            # alone: it would bring a dozen packages that its samplers, which is all the tests compare with, do not need
+            ("k-diffusion", ["--no-deps", "k-diffusion", *CONSTRAINTS]),
+        ],
     }
     return stages[stage]
 

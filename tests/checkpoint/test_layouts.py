@@ -4,19 +4,17 @@ import warnings
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.checkpoint.autoencoder_layout import diffusers_autoencoder, ldm_autoencoder
-from ildm.checkpoint.diffusers_config import (
-    autoencoder_from_diffusers,
-    autoencoder_to_diffusers,
-    unet_from_diffusers,
-    unet_to_diffusers,
-)
+from ildm.checkpoint.diffusers_autoencoder import autoencoder_from_diffusers, autoencoder_to_diffusers
+from ildm.checkpoint.diffusers_unet import unet_from_diffusers, unet_to_diffusers
 from ildm.checkpoint.layout import read_layout, write_layout
 from ildm.checkpoint.unet_layout import diffusers_unet, ldm_unet
-from ildm.core.errors import CheckpointError
+from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.types import Conditioning
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.unet import UNet
@@ -174,6 +172,46 @@ def test_a_graph_that_is_not_ours_is_refused(change, told):
     fields = unet_to_diffusers(UNetConfig(head_width=64, context_width=8), sample_size=8)
     with pytest.raises(CheckpointError, match=told):
         unet_from_diffusers(fields | change, source="config.json")
+
+
+@given(
+    st.builds(
+        dict,
+        channels=st.sampled_from([(32,), (32, 64), (64, 64, 96)]),
+        attention=st.sampled_from(["transformer", "plain"]),
+        depth=st.integers(0, 2),
+        mid_depth=st.integers(0, 2),
+        res_blocks=st.lists(st.integers(1, 3), min_size=3, max_size=3),
+        context_width=st.sampled_from([None, 8]),
+        pooled_width=st.sampled_from([None, 40]),
+        labels=st.sampled_from([None, 5]),
+        concat_channels=st.sampled_from([0, 5]),
+        resample=st.sampled_from(["convolution", "residual"]),
+        time_channels=st.sampled_from([None, 48]),
+        time_width=st.sampled_from([None, 80]),
+        scale_shift_norm=st.booleans(),
+        linear_projection=st.booleans(),
+        qk_norm=st.booleans(),
+    )
+)
+def test_a_configuration_is_written_whole_or_refused(drawn):
+    levels = len(drawn["channels"])
+    depth = drawn.pop("depth")
+    drawn |= {"depths": (0,) * (levels - 1) + (depth,), "res_blocks": tuple(drawn["res_blocks"][:levels])}
+    try:
+        config = UNetConfig(**drawn, heads=(4,) * levels, norm_groups=8)
+        fields = unet_to_diffusers(config, sample_size=8)
+    except (ConfigError, CheckpointError):
+        return
+    assert unet_from_diffusers(fields, source="the copy") == config
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"block_out_channels": [32]}, {"block_out_channels": [30], "down_block_types": ["DownBlock2D"]}]
+)
+def test_a_configuration_that_is_none_is_refused(fields):
+    with pytest.raises(CheckpointError, match=r"config\.json (lacks|describes a U-Net that cannot be built)"):
+        unet_from_diffusers({"up_block_types": ["UpBlock2D"]} | fields, source="config.json")
 
 
 def test_what_the_other_layout_lacks_is_refused():

@@ -48,3 +48,11 @@ def test_regions_travel_with_it():
 
 def test_the_empty_conditioning_has_no_batch():
     assert Conditioning().batch is None and Conditioning.cat([Conditioning(), Conditioning()]) == Conditioning()
+
+
+def test_regions_of_unlike_contexts_are_joined_with_masks():
+    short = Regions(context=torch.ones(1, 2, 3, 4), weights=torch.ones(1, 2, 8, 8))
+    mask = torch.tensor([[[True] * 4 + [False]] * 2])
+    long = Regions(context=torch.ones(1, 2, 5, 4), weights=torch.ones(1, 2, 8, 8), context_mask=mask)
+    joined = Conditioning.cat([Conditioning(regions=short), Conditioning(regions=long)]).regions
+    assert joined.context.shape == (2, 2, 5, 4) and joined.context_mask.sum(-1).tolist() == [[3, 3], [4, 4]]

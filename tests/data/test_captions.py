@@ -1,3 +1,5 @@
+"""Captions say what a scene shows, in wordings that can be read back."""
+
 import random
 import re
 

@@ -1,3 +1,5 @@
+"""The table of concepts is whole, and every phrase in it reads well."""
+
 import re
 
 import pytest

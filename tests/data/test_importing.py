@@ -1,3 +1,5 @@
+"""A folder of images becomes a data set: every file kept, or refused with a reason."""
+
 import json
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Cached latents are those of the data and the autoencoder they claim, whole or not used."""
+
 from itertools import islice
 
 import pytest

@@ -1,3 +1,5 @@
+"""Batches come in an order that a seed decides and that a stop does not change."""
+
 import random
 import subprocess
 import sys

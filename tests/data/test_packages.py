@@ -1,3 +1,5 @@
+"""Packages of drawings are the pinned ones, or are not used."""
+
 import base64
 import hashlib
 import io

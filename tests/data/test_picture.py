@@ -1,3 +1,5 @@
+"""Any image file becomes upright RGB pixels, or is refused with a reason."""
+
 import struct
 import zlib
 

@@ -1,3 +1,5 @@
+"""Scenes repeat, their boxes and maps are exact, and their objects can be seen."""
+
 import pickle
 from itertools import combinations
 

@@ -1,3 +1,5 @@
+"""Each split shows what it promises and nothing that it must not."""
+
 from dataclasses import replace
 
 import pytest

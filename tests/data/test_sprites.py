@@ -1,3 +1,5 @@
+"""Sprites are rendered once, checked when read, and keep their shape."""
+
 import io
 import json
 import tarfile

@@ -50,10 +50,11 @@ def test_json_goes_to_the_output_alone(run, tmp_path):
     [
         (("--split", "unseen_scenes"), "did you mean 'unseen_scene'"),
         (("--metric", "kid"), "Unknown metric 'kid'"),
-        (("--count", 0), "num_images must be 10 or more, but 0 was given"),
-        (("--batch-size", 0), "batch size must be 1 or more"),
+        (("--count", 0), "--count (scenes of each split, for distances and reconstruction) takes a whole number from 10"),
+        (("--batch-size", 0), "--batch-size (images drawn at once) takes a whole number from 1"),
+        (("--out", "/proc/nowhere"), "/proc/nowhere cannot be written"),
     ],
 )
 def test_bad_arguments_end_with_one_sentence(run, arguments, sentence):
     code, _, err = run(*arguments, "--sprites", "sample")
-    assert code == 2 and sentence in err and len(err.strip().splitlines()) == 1
+    assert code == 2 and sentence in err and len(err.splitlines()) == 1

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 from ildm.core import extensions
 from ildm.core.errors import ConfigError
+from ildm.core.picture import to_bytes, to_floats
 from ildm.evaluation.evaluate import evaluate
-from ildm.evaluation.images import as_bytes, as_floats
 from ildm.evaluation.metric import Estimate, Figure
 
 
@@ -54,7 +54,7 @@ def test_distances_of_the_perfect_model_are_the_floor_and_noise_is_far(perfect_r
 
 def test_blur_raises_the_kernel_distance(fake_model, renders, config, perfect_report):
     def blurred(prompt, _):
-        return as_bytes(F.avg_pool2d(as_floats(renders[prompt][None]), 5, 1, 2, count_include_pad=False))[0]
+        return to_bytes(F.avg_pool2d(to_floats(renders[prompt][None]), 5, 1, 2, count_include_pad=False))[0]
 
     report = evaluate(fake_model(blurred), replace(config, metrics=("kernel-distance",)))
     figure = report.find("kid-lite0")

@@ -31,7 +31,7 @@ def pages(repository: Path) -> dict[Path, str]:
 
 @pytest.fixture(scope="module")
 def program() -> Any:
-    """The command line with every command's work taken out: what remains reads its arguments and judges them."""
+    """The command line with every command's work taken out: what remains reads its arguments, judges and returns them."""
     from ildm.cli.main import app
 
     whole = typer.main.get_command(app)
@@ -40,7 +40,7 @@ def program() -> Any:
         for inner in getattr(command, "commands", {}).values():
             take_work_out(inner)
         if not hasattr(command, "commands"):
-            command.callback = lambda **_: None
+            command.callback = lambda **given: given
 
     take_work_out(whole)
     return whole
@@ -98,6 +98,90 @@ def test_every_command_line_shown_is_taken(pages: dict[Path, str], program: Any)
                 refused.append(f"{page.name}: {line}: {error}")
     assert not refused, "\n".join(refused)
     assert shown > 5
+
+
+def test_every_name_shown_is_known(pages: dict[Path, str], program: Any) -> None:
+    from ildm.checkpoint.named import known_names
+    from ildm.core import extensions
+    from ildm.data.emoji_scenes import SIZES
+    from ildm.data.splits import SPLITS
+
+    samplers, metrics = extensions.names("ildm.samplers"), extensions.names("ildm.metrics")
+    unknown, checked = [], 0
+    for page, text in pages.items():
+        # a page may go on with what it has trained, imported and written itself
+        models, data = set(known_names()), {"emoji"}
+        for line in shell_lines(text):
+            arguments = ildm_arguments(line)
+            if arguments is None or "--help" in arguments:
+                continue
+            given = program.main(arguments, prog_name="ildm", standalone_mode=False)
+            command = arguments[0]
+            named = {
+                (
+                    "model",
+                    given.get("model") if command != "info" or not str(given["model"]).endswith(".png") else None,
+                ): models,
+                ("sampler", given.get("sampler")): samplers,
+                ("data", given.get("data")): data,
+                ("init_from", given.get("init_from")): models,
+                ("size", given.get("size") if arguments[:2] == ["data", "emoji"] else None): SIZES,
+                **{("split", split): SPLITS for split in _several(given.get("split"))},
+                **{("metric", metric): metrics for metric in _several(given.get("metric"))},
+            }
+            checked += sum(value is not None for _, value in named)
+            unknown += [
+                f"{page.name}: {line}: {key} {value}" for (key, value), known in named.items() if value not in (None, *known)
+            ]
+            if command == "train":
+                models.add(given["name"] or given["recipe"])
+                for setting in given["settings"] or ():
+                    key, _, value = setting.partition("=")
+                    if key == "data.name" and value not in data:
+                        unknown.append(f"{page.name}: {line}: data {value}")
+            if arguments[:2] == ["data", "import"]:
+                data.add(given["name"])
+    assert not unknown, "\n".join(unknown)
+    assert checked > 10
+
+
+def _several(given: Any) -> list[str]:
+    return [given] if isinstance(given, str) else list(given or ())
+
+
+def test_every_option_named_in_running_text_exists(pages: dict[Path, str], program: Any) -> None:
+    known = {"--help"}
+
+    def collect(command: Any) -> None:
+        known.update(option for parameter in command.params for option in parameter.opts)
+        for inner in getattr(command, "commands", {}).values():
+            collect(inner)
+
+    collect(program)
+    guide = {page: text for page, text in pages.items() if page.parent.name == "docs" and page.name != "benchmarks.md"}
+    named = {(page.name, option) for page, text in guide.items() for option in re.findall(r"`(--[a-z][a-z-]*)", text)}
+    assert len(named) > 10 and not {(page, option) for page, option in named if option not in known}
+
+
+def test_the_page_on_drawing_keeps_what_it_promises(pages: dict[Path, str], repository: Path) -> None:
+    from ildm.checkpoint.named import find_named
+    from ildm.checkpoint.native import read_manifest
+    from ildm.cli import options
+    from ildm.cli.drawing import MOST_AT_ONCE
+    from ildm.core import extensions
+
+    text = " ".join(pages[repository / "docs" / "draw.md"].split())
+    count = f"{options.MAX_COUNT:,}".replace(",", " ")
+    assert f"{options.MAX_STEPS} steps, {options.MAX_SIDE} pixels a side, {count} pictures a prompt" in text
+    assert MOST_AT_ONCE == 8 and "at most eight at a time" in text
+    folder = find_named("emoji-scenes")
+    assert folder is not None
+    manifest = read_manifest(folder)
+    halved = 2 ** (len(manifest.denoiser["channels"]) - 1)
+    stride = manifest.latent_space.stride
+    assert f"{stride} times {halved}, so {stride * halved} pixels, for `emoji-scenes`" in text
+    row = re.search(r"\| `--sampler` \|[^|]*\|([^|]*)\|", text)
+    assert row is not None and set(re.findall(r"`([^`]+)`", row[1])) <= set(extensions.names("ildm.samplers"))
 
 
 def test_every_training_run_shown_has_a_recipe_and_keys_that_exist(pages: dict[Path, str]) -> None:

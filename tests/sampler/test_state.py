@@ -1,13 +1,16 @@
 """A run is a value: it can stop anywhere, be saved, go on bit by bit, and never changes behind anybody's back."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from ildm.core import extensions
 from ildm.core.errors import ConfigError, ProtocolError, ShapeError
 from ildm.core.randomness import sample_noise
-from ildm.diffusion.path import LinearInterpolation
-from ildm.diffusion.schedule import make_schedule
+from ildm.diffusion.path import LinearInterpolation, VariancePreserving
+from ildm.diffusion.prediction import data_estimate
+from ildm.diffusion.schedule import Convention, make_schedule
 from ildm.sampler.run import run
 from ildm.sampler.state import SamplerState
 
@@ -21,14 +24,122 @@ def start(name, path, num_steps=9):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("stop_at", [0, 1, 5, 8])
-def test_n_steps_are_k_steps_a_snapshot_and_the_rest(name, stop_at, gaussian):
+def test_n_steps_are_k_steps_a_snapshot_and_the_rest(name, gaussian):
     sampler, state = start(name, gaussian.path)
-    whole = run(sampler, state, gaussian).latent
-    for _ in range(stop_at):
+    whole = run(sampler, state, gaussian)
+    while not state.done:
+        revived = SamplerState.from_bytes(state.to_bytes())
+        assert run(sampler, revived, gaussian).to_bytes() == whole.to_bytes(), f"after {state.step} steps"
         state = sampler.step(state, gaussian)
-    revived = SamplerState.from_bytes(state.to_bytes())
-    assert torch.equal(run(sampler, revived, gaussian).latent, whole)
+
+
+@pytest.mark.parametrize("options", [{"order": 3}, {"order": 3, "lower_order_final": False}, {"solver_type": "bh1"}], ids=str)
+def test_a_longer_history_survives_too(options, gaussian):
+    sampler = extensions.load("ildm.samplers", "unipc")(**options)
+    state = sampler.init(sample_noise(SEEDS, 0, (2, 4, 4)), make_schedule(gaussian.path, 9, "uniform"), SEEDS)
+    whole = run(sampler, state, gaussian)
+    while not state.done:
+        assert run(sampler, SamplerState.from_bytes(state.to_bytes()), gaussian).to_bytes() == whole.to_bytes()
+        state = sampler.step(state, gaussian)
+
+
+class Counting:
+    """A denoise that counts its calls, as far as the state remembers them."""
+
+    def __call__(self, _noised, _t):
+        raise AssertionError("Called without its memory.")
+
+    def recall(self, noised, _t, memory):
+        calls = memory[0] + 1 if memory else torch.ones_like(noised)
+        return noised * 0.5, (calls,)
+
+
+def test_what_a_denoise_remembers_is_in_the_state():
+    sampler, state = start("heun", LinearInterpolation())
+    for _ in range(3):
+        state = sampler.step(SamplerState.from_bytes(state.to_bytes()), Counting())
+    assert (state.memory[0] == 6).all()  # two calls a step
+    assert sampler.step(state, lambda noised, _: noised).memory == ()
+
+
+@pytest.mark.parametrize("after", ["dpmpp-2m", "plms", "unipc"])
+@pytest.mark.parametrize("before", ["dpmpp-2m", "plms", "unipc", "euler"])
+def test_a_solver_does_not_read_another_ones_history(before, after, gaussian):
+    first, state = start(before, gaussian.path)
+    second = extensions.load("ildm.samplers", after)()
+    for _ in range(4):
+        state = SamplerState.from_bytes(first.step(state, gaussian).to_bytes())
+    afresh = replace(state, history=())
+    assert torch.equal(second.step(state, gaussian).latent, second.step(afresh, gaussian).latent) == (before != after)
+
+
+def test_the_schedule_survives_whole():
+    schedule = make_schedule(LinearInterpolation(), 4, convention=Convention(unit_start=True))
+    state = SamplerState(torch.zeros(1, 1, 2, 2), 0, schedule, (0,))
+    revived = SamplerState.from_bytes(state.to_bytes()).schedule
+    assert revived.unit_start and revived.start_deviation == 1.0 and torch.equal(revived.sigmas, schedule.sigmas)
+
+
+def test_a_run_starts_at_the_deviation_the_schedule_says():
+    noise = sample_noise(SEEDS, 0, (2, 4, 4))
+    sampler, path = extensions.load("ildm.samplers", "euler")(), VariancePreserving()
+    for unit_start in (False, True):
+        schedule = make_schedule(path, 10, convention=Convention(unit_start=unit_start))
+        deviation = 1.0 if unit_start else float(schedule.sigmas[0])
+        assert torch.equal(sampler.init(noise, schedule, SEEDS).latent, noise * deviation) and schedule.sigmas[0] < 1
+
+
+PURE_NOISE = {"linear": LinearInterpolation(), "zero terminal SNR": VariancePreserving(zero_terminal_snr=True)}
+
+
+UNIPC = [{"order": order, "solver_type": kind} for order in (1, 3) for kind in ("bh1", "bh2")]
+
+
+@pytest.mark.parametrize("path", PURE_NOISE.values(), ids=PURE_NOISE.keys())
+@pytest.mark.parametrize(("name", "options"), [(name, {}) for name in NAMES] + [("unipc", options) for options in UNIPC])
+def test_every_step_from_alpha_zero_is_finite(name, options, path):
+    # velocity is what a network can say at alpha = 0
+    def denoise(noised, t):
+        return data_estimate(path, "velocity", torch.tanh(noised), noised, t)
+
+    _, state = start(name, path)
+    sampler = extensions.load("ildm.samplers", name)(**options)
+    assert state.schedule.alphas[0] == 0
+    while not state.done:
+        state = sampler.step(state, denoise)
+        assert state.latent.isfinite().all() and state.estimate.isfinite().all()
+
+
+@pytest.mark.parametrize("path", PURE_NOISE.values(), ids=PURE_NOISE.keys())
+@pytest.mark.parametrize(("name", "steps"), [("plms", 1), ("unipc", 1), ("dpmpp-2m", 2)])
+def test_multistep_solvers_leave_alpha_zero_first_order(name, steps, path):
+    def denoise(noised, t):
+        return data_estimate(path, "velocity", torch.tanh(noised), noised, t)
+
+    (sampler, state), (euler, plain) = start(name, path), start("euler", path)
+    for _ in range(steps):
+        state, plain = sampler.step(state, denoise), euler.step(plain, denoise)
+    torch.testing.assert_close(state.latent, plain.latent)
+    assert not torch.allclose(sampler.step(state, denoise).latent, euler.step(plain, denoise).latent)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("ddim", {"eta": 1.5}, r"eta lies in \[0, 1\]"),
+        ("euler-ancestral", {"eta": -0.1}, r"eta lies in \[0, 1\]"),
+        ("ddpm", {"variance": "learned"}, "'fixed_small' or 'fixed_large'"),
+        ("dpmpp-2m", {"solver_type": "bh2"}, "'midpoint' or 'heun'"),
+        ("dpmpp-2m-sde", {"solver_type": "bh2"}, "'midpoint' or 'heun'"),
+        ("dpmpp-2m-sde", {"eta": -1.0}, "0 or more"),
+        ("unipc", {"order": 4}, "1, 2 or 3"),
+        ("unipc", {"solver_type": "heun"}, "'bh1' or 'bh2'"),
+        ("lcm", {"sigma_data": 0.0}, "above 0"),
+    ],
+)
+def test_options_that_do_not_exist_are_told(name, options, said, shapes_unchecked):
+    with pytest.raises(ConfigError, match=said):
+        extensions.load("ildm.samplers", name)(**options)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,8 @@ import torch
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.autoencoder_layout import diffusers_autoencoder
-from ildm.checkpoint.diffusers_config import autoencoder_from_diffusers, unet_from_diffusers
+from ildm.checkpoint.diffusers_autoencoder import autoencoder_from_diffusers
+from ildm.checkpoint.diffusers_unet import unet_from_diffusers
 from ildm.checkpoint.layout import fill_by_layout
 from ildm.checkpoint.unet_layout import diffusers_unet
 from ildm.checkpoint.weights import Weights, open_sharded, open_weights

@@ -45,6 +45,10 @@ class Weights(Mapping[str, Tensor]):
         kept = {name[len(prefix) :]: place for name, place in self._places.items() if name.startswith(prefix)}
         return Weights(kept, self.source)
 
+    def renamed(self, names: Mapping[str, str]) -> Weights:
+        """Those that `names` (new to old) lists, under their new names."""
+        return Weights({new: self._places[old] for new, old in names.items()}, self.source)
+
     def without(self, *prefixes: str) -> Weights:
         """Those whose names begin with none of `prefixes`."""
         return Weights({name: place for name, place in self._places.items() if not name.startswith(prefixes)}, self.source)

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from ildm.cli.options import MAX_SIDE, Device, check_choice
+
 app = typer.Typer(
     help="Build EmojiScenes, take in your own images, cache latents.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Size = Annotated[int, typer.Option(help="Side of the square images, pixels.")]
+Size = Annotated[int, typer.Option(min=1, max=MAX_SIDE, help=f"Side of the square images, pixels, {MAX_SIDE} at most.")]
+MOST_SCENES = 10_000_000
 _PREVIEWED = 48
 
 
@@ -29,7 +32,7 @@ def emoji(
     export: Annotated[
         Path | None, typer.Option(help="Write scenes of the split, with captions and maps, to this folder.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Scenes to export, or to count per split.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, max=MOST_SCENES, help="Scenes to export, or to count per split.")] = 1000,
     sprites: Annotated[str, typer.Option(help="cache, or sample for the 24 sprites inside the package.")] = "cache",
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +42,21 @@ def emoji(
 
     The drawings are fetched as pinned npm packages; a second call finds them done.
     """
+    from ildm.core.files import check_writable
     from ildm.core.progress import steps_bar
     from ildm.data.audit import audit_all
     from ildm.data.card import write_card
     from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
     from ildm.data.exporting import export_samples
+    from ildm.data.splits import SPLITS
     from ildm.data.sprite_cache import build_sprites, resolution_for, sprite_folder
 
+    check_choice("--split", split, SPLITS)
+    check_choice("--sprites", sprites, ("cache", "sample"))
+    if preview is not None:
+        check_writable(preview)
+    if export is not None:
+        check_writable(export, folder=True)
     config = EmojiScenesConfig(size=size, split=split, seed=seed, sprites=sprites)  # type: ignore[arg-type]
     folder = sprite_folder(config.sprites, resolution_for(size))
     if config.sprites == "cache":
@@ -53,7 +64,7 @@ def emoji(
             folder = build_sprites(resolution_for(size), progress=progress)
         write_card(folder)
     dataset = EmojiScenes(config)
-    result: dict[str, Any] = {"sprites": str(folder), **dataset.describe()}
+    result: dict[str, Any] = {"sprites": str(folder), **dataset.describe(), **_held(folder, dataset)}
     if preview is not None:
         result["preview"] = str(_write_preview(dataset, preview))
     if export is not None:
@@ -125,12 +136,16 @@ def card(size: Size = 128) -> None:
 def encode(
     model: Annotated[str, typer.Argument(help="Whose autoencoder: a shipped name, a run's name or a model folder.")],
     data: Annotated[str, typer.Option(help="emoji for EmojiScenes, or the name of imported images.")] = "emoji",
-    size: Annotated[int | None, typer.Option(help="Side of the images, pixels.", show_default="the model's")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Scenes to encode; imported images are encoded whole.")] = 50_000,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SIDE, help="Side of the images, pixels.", show_default="the model's")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, max=MOST_SCENES, help="Scenes to encode; imported images are encoded whole.")
+    ] = 50_000,
     out: Annotated[Path | None, typer.Option(help="Folder of the latents.", show_default="below the data folder")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare images.")] = 1,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 64,
+    workers: Annotated[int, typer.Option(min=0, max=256, help="Processes that prepare images.")] = 1,
+    device: Device = None,
 ) -> None:
     """Compute the latents of a data set once, so that training does not have to.
 
@@ -139,7 +154,7 @@ def encode(
     The latents are bound to the autoencoder by its checksum; a second call goes on where the first one stopped.
     """
     from ildm.checkpoint.load import load
-    from ildm.core.files import home
+    from ildm.core.files import check_writable, home
     from ildm.core.progress import steps_bar
     from ildm.data.emoji_scenes import EmojiScenesConfig
     from ildm.data.folder import ImageFolderConfig
@@ -152,9 +167,19 @@ def encode(
     dataset = open_dataset(config)
     maker = loaded.autoencoder_fingerprint
     folder = out or home() / "latents" / f"{dataset.fingerprint[:12]}-{maker[:12]}"
+    check_writable(folder, folder=True)
     with steps_bar("encoding") as progress:
         encode_dataset(dataset, loaded.encode, maker, folder, batch_size=batch_size, workers=workers, progress=progress)
     typer.echo(f"{len(dataset)} samples are encoded. Folder: {folder}")
+
+
+def _held(folder: Path, dataset: Any) -> dict[str, Any]:
+    """What the sprites really hold of the concepts and styles that the configuration allows."""
+    from ildm.data.sprite_cache import read_manifest
+
+    allowed, styles = {concept.code for concept in dataset.concepts}, read_manifest(folder)["styles"]
+    held = {style: allowed & set(styles[style]["sprites"]) for style in dataset.styles if style in styles}
+    return {"concepts": len(set().union(*held.values())), "styles": [style for style, codes in held.items() if codes]}
 
 
 def _write_preview(dataset: Any, path: Path) -> Path:

@@ -23,7 +23,7 @@ PROMPTS = (
     "a turtle on a green and yellow striped background",
     "a snowman on a blue to white gradient background",
 )
-COLUMNS, ENLARGED, CAPTION = 4, 192, 44
+COLUMNS, ENLARGED = 4, 192
 
 
 def demo(
@@ -35,30 +35,23 @@ def demo(
 
     Example: `ildm demo --out demo`
     """
-    from ildm.checkpoint.load import load
-    from ildm.cli.pictures import save_picture
-    from ildm.core.progress import steps_bar
+    from PIL import Image
 
+    from ildm.checkpoint.load import load
+    from ildm.cli.drawing import draw_in_batches
+    from ildm.cli.pictures import save_picture
+    from ildm.core.files import check_writable
+    from ildm.core.picture import paste_grid
+    from ildm.core.progress import steps_bar
+    from ildm.core.randomness import check_seed
+
+    path, seeds = out / "sheet.png", [check_seed(seed)] * len(PROMPTS)
+    check_writable(path)
     loaded = load(model)
     with steps_bar("drawing twelve prompts") as progress:
-        images = loaded.generate(list(PROMPTS), seed=seed, progress=progress)
-    path = out / "sheet.png"
-    save_picture(_sheet(images), path, {"prompts": list(PROMPTS), "seed": seed, "model": loaded.manifest.name})
+        batches = draw_in_batches(loaded, PROMPTS, seeds, size=loaded.image_size, progress=progress)
+        images = [image for batch in batches for image in batch]
+    enlarged = [image.resize((ENLARGED, ENLARGED), Image.Resampling.LANCZOS) for image in images]
+    sheet = paste_grid(enlarged, columns=COLUMNS, captions=PROMPTS, lines=3, gap=16)
+    save_picture(sheet, path, {"prompts": list(PROMPTS), "seed": seed, "model": loaded.manifest.name})
     typer.echo(f"Twelve prompts, twelve pictures: {path.resolve()}")
-
-
-def _sheet(images: list):
-    import textwrap
-
-    from PIL import Image, ImageDraw, ImageFont
-
-    rows = -(-len(images) // COLUMNS)
-    gap, font = 16, ImageFont.load_default(size=13)
-    sheet = Image.new("RGB", (COLUMNS * (ENLARGED + gap) + gap, rows * (ENLARGED + CAPTION + gap) + gap), "white")
-    pen = ImageDraw.Draw(sheet)
-    for place, (image, prompt) in enumerate(zip(images, PROMPTS, strict=True)):
-        row, column = divmod(place, COLUMNS)
-        left, top = gap + column * (ENLARGED + gap), gap + row * (ENLARGED + CAPTION + gap)
-        sheet.paste(image.resize((ENLARGED, ENLARGED), Image.Resampling.LANCZOS), (left, top))
-        pen.multiline_text((left, top + ENLARGED + 4), textwrap.fill(prompt, 30), fill="black", font=font)
-    return sheet

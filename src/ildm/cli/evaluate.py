@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from ildm.evaluation.sets import Progress
+from ildm.cli.options import Device, DType, GuidanceScale, NumSteps, check_choice
 
 
 def evaluate(
@@ -22,26 +19,26 @@ def evaluate(
             show_default="all",
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Scenes of each split, for distances and reconstruction.")] = 512,
-    probes: Annotated[int, typer.Option(help="Scenes with one and with two objects, for accuracies.")] = 384,
+    count: Annotated[
+        int, typer.Option(min=10, max=1_000_000, help="Scenes of each split, for distances and reconstruction.")
+    ] = 512,
+    probes: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Scenes with one and with two objects, for accuracies.")
+    ] = 384,
     metric: Annotated[
         list[str] | None, typer.Option(help="Only this metric; give it again for more.", show_default="all")
     ] = None,
-    num_steps: Annotated[int | None, typer.Option(help="Denoising steps.", show_default="the model's")] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="How strongly to follow the words.", show_default="the model's")
-    ] = None,
+    num_steps: NumSteps = None,
+    guidance_scale: GuidanceScale = None,
     sampler: Annotated[str | None, typer.Option(help="ddim, euler, heun, dpmpp-2m, ...", show_default="the model's")] = None,
     seed: Annotated[int, typer.Option(help="Of the first image of every set; each further one adds 1.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Images drawn at once.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images drawn at once.")] = 16,
     sprites: Annotated[
         str, typer.Option(help="cache (built by ildm data emoji), or sample: 24 sprites inside the package, for a quick try.")
     ] = "cache",
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", show_default="evaluation-MODEL")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="the device's default")
-    ] = None,
+    device: Device = None,
+    dtype: DType = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Measure a model and write a report.
@@ -53,51 +50,41 @@ def evaluate(
     import json
 
     from ildm.checkpoint.load import load
-    from ildm.core.config import from_json
+    from ildm.core.files import check_writable
+    from ildm.core.progress import named_bars
+    from ildm.core.randomness import check_seed
+    from ildm.data.splits import SPLITS
+    from ildm.evaluation.evaluate import check_metrics
     from ildm.evaluation.evaluate import evaluate as measure
-    from ildm.evaluation.sets import EvaluationConfig
+    from ildm.evaluation.sets import Drawing, EvaluationConfig
 
-    drawing = {
-        "num_steps": num_steps,
-        "guidance_scale": guidance_scale,
-        "sampler": sampler,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
-    given = {
-        "splits": split,
-        "num_images": count,
-        "num_probes": probes,
-        "metrics": metric,
-        "drawing": drawing,
-        "sprites": sprites,
-    }
-    config = from_json(EvaluationConfig, {key: value for key, value in given.items() if value is not None}, where="evaluate")
+    for name in split or ():
+        check_choice("--split", name, SPLITS)
+    check_choice("--sprites", sprites, ("cache", "sample"))
+    check_metrics(metric)
+    config = EvaluationConfig(
+        splits=None if split is None else tuple(split),  # type: ignore[arg-type]
+        num_images=count,
+        num_probes=probes,
+        metrics=None if metric is None else tuple(metric),
+        drawing=Drawing(
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            seed=check_seed(seed),
+            batch_size=batch_size,
+        ),
+        sprites=sprites,  # type: ignore[arg-type]
+    )
     loaded = load(model, device=device, dtype=dtype)
-    with _bar() as progress:
+    folder = out or Path(f"evaluation-{loaded.manifest.name}")
+    check_writable(folder, folder=True)
+    with named_bars() as progress:
         report = measure(loaded, config, progress=progress)
-    paths = report.save(out or Path(f"evaluation-{loaded.manifest.name}"))
+    paths = report.save(folder)
     if as_json:
         typer.echo(json.dumps(report.to_json() | {"written": [str(path) for path in paths]}, ensure_ascii=False))
         return
     typer.echo(report.to_markdown())
     for path in paths:
         typer.echo(str(path))
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # on the error stream, so that --json stays readable for programs
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield show

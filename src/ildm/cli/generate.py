@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
+from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Side
 
 
 def generate(
@@ -16,60 +17,60 @@ def generate(
         str, typer.Option(help="A shipped name, a run's name, a model folder or a checkpoint file.")
     ] = DEFAULT_MODEL,
     negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
-    num_steps: Annotated[int | None, typer.Option(help="Denoising steps.", show_default="the model's")] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="How strongly to follow the words; 1 = as they are.", show_default="the model's")
-    ] = None,
+    num_steps: NumSteps = None,
+    guidance_scale: GuidanceScale = None,
     sampler: Annotated[
         str | None, typer.Option(help="ddim, euler, euler-ancestral, heun, dpmpp-2m, ...", show_default="the model's")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first image; each further one adds 1.", show_default="drawn")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 1,
-    width: Annotated[int | None, typer.Option(help="Pixels.", show_default="the model's")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels.", show_default="the model's")] = None,
+    count: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Images per prompt.")] = 1,
+    width: Side = None,
+    height: Side = None,
     out: Annotated[Path, typer.Option(help="A .png file for one image, else a folder.")] = Path(),
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="the device's default")
-    ] = None,
+    device: Device = None,
+    dtype: DType = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Draw images from words.
 
     Example: `ildm generate "a red apple on a plain blue background" --seed 7 --out apple.png`
 
-    Every PNG carries its call; `ildm info apple.png` shows it.
+    Every PNG carries its call; `ildm info apple.png` shows it. Images are drawn a few at a time, and saved as they are drawn.
     """
     import json
 
     from ildm.checkpoint.load import load
+    from ildm.cli.drawing import draw_in_batches, prompt_notes
     from ildm.cli.pictures import destinations, save_picture
     from ildm.core.progress import steps_bar
-    from ildm.core.randomness import draw_seed
+    from ildm.core.randomness import check_seed, draw_seed
 
-    loaded = load(model, device=device, dtype=dtype)
-    first = draw_seed() if seed is None else seed
+    first = draw_seed() if seed is None else check_seed(seed)
     prompts = [text for text in prompt for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
+    check_seed(seeds[-1])
     paths = destinations(out, prompts, seeds)
+    loaded = load(model, device=device, dtype=dtype)
+    for note in prompt_notes(loaded.conditioner, prompts):
+        typer.echo(f"ildm: {note}", err=True)
     defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size
+    size = (native_width if width is None else width, native_height if height is None else height)
     settings = {
         "negative_prompt": negative_prompt,
         "num_steps": defaults.num_steps if num_steps is None else num_steps,
         "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
         "sampler": defaults.sampler if sampler is None else sampler,
-        "width": native_width if width is None else width,
-        "height": native_height if height is None else height,
     }
+    described = {**settings, "width": size[0], "height": size[1], "model": loaded.manifest.name}
+    described["model_files"] = loaded.manifest.files
+    written: list[dict[str, str | int]] = []
     with steps_bar("drawing") as progress:
-        images = loaded.generate(prompts, seed=seeds, progress=progress, **settings)
-    written = []
-    for image, path, text, number in zip(images, paths, prompts, seeds, strict=True):
-        call = {"prompt": text, "seed": number, **settings, "model": loaded.manifest.name, "model_files": loaded.manifest.files}
-        save_picture(image, path, call)
-        written.append({"path": str(path), "prompt": text, "seed": number})
+        for images in draw_in_batches(loaded, prompts, seeds, size=size, progress=progress, **settings):
+            for image in images:
+                path, text, number = paths[len(written)], prompts[len(written)], seeds[len(written)]
+                save_picture(image, path, {"prompt": text, "seed": number, **described})
+                written.append({"path": str(path), "prompt": text, "seed": number})
+                if not as_json:
+                    typer.echo(f"{path}  (seed {number})")
     if as_json:
         typer.echo(json.dumps(written))
-    else:
-        for entry in written:
-            typer.echo(f"{entry['path']}  (seed {entry['seed']})")

@@ -17,6 +17,8 @@ def info(
     Example: `ildm info emoji-scenes --json`
     """
     import json
+    import shutil
+    import textwrap
 
     from ildm.checkpoint.load import locate
     from ildm.checkpoint.native import read_manifest
@@ -27,7 +29,7 @@ def info(
     if path.suffix.lower() == ".png":
         call = read_call(Path(path))
         if call is None:
-            raise DataError(f"{path} was not made by ildm: it carries no call.")
+            raise DataError(f"{path} was not made by ildm: it carries no call. A picture of `ildm generate` does.")
         typer.echo(json.dumps(call, indent=None if as_json else 1, ensure_ascii=False))
         return
     manifest = read_manifest(path)
@@ -42,11 +44,17 @@ def info(
         "size": f"{width}x{height} px, latents {space.channels}x{height // space.stride}x{width // space.stride}",
         "method": f"{manifest.path['kind']} path, {manifest.prediction} prediction",
         "defaults": f"{defaults.sampler}, {defaults.num_steps} steps, guidance {defaults.guidance_scale:g}",
-        "concepts": str(len(manifest.concepts)) if manifest.concepts else "",
+        "concepts": f"{len(manifest.concepts)}: {', '.join(manifest.concepts)}" if manifest.concepts else "",
         "licence": manifest.licence,
         "attribution": manifest.attribution,
-        "folder": str(path),
     }
+    wrapper = textwrap.TextWrapper(
+        width=min(shutil.get_terminal_size().columns, 128),
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     for name, value in lines.items():
         if value:
-            typer.echo(f"{name:12}{value}")
+            typer.echo(wrapper.fill(f"{name:12}{value}"))
+    typer.echo(f"{'folder':12}{path}")  # in one line, so that it can be copied

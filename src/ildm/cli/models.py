@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,12 +17,19 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from ildm.checkpoint.load import locate
     from ildm.checkpoint.named import known_names
     from ildm.checkpoint.native import read_manifest
+    from ildm.core.errors import CheckpointError
 
-    found = [(name, read_manifest(locate(name))) for name in known_names()]
+    found: list[dict[str, Any]] = []
+    for name in known_names():
+        try:
+            found.append({"name": name, "summary": read_manifest(locate(name)).summary})
+        except CheckpointError as error:
+            found.append({"name": name, "problem": str(error)})
     if as_json:
-        typer.echo(json.dumps([{"name": name, "summary": manifest.summary} for name, manifest in found]))
+        typer.echo(json.dumps(found))
         return
-    for name, manifest in found:
-        typer.echo(f"{name:24}{manifest.summary}")
+    for entry in found:
+        said = entry["summary"] if "summary" in entry else f"damaged: {entry['problem']}"
+        typer.echo(f"{entry['name']:23} {said}".rstrip())
     if not found:
         typer.echo("No models yet: train one with `ildm train emoji`.")

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import atomic_file
+from ildm.core.files import atomic_file, check_writable
 
 KEY = "ildm"
 
@@ -21,26 +21,31 @@ def save_picture(image: PILImage.Image, path: Path, call: dict[str, Any]) -> Non
     """Write a PNG with the call as JSON in its text, in one step.
 
     Raises:
-        StorageError: when the disk is full or the folder may not be written.
+        StorageError: when it cannot be written, with the reason.
     """
     text = PngInfo()
-    text.add_itxt(KEY, json.dumps(call, ensure_ascii=False))
+    text.add_itxt(KEY, json.dumps(call, ensure_ascii=False, allow_nan=False))
     with atomic_file(path) as temporary:
         image.save(temporary, format="PNG", pnginfo=text)
 
 
 def read_call(path: Path) -> dict[str, Any] | None:
-    """The call that a PNG of ours carries, or None.
+    """The call that a PNG of ours carries, or None. Numbers that JSON lacks, such as NaN, come as their names.
 
     Raises:
-        DataError: when the file is no image.
+        DataError: when the file is no image, or what it carries is damaged.
     """
     try:
         with PILImage.open(path) as image:
             text = getattr(image, "text", {}).get(KEY)
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}).") from error
-    return None if text is None else json.loads(text)
+    if text is None:
+        return None
+    try:
+        return json.loads(text, parse_constant=str)
+    except ValueError as error:
+        raise DataError(f"The call in {path} is damaged ({error}): only the picture itself can be used.") from error
 
 
 def destinations(out: Path, prompts: list[str], seeds: list[int]) -> list[Path]:
@@ -48,13 +53,16 @@ def destinations(out: Path, prompts: list[str], seeds: list[int]) -> list[Path]:
 
     Raises:
         ConfigError: when several images are to go into one file, or `out` is a file of another kind.
+        StorageError: when nothing can be written there.
     """
     if out.suffix.lower() == ".png":
         if len(prompts) > 1:
             raise ConfigError(f"{len(prompts)} images do not fit into the one file {out}: give a folder to --out.")
+        check_writable(out)
         return [out]
-    if out.suffix or out.is_file():
-        raise ConfigError(f"--out takes a .png file or a folder, but {out} was given.")
+    if out.is_file() or (out.suffix and not out.is_dir()):
+        raise ConfigError(f"--out takes a .png file or a folder, but {out} was given: end the name in .png, or name a folder.")
+    check_writable(out, folder=True)
     return [out / f"{_slug(prompt)}-{seed}.png" for prompt, seed in zip(prompts, seeds, strict=True)]
 
 

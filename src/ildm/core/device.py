@@ -24,10 +24,17 @@ def pick_device(name: str | None = None) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}): try cpu or cuda."
-        ) from error
+        there = f"take {' or '.join(available())}"
+        if name.partition(":")[0] == "cuda" and "not compiled" in str(error):
+            there += ", or install a torch with CUDA (docs/install.md)"
+        raise ConfigError(f"There is no device {name!r} here: {there}.") from error
     return device
+
+
+def available() -> list[str]:
+    """The names of the devices of this machine that this torch can use, the fastest kind last."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return ["cpu"] if found is None else ["cpu", found.type]
 
 
 def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:

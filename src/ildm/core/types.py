@@ -129,8 +129,9 @@ def _map_fields(value: Part, function: Callable[[Tensor], Tensor]) -> Part:
     return replace(value, **changed)  # type: ignore[type-var]
 
 
-def _equal_tokens(parts: Sequence[Conditioning]) -> Sequence[Conditioning]:
-    lengths = {part.context.shape[1] for part in parts if part.context is not None}
+def _equal_tokens(parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts with contexts of one length: shorter ones get masked tokens at their end."""
+    lengths = {part.context.shape[-2] for part in parts if part.context is not None}
     masked = any(part.context_mask is not None for part in parts)
     if len(lengths) <= 1 and not masked:
         return parts
@@ -138,24 +139,24 @@ def _equal_tokens(parts: Sequence[Conditioning]) -> Sequence[Conditioning]:
     return [part if part.context is None else _pad_tokens(part, part.context, longest) for part in parts]
 
 
-def _pad_tokens(part: Conditioning, context: Tensor, length: int) -> Conditioning:
-    batch, tokens, width = context.shape
+def _pad_tokens(part: Part, context: Tensor, length: int) -> Part:
+    *outer, tokens, width = context.shape
     mask = part.context_mask
     if mask is None:
-        mask = torch.ones(batch, tokens, dtype=torch.bool, device=context.device)
+        mask = torch.ones(*outer, tokens, dtype=torch.bool, device=context.device)
     missing = length - tokens
     return replace(
         part,
-        context=torch.cat([context, context.new_zeros(batch, missing, width)], dim=1),
-        context_mask=torch.cat([mask, mask.new_zeros(batch, missing)], dim=1),
+        context=torch.cat([context, context.new_zeros(*outer, missing, width)], dim=-2),
+        context_mask=torch.cat([mask, mask.new_zeros(*outer, missing)], dim=-1),
     )
 
 
 def _cat_regions(parts: Sequence[Regions]) -> Regions:
-    masks = [part.context_mask for part in parts]
-    mask = None if any(m is None for m in masks) else torch.cat(masks)  # type: ignore[arg-type]
+    padded = _equal_tokens(parts)
+    masks = [part.context_mask for part in padded if part.context_mask is not None]
     return Regions(
-        context=torch.cat([part.context for part in parts]),
-        weights=torch.cat([part.weights for part in parts]),
-        context_mask=mask,
+        context=torch.cat([part.context for part in padded]),
+        weights=torch.cat([part.weights for part in padded]),
+        context_mask=torch.cat(masks) if masks else None,
     )

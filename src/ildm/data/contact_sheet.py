@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
+from PIL import Image
 
-from PIL import Image, ImageDraw, ImageFont
-
+from ildm.core.picture import paste_grid, to_picture
 from ildm.data.sample import ImageDataset
-
-_LINES, _LINE_HEIGHT, _GAP, _FONT_SIZE = 4, 12, 8, 11
 
 
 def contact_sheet(dataset: ImageDataset, count: int, *, columns: int = 8, tile: int = 128) -> Image.Image:
@@ -17,17 +14,9 @@ def contact_sheet(dataset: ImageDataset, count: int, *, columns: int = 8, tile: 
     Args:
         tile: side of one picture on the page, pixels.
     """
-    count = min(count, len(dataset))
-    font = ImageFont.load_default(size=_FONT_SIZE)
-    width, height = tile + _GAP, tile + _LINES * _LINE_HEIGHT + _GAP
-    page = Image.new("RGB", (min(columns, count) * width + _GAP, -(-count // columns) * height + _GAP), "white")
-    pen = ImageDraw.Draw(page)
-    for index in range(count):
-        sample = dataset[index]
-        left, top = _GAP + index % columns * width, _GAP + index // columns * height
-        picture = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
-        page.paste(picture.resize((tile, tile), Image.Resampling.LANCZOS), (left, top))
-        caption = sample.captions[index % len(sample.captions)]
-        lines = textwrap.wrap(caption, max(8, tile // 6))[:_LINES]
-        pen.multiline_text((left, top + tile + 1), "\n".join(lines), fill="black", font=font, spacing=0)
-    return page
+    samples = [dataset[index] for index in range(min(count, len(dataset)))]
+    pictures = [to_picture(sample.image).resize((tile, tile), Image.Resampling.LANCZOS) for sample in samples]
+    captions = [
+        sample.captions[index % len(sample.captions)] if sample.captions else "" for index, sample in enumerate(samples)
+    ]
+    return paste_grid(pictures, columns=columns, captions=captions)

@@ -13,15 +13,16 @@ from typing import Any
 from ildm.core import extensions
 from ildm.core.config import to_json
 from ildm.core.device import describe
+from ildm.core.progress import NamedProgress
 from ildm.evaluation.metric import EvaluationSet, Metric
 from ildm.evaluation.network import PACKAGE, load_lite0
 from ildm.evaluation.report import Entry, Picture, Report
-from ildm.evaluation.sets import Drawing, EvaluatedModel, EvaluationConfig, Progress, emoji_sets
+from ildm.evaluation.sets import Drawing, EvaluatedModel, EvaluationConfig, emoji_sets
 
 _PICTURES = 64
 
 
-def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: Progress | None = None) -> Report:
+def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: NamedProgress | None = None) -> Report:
     """Every figure of a model, on every set that the chosen metrics can use.
 
     Raises:
@@ -52,13 +53,22 @@ def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, p
     )
 
 
+def check_metrics(chosen: Sequence[str] | None) -> None:
+    """Check that metrics of these names are registered; None = all.
+
+    Raises:
+        ConfigError: for an unknown one (nearest match named).
+    """
+    _metrics(chosen or ())
+
+
 def _resolved(model: EvaluatedModel, drawing: Drawing) -> Drawing:
     defaults = model.manifest.defaults
     return replace(
         drawing,
-        num_steps=drawing.num_steps or defaults.num_steps,
+        num_steps=defaults.num_steps if drawing.num_steps is None else drawing.num_steps,
         guidance_scale=defaults.guidance_scale if drawing.guidance_scale is None else drawing.guidance_scale,
-        sampler=drawing.sampler or defaults.sampler,
+        sampler=defaults.sampler if drawing.sampler is None else drawing.sampler,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -20,14 +20,12 @@ import torch
 from ildm.core.config import to_json
 from ildm.core.errors import ConfigError
 from ildm.core.files import atomic_file, home
+from ildm.core.progress import NamedProgress
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.sample import Sample
 from ildm.evaluation.images import extract
 from ildm.evaluation.network import WEIGHTS_SHA256, Lite0
 from ildm.evaluation.recogniser import SHRINKAGE, Recogniser, fit
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, how many there are."""
 
 _VERSION = 1  # raise when the same configuration would make another recogniser
 # far from every seed that a person is likely to train or evaluate with
@@ -54,7 +52,7 @@ class GalleryConfig:
     sprites: Literal["cache", "sample"] = "cache"
 
 
-def load_recogniser(config: GalleryConfig, network: Lite0, *, progress: Progress | None = None) -> Recogniser:
+def load_recogniser(config: GalleryConfig, network: Lite0, *, progress: NamedProgress | None = None) -> Recogniser:
     """The recogniser of all concepts, read from the cache, or made and put there (some minutes on a CPU).
 
     Raises:
@@ -71,7 +69,7 @@ def load_recogniser(config: GalleryConfig, network: Lite0, *, progress: Progress
     return recogniser
 
 
-def _learn(sources: list[tuple[EmojiScenes, int]], network: Lite0, progress: Progress | None) -> Recogniser:
+def _learn(sources: list[tuple[EmojiScenes, int]], network: Lite0, progress: NamedProgress | None) -> Recogniser:
     most = sum(quota * len(source.concepts) for source, quota in sources)
     scenes = chain.from_iterable(_draw(source, quota) for source, quota in sources)
     parts, shown = [], []

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ildm.core.types import Image
+from ildm.core.picture import to_floats
 from ildm.data.sample import Sample
 from ildm.evaluation.network import Lite0
 
@@ -57,24 +57,9 @@ class Images:
         return extract(self.network, self.pixels)
 
 
-def features(self) -> Float[Tensor, "count 1280"]:
-    """The pooled features of EfficientNet-Lite0, on the CPU."""
-    return extract(self.network, self.pixels)
-
-
 def extract(network: Lite0, pixels: Pixels) -> Float[Tensor, "count 1280"]:
     """The pooled features of any number of images, on the CPU."""
     device = network.classifier.weight.device
     # no_grad, not inference mode: those tensors could not enter a later computation that records gradients
     with torch.no_grad():
-        return torch.cat([network.features(as_floats(batch.to(device))).cpu() for batch in pixels.split(_BATCH)])
-
-
-def as_floats(pixels: Pixels) -> Image:
-    """Bytes as floats in [-1, 1]."""
-    return pixels.float() / 127.5 - 1
-
-
-def as_bytes(images: Image) -> Pixels:
-    """Floats in [-1, 1] as bytes; what lies beyond is cut off."""
-    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return torch.cat([network.features(to_floats(batch.to(device))).cpu() for batch in pixels.split(_BATCH)])

@@ -13,7 +13,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError, DataError, nearest
 from ildm.evaluation.distances import Features
 
-# of the within-concept covariance, towards a multiple of the identity: chosen on real renders, see docs/evaluation.md
+# of the within-concept covariance, towards a multiple of the identity: chosen on real renders
 SHRINKAGE = 0.1
 
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ildm.core.files import atomic_file, write_json
-from ildm.evaluation.contact_sheet import contact_sheet
+from ildm.core.picture import enlarged, paste_grid, to_picture
 from ildm.evaluation.metric import Estimate, Figure, Kind
 
 _KINDS: dict[Kind, str] = {
@@ -113,7 +113,11 @@ class Report:
         with atomic_file(written[1]) as temporary:
             temporary.write_text(self.to_markdown(), encoding="utf-8")
         if self.pictures:
-            sheet = contact_sheet([(picture.prompt, picture.pixels) for picture in self.pictures])
+            sheet = paste_grid(
+                [enlarged(to_picture(picture.pixels), 128) for picture in self.pictures],
+                columns=8,
+                captions=[picture.prompt for picture in self.pictures],
+            )
             written.append(folder / "contact-sheet.png")
             with atomic_file(written[2]) as temporary:
                 sheet.save(temporary, format="PNG")

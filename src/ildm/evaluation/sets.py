@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal, Protocol, runtime_checkable
@@ -15,18 +15,17 @@ from torch import Tensor
 
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.manifest import Manifest
+from ildm.core.picture import to_bytes, to_floats
+from ildm.core.progress import NamedProgress
 from ildm.core.types import Image, Latent
 from ildm.data.emoji_scenes import SIZES, EmojiScenes, EmojiScenesConfig
 from ildm.data.layout import relation
 from ildm.data.sample import Sample
 from ildm.data.splits import SPLITS, Split
 from ildm.evaluation.gallery import GalleryConfig, load_recogniser
-from ildm.evaluation.images import Images, Pixels, as_bytes, as_floats
+from ildm.evaluation.images import Images, Pixels
 from ildm.evaluation.metric import EvaluationSet, Kind
 from ildm.evaluation.network import Lite0
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, how many there are."""
 
 # fixed, so that every model is asked the same and measured against the same
 _PROMPT_SEED, _REFERENCE_SEED = 100, 101
@@ -81,7 +80,9 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise ConfigError(f"The batch size must be 1 or more, but {self.batch_size} was given.")
+            raise ConfigError(f"The batch size must be 1 or more, but {self.batch_size} was given: take 16, say.")
+        if self.num_steps is not None and self.num_steps < 1:
+            raise ConfigError(f"A drawing takes 1 step or more, but {self.num_steps} was given: take 25, say.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ class EvaluationConfig:
 
 
 def emoji_sets(
-    model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: Progress | None = None
+    model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: NamedProgress | None = None
 ) -> Iterator[EvaluationSet]:
     """The sets of EmojiScenes, restricted to the model's concepts, one after the other.
 
@@ -144,7 +145,7 @@ def emoji_sets(
 
 
 class _Builder:
-    def __init__(self, model: EvaluatedModel, network: Lite0, drawing: Drawing, progress: Progress) -> None:
+    def __init__(self, model: EvaluatedModel, network: Lite0, drawing: Drawing, progress: NamedProgress) -> None:
         self.model = model
         self.network = network
         self.drawing = drawing
@@ -183,7 +184,7 @@ class _Builder:
     def _reconstruct(self, pixels: Pixels, where: str) -> Pixels:
         parts, done = [], 0
         for batch in pixels.split(self.drawing.batch_size):
-            parts.append(as_bytes(self._roundtrip(as_floats(batch.to(self.model.device)))).cpu())
+            parts.append(to_bytes(self._roundtrip(to_floats(batch.to(self.model.device)))).cpu())
             done += len(batch)
             self.progress(f"encoding and decoding: {where}", done, len(pixels))
         return torch.cat(parts)

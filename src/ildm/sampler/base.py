@@ -13,7 +13,7 @@ from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import check_seed, sample_noise, step_stream
 from ildm.core.types import Latent
 from ildm.diffusion.schedule import Schedule
-from ildm.sampler.state import Denoise, SamplerState
+from ildm.sampler.state import Denoise, Recalled, Remembering, SamplerState
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sampler(ABC):
         """The state before the first step.
 
         Args:
-            noise: (batch, channels, height, width), unit normal; scaled here to the noise level of step `start`.
+            noise: (batch, channels, height, width), unit normal; scaled here to the deviation that the schedule starts with.
             seeds: one per sample.
             start: the step to begin at, for runs that begin with a noised image: then `noise` is that image, taken as it is.
 
@@ -57,20 +57,30 @@ class Sampler(ABC):
             raise ShapeError(f"One seed per sample is needed: {noise.shape[0]} samples, but {len(seeds)} seeds came.")
         if not 0 <= start < schedule.num_steps:
             raise ConfigError(f"A run of {schedule.num_steps} steps starts at step 0 to {schedule.num_steps - 1}, not {start}.")
-        latent = noise * float(schedule.sigmas[0]) if start == 0 else noise
+        latent = noise * schedule.start_deviation if start == 0 else noise
         return SamplerState(latent, start, schedule, tuple(check_seed(seed) for seed in seeds))
 
     def step(self, state: SamplerState, denoise: Denoise) -> SamplerState:
         """The state one step later; the given state stays as it is.
+
+        The solver may differ from that of the step before, whose history then is of no use.
+
+        Args:
+            denoise: plain, or `Remembering`: then its memory comes from the state and goes into the next one.
 
         Raises:
             ConfigError: when the run is over.
         """
         if state.done:
             raise ConfigError(f"All {state.schedule.num_steps} steps of this run are done: rewind it or start another.")
+        solver = type(self).__name__
+        if state.solver != solver:
+            state = replace(state, history=(), solver=solver)
         move = Move(*state.schedule.at(state.step), *state.schedule.at(state.step + 1))
-        latent, estimate, history = self.advance(state, move, denoise)
-        return replace(state, latent=latent, step=state.step + 1, estimate=estimate, history=history)
+        recalled = Recalled(denoise, state.memory) if isinstance(denoise, Remembering) else None
+        latent, estimate, history = self.advance(state, move, recalled or denoise)
+        memory = recalled.memory if recalled else ()
+        return replace(state, latent=latent, step=state.step + 1, estimate=estimate, history=history, memory=memory)
 
     @abstractmethod
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:

@@ -27,7 +27,7 @@ class DPMpp2M(Sampler):
     former data estimate and the (alpha, sigma) it was made at, so a schedule may change between steps.
 
     Args:
-        solver_type: how the estimates' slope is integrated, "midpoint" (Lu 2022b, eq. 19) or "heun" (exactly, as its appendix).
+        solver_type: how the estimates' slope is integrated, "midpoint" (Lu 2022b, eq. 19) or "heun" (its integral exactly).
         lower_order_final: whether the last step of a run of fewer than 15 steps is first order even where sigma stays above 0.
     """
 
@@ -62,7 +62,7 @@ def ends_first_order(state: SamplerState, move: Move, lower_order_final: bool) -
 
 
 def exponential_move(latent: Latent, move: Move, data: Latent, eta: float = 0.0) -> Latent:
-    """Follow a constant data estimate; with `eta` > 0, the mean of the stochastic move (Lu 2022b, eq. 18 with eta = 1).
+    """Follow a constant data estimate; with `eta` > 0, the mean of the stochastic move (Lu 2022b, SDE-DPM-Solver++).
 
     With `h` the log-SNR's rise, `sigma_s / sigma_t * exp(-eta h)` of the latent is kept. `exp(-h)` is written as a quotient of
     the levels, so the move is finite at alpha = 0.
@@ -79,7 +79,7 @@ def shrinkage(move: Move) -> float:
 def extrapolate(state: SamplerState, move: Move, data: Latent, solver_type: SolverType, eta: float = 0.0) -> Latent:
     """The data estimate that is constant over the coming move in effect: this one and its slope since the former step."""
     formers = from_history(state.history)
-    if not formers or not formers[0].has_slope or move.alpha_t == 0.0:
+    if not formers:
         return data
     here = log_snr(move.alpha_t, move.sigma_t)
     step = log_snr(move.alpha_s, move.sigma_s) - here
@@ -88,5 +88,6 @@ def extrapolate(state: SamplerState, move: Move, data: Latent, solver_type: Solv
         # the integral of the slope relative to that of a constant, both under exp((1 + eta) lambda)
         rise = (1.0 + eta) * step
         share = 1.0 / -math.expm1(-rise) - 1.0 / rise
+    # none from alpha = 0, infinitely far off
     weight = share * step / (here - formers[0].log_snr)
     return (1.0 + weight) * data - weight * formers[0].data

@@ -24,7 +24,7 @@ from ildm.sampler.state import Denoise, SamplerState
 
 @dataclass(frozen=True)
 class DPMpp2MSDE(Sampler):
-    """SDE-DPM-Solver++ (2M) (Lu 2022b, sec. 5 and appendix), with the midpoint step that k-diffusion made common.
+    """SDE-DPM-Solver++ (2M) (Lu 2022b), with the midpoint step that k-diffusion made common.
 
     The exact solution adds the Brownian motion's increment over the step's own stretch of log-SNR. Increments of consecutive
     stretches are independent, so each step's own unit normal stands in for its increment; unlike a Brownian tree's, it is not

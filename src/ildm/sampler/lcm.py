@@ -14,7 +14,7 @@ from ildm.sampler.state import Denoise, SamplerState
 
 @dataclass(frozen=True)
 class LCM(Sampler):
-    """Jump to the data, then noise them anew to the next level (Luo 2023, algorithm 3; Song 2023, algorithm 1).
+    """Jump to the data, then noise them anew to the next level (Luo 2023; Song 2023, algorithm 1).
 
     A consistency model's answer is `c_skip noised + c_out estimate`, with `c_skip = d^2 / (s^2 + d^2)` and
     `c_out = s / sqrt(s^2 + d^2)` at the scaled timestep s, so that at timestep 0 it is the noised latent itself. A model that was

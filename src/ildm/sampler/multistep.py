@@ -54,4 +54,4 @@ def from_history(history: tuple[Tensor, ...]) -> list[Estimate]:
     if not history:
         return []
     *data, levels = history
-    return [Estimate(part, *level) for part, level in zip(data, levels.tolist(), strict=True)]
+    return [Estimate(part, float(level[0]), float(level[1])) for part, level in zip(data, levels, strict=True)]

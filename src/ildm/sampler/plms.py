@@ -16,7 +16,7 @@ ADAMS_BASHFORTH = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 2
 
 @dataclass(frozen=True)
 class PLMS(Sampler):
-    """Move along a mixture of the last four noise estimates (Liu 2022, eq. 11 and 12; S-PNDM's first step, eq. 13).
+    """Move along a mixture of the last four noise estimates (Liu 2022, sec. 3; its first step is pseudo improved Euler).
 
     The weights suppose steps of equal length in t; on others, Karras' say, the order falls to one. The first step evaluates
     twice, so a run costs num_steps + 1 evaluations. First order from alpha = 0, where the noise estimate alone does not say
@@ -27,14 +27,14 @@ class PLMS(Sampler):
         """One evaluation (two on the first step), one move."""
         data = denoise_at(denoise, state.latent, move.t)
         noise = move.noise_estimate(state.latent, data)
-        history = (noise, *state.history[:3])
+        noises = (noise, *state.history)
         if move.alpha_t == 0.0 or (not state.history and move.sigma_s == 0.0):
-            return move.first_order(data, noise), data, history
+            return move.first_order(data, noise), data, noises[:3]
         if state.history:
-            weights = ADAMS_BASHFORTH[len(history) - 1]
-            mixed = sum((weight * part for weight, part in zip(weights[1:], history[1:], strict=True)), weights[0] * noise)
+            weights = ADAMS_BASHFORTH[len(state.history)]
+            mixed = sum((weight * part for weight, part in zip(weights[1:], state.history, strict=True)), weights[0] * noise)
         else:
             tried = move.first_order(data, noise)
             there = denoise_at(denoise, tried, move.s)
             mixed = 0.5 * (noise + (tried - move.alpha_s * there) / move.sigma_s)
-        return move.first_order((state.latent - move.sigma_t * mixed) / move.alpha_t, mixed), data, history
+        return move.first_order((state.latent - move.sigma_t * mixed) / move.alpha_t, mixed), data, noises[:3]

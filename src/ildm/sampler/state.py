@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import safetensors.torch
 import torch
@@ -16,6 +17,34 @@ from ildm.diffusion.schedule import Schedule
 Denoise = Callable[[Latent, Times], Latent]
 """A denoiser with its conditioning filled in: (noised, t) -> data estimate."""
 
+Memory = tuple[Tensor, ...]
+"""What a denoise leaves for its next call: latents, (batch, channels, height, width) each; empty at the start of a run."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A denoise whose answer depends on its earlier ones, such as guidance with momentum. It keeps nothing: the state does."""
+
+    def __call__(self, noised: Latent, t: Times) -> Latent:
+        """The data estimate with nothing to remember, for denoisers that can do without."""
+        ...
+
+    def recall(self, noised: Latent, t: Times, memory: Memory) -> tuple[Latent, Memory]:
+        """The data estimate, and what to remember from now on, given what was remembered until now."""
+        ...
+
+
+class Recalled:
+    """The calls of one step to a remembering denoise, each handed what the one before left."""
+
+    def __init__(self, denoise: Remembering, memory: Memory) -> None:
+        self.denoise, self.memory = denoise, memory
+
+    def __call__(self, noised: Latent, t: Times) -> Latent:
+        """The data estimate; the memory moves on."""
+        data, self.memory = self.denoise.recall(noised, t, self.memory)
+        return data
+
 
 @dataclass(frozen=True, eq=False)
 class SamplerState:
@@ -27,7 +56,10 @@ class SamplerState:
         schedule: the noise levels of the whole run; it may be exchanged between steps.
         seeds: one per sample. The noise of step k derives from (seed, k), so this is the whole random state.
         estimate: the data estimate of the last step done, for previews and multistep solvers; None at the start.
-        history: what else a solver remembers, newest first.
+        history: what else a solver remembers, newest first. Who changes the latent between two steps clears it: a multistep solver
+            would lead on from where the latent was.
+        solver: whose history it is; another solver starts without one.
+        memory: what a remembering denoise left; empty after a step with any other.
     """
 
     latent: Latent
@@ -36,6 +68,8 @@ class SamplerState:
     seeds: tuple[int, ...]
     estimate: Latent | None = None
     history: tuple[Tensor, ...] = ()
+    solver: str = ""
+    memory: Memory = ()
 
     @property
     def done(self) -> bool:
@@ -51,10 +85,13 @@ class SamplerState:
             "sigmas": self.schedule.sigmas,
             "seeds": torch.tensor(self.seeds, dtype=torch.int64),
             "step": torch.tensor(self.step, dtype=torch.int64),
+            "unit_start": torch.tensor(self.schedule.unit_start),
+            "solver": torch.tensor(list(self.solver.encode()), dtype=torch.uint8),
         }
         if self.estimate is not None:
             tensors["estimate"] = self.estimate
         tensors |= {f"history.{index}": part for index, part in enumerate(self.history)}
+        tensors |= {f"memory.{index}": part for index, part in enumerate(self.memory)}
         # copies, because a path may share one tensor between times and sigmas, and a solver between estimate and history
         return safetensors.torch.save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
 
@@ -67,8 +104,8 @@ class SamplerState:
         """
         try:
             tensors = safetensors.torch.load(data)
-            schedule = Schedule(tensors["times"], tensors["alphas"], tensors["sigmas"])
-            history = [tensors[f"history.{index}"] for index in range(sum(name.startswith("history.") for name in tensors))]
+            unit_start = bool(tensors["unit_start"])
+            schedule = Schedule(tensors["times"], tensors["alphas"], tensors["sigmas"], unit_start=unit_start)
             estimate = tensors.get("estimate")
             return cls(
                 latent=tensors["latent"].to(device),
@@ -77,7 +114,13 @@ class SamplerState:
                 seeds=tuple(int(seed) for seed in tensors["seeds"]),
                 estimate=None if estimate is None else estimate.to(device),
                 # levels and the like are plain numbers that a solver reads; they stay on the CPU
-                history=tuple(part.to(device) if part.ndim == 4 else part for part in history),
+                history=tuple(part.to(device) if part.ndim == 4 else part for part in _numbered(tensors, "history")),
+                solver=bytes(int(byte) for byte in tensors["solver"]).decode(),
+                memory=tuple(part.to(device) for part in _numbered(tensors, "memory")),
             )
-        except (KeyError, safetensors.SafetensorError) as error:
+        except (KeyError, UnicodeDecodeError, safetensors.SafetensorError) as error:
             raise ProtocolError(f"These {len(data)} bytes are not a saved sampler state ({error}).") from error
+
+
+def _numbered(tensors: dict[str, Tensor], kind: str) -> list[Tensor]:
+    return [tensors[f"{kind}.{index}"] for index in range(sum(name.startswith(f"{kind}.") for name in tensors))]

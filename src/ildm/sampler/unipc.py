@@ -18,15 +18,15 @@ from ildm.sampler.state import Denoise, SamplerState
 
 @dataclass(frozen=True)
 class UniPC(Sampler):
-    """Multistep UniPC on the data estimate (Zhao 2023, algorithms 5 and 6, B(h) version).
+    """Multistep UniPC on the data estimate (Zhao 2023, sec. 3, B(h) version).
 
     The estimate made at the start of a step first corrects the move that led there, then predicts the next one; the last
     prediction stays uncorrected. First order to sigma = 0, and from alpha = 0, where an infinite stretch of log-SNR has no slope.
     The history holds the latest corrected latent, then the former estimates with their levels.
 
     Args:
-        order: of the predictor, 1 to 3; the corrector adds one. 2 suits guided drawing, 3 unguided (Zhao 2023, sec. 4).
-        solver_type: the function B(h), "bh1" for h or "bh2" for exp(h) - 1 (Zhao 2023, sec. 3.3); the latter for few steps.
+        order: of the predictor, 1 to 3; the corrector adds one. 2 suits guided drawing, 3 unguided.
+        solver_type: the function B(h), "bh1" for h or "bh2" for exp(h) - 1.
         lower_order_final: whether the order falls to 1 towards the end of the run, which steadies runs of few steps.
     """
 
@@ -46,7 +46,7 @@ class UniPC(Sampler):
         here = Estimate.at_start(move, data)
         formers = from_history(state.history[1:])
         latent = self._correct(state, formers, here) if formers else state.latent
-        order = 1 if move.sigma_s == 0.0 or move.alpha_t == 0.0 else self._order_at(state, state.step)
+        order = 1 if move.sigma_s == 0.0 else self._order_at(state, state.step)
         slopes = [former for former in formers if former.has_slope][: order - 1]
         predicted = self._move(latent, here, move.alpha_s, move.sigma_s, slopes)
         return predicted, data, (latent, *to_history([here, *formers][: self.order]))
@@ -62,7 +62,7 @@ class UniPC(Sampler):
         return min(self.order, state.schedule.num_steps - step) if self.lower_order_final else self.order
 
     def _move(self, latent: Latent, base: Estimate, alpha: float, sigma: float, others: list[Estimate]) -> Latent:
-        """From `base`'s level to (alpha, sigma), by the base estimate and its differences to others (Zhao 2023, eq. 3 and 9)."""
+        """From `base`'s level to (alpha, sigma), by the base estimate and its differences to others (Zhao 2023, UniP and UniC)."""
         ratio = sigma / base.sigma
         by_data = alpha - ratio * base.alpha
         moved = ratio * latent + by_data * base.data
@@ -77,7 +77,7 @@ class UniPC(Sampler):
         return moved
 
     def _weights(self, places: list[float], step: float) -> list[float]:
-        """The solution of Zhao 2023, eq. 5 with -h for h; one difference alone has weight 1/2, whatever B(h) is."""
+        """What makes the move exact for polynomials (Zhao 2023, theorem 3.1, -h for h); one difference alone weighs 1/2."""
         if len(places) == 1:
             return [0.5]
         scale = math.expm1(-step) if self.solver_type == "bh2" else -step
@@ -87,4 +87,4 @@ class UniPC(Sampler):
             phi = (phi - 1.0 / math.factorial(k)) / -step
             sums.append(-step * phi * math.factorial(k) / scale)
         powers = torch.tensor([[place**k for place in places] for k in range(len(places))], dtype=torch.float64)
-        return torch.linalg.solve(powers, torch.tensor(sums, dtype=torch.float64)).tolist()
+        return [float(weight) for weight in powers.inverse() @ torch.tensor(sums, dtype=torch.float64)]

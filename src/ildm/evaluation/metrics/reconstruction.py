@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ildm.evaluation.images import as_floats
+from ildm.core.picture import to_floats
 from ildm.evaluation.intervals import bootstrap_mean
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure
 from ildm.evaluation.network import RESIZE
@@ -38,7 +38,7 @@ class Reconstruction:
         with torch.no_grad():
             pairs = zip(samples.reconstructed.pixels.split(_BATCH), samples.real.pixels.split(_BATCH), strict=True)
             for ours, real in pairs:
-                images, targets = as_floats(ours.to(device)), as_floats(real.to(device))
+                images, targets = to_floats(ours.to(device)), to_floats(real.to(device))
                 parts["psnr"].append(psnr(images, targets).clamp(max=_MOST_DB))
                 parts["ssim"].append(ssim(images, targets))
                 parts["lite0-distance"].append(perceptual_distance(network, images, targets))

@@ -1,4 +1,6 @@
-"""Cuts the 24 sprites that travel inside the package out of the full cache: `python -m ildm.data.sample_sprites`.
+"""Cuts the 24 sprites that travel inside the package out of the full cache: `python tools/sample_sprites.py`.
+
+For maintainers: it writes into the checkout, and its result is kept there.
 
 They let tests and first trials run without any network. Only sets under MIT and Apache-2.0 are among them. The concepts
 are chosen so that every split but the unseen style has something to show, and so that every kind of noun phrase occurs.
@@ -17,7 +19,7 @@ SAMPLE_STYLES = ("flat", "3d", "noto", "blob")
 
 
 def main() -> None:
-    """Build the cache where it is missing and write the sample into this package."""
+    """Build the cache where it is missing and write the sample into the checkout's package."""
     source = build_sprites(RESOLUTIONS[0], styles=SAMPLE_STYLES)
     manifest = read_manifest(source)
     target = sprite_folder("sample", RESOLUTIONS[0])

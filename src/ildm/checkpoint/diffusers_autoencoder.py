@@ -1,0 +1,78 @@
+"""An autoencoder's configuration and latent space in diffusers' words, and in ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ildm.autoencoder.config import AutoencoderConfig
+from ildm.autoencoder.latent_space import LatentSpace
+from ildm.checkpoint.fields import Fields, check_fixed
+from ildm.core.errors import CheckpointError
+
+_FIXED: dict[str, Any] = {"act_fn": "silu", "use_quant_conv": True, "use_post_quant_conv": True}
+
+
+def autoencoder_from_diffusers(fields: Fields, *, source: str) -> tuple[AutoencoderConfig, LatentSpace]:
+    """The graph and the latent space that a `vae/config.json` describes.
+
+    Raises:
+        CheckpointError: when it asks for something our graph does not have; the setting is named.
+    """
+    check_fixed(fields, _FIXED, source)
+    channels = tuple(fields.get("block_out_channels", (64,)))
+    latent_channels = int(fields.get("latent_channels", 4))
+    if int(fields.get("norm_num_groups", 32)) != 32:
+        raise CheckpointError(f"{source} sets norm_num_groups to {fields['norm_num_groups']}, but only 32 is supported.")
+    config = AutoencoderConfig(
+        channels=channels,
+        num_res_blocks=int(fields.get("layers_per_block", 1)),
+        middle_attention=bool(fields.get("mid_block_add_attention", True)),
+        latent_channels=latent_channels,
+        image_channels=int(fields.get("in_channels", 3)),
+    )
+    return config, _latent_space(fields, latent_channels, config.stride)
+
+
+def autoencoder_to_diffusers(config: AutoencoderConfig, space: LatentSpace, *, sample_size: int) -> dict[str, Any]:
+    """The `vae/config.json` of a first stage.
+
+    Raises:
+        CheckpointError: for what diffusers' autoencoder lacks.
+    """
+    if config.fold != 1 or config.attention_levels or config.bottleneck_features != config.latent_channels:
+        raise CheckpointError(
+            "diffusers' AutoencoderKL has no folded stem and no attention within levels, so this autoencoder cannot be written "
+            "in its layout."
+        )
+    levels = len(config.channels)
+    fields: dict[str, Any] = {
+        "_class_name": "AutoencoderKL",
+        "sample_size": sample_size,
+        "in_channels": config.image_channels,
+        "out_channels": config.image_channels,
+        "block_out_channels": list(config.channels),
+        "layers_per_block": config.num_res_blocks,
+        "latent_channels": config.latent_channels,
+        "norm_num_groups": 32,
+        "down_block_types": ["DownEncoderBlock2D"] * levels,
+        "up_block_types": ["UpDecoderBlock2D"] * levels,
+        "act_fn": "silu",
+        "mid_block_add_attention": config.middle_attention,
+    }
+    if len(set(space.scale)) == len(set(space.shift)) == 1:
+        return fields | {"scaling_factor": space.scale[0], "shift_factor": space.shift[0] or None}
+    return fields | {
+        "scaling_factor": 1.0,
+        "latents_mean": list(space.shift),
+        "latents_std": [1.0 / scale for scale in space.scale],
+    }
+
+
+def _latent_space(fields: Fields, channels: int, stride: int) -> LatentSpace:
+    factor = float(fields.get("scaling_factor", 0.18215))
+    mean, deviation = fields.get("latents_mean"), fields.get("latents_std")
+    if mean is not None and deviation is not None:
+        scale = tuple(factor / float(value) for value in deviation)
+        return LatentSpace(channels=channels, stride=stride, scale=scale, shift=tuple(float(value) for value in mean))
+    shift = float(fields.get("shift_factor") or 0.0)
+    return LatentSpace(channels=channels, stride=stride, scale=(factor,) * channels, shift=(shift,) * channels)

@@ -1,0 +1,98 @@
+"""The published families of single files: what each is recognised by, and what its weights do not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ildm.checkpoint.text_layout import STABLE_DIFFUSION_1, STABLE_DIFFUSION_2, XL, XL_REFINER
+from ildm.checkpoint.weights import Weights
+from ildm.core.errors import CheckpointError, ConfigError
+from ildm.diffusion.path import BETA_RANGES, VariancePreserving
+from ildm.diffusion.prediction import Prediction
+
+UNET, AUTOENCODER, AVERAGED = "model.diffusion_model.", "first_stage_model.", "model_ema."
+
+# Marks that fine-tuners put into a file, whose values say nothing.
+VELOCITY_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
+
+SET_ASIDE = (
+    # the noise schedule, which follows from its ends
+    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2", "lvlb_weights", "denoiser.sigmas",
+    # what training needed
+    "logvar", "scale_factor", "cond_stage_model.logit_scale", "cond_stage_model.model.logit_scale", "first_stage_model.loss.",
+    "model_ema.decay", "model_ema.num_updates",
+    # marks
+    VELOCITY_MARK, ZERO_SNR_MARK,
+)  # fmt: skip
+"""Names, or beginnings of names where they end with a dot, that real files carry and no network here reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A kind of published model.
+
+    Args:
+        name: for people.
+        text: prefixes of its text encoders in a file.
+        image_size: the side it draws at, pixels.
+        latent_scale: of its latents.
+        prediction: what every published model of the family predicts; None = some this, some that.
+    """
+
+    name: str
+    text: tuple[str, ...]
+    image_size: int
+    latent_scale: float
+    prediction: Prediction | None
+
+
+FAMILIES = (
+    Family(name="Stable Diffusion 1", text=(STABLE_DIFFUSION_1,), image_size=512, latent_scale=0.18215, prediction="epsilon"),
+    Family(name="Stable Diffusion 2", text=(STABLE_DIFFUSION_2,), image_size=768, latent_scale=0.18215, prediction=None),
+    Family(name="Stable Diffusion XL", text=XL, image_size=1024, latent_scale=0.13025, prediction="epsilon"),
+    Family(name="Stable Diffusion XL refiner", text=(XL_REFINER,), image_size=1024, latent_scale=0.13025, prediction="epsilon"),
+)
+
+
+def find_family(weights: Weights) -> Family:
+    """The family of a whole checkpoint in one file.
+
+    Raises:
+        CheckpointError: when its text encoders are of no known family.
+    """
+    for family in FAMILIES:
+        if all(any(name.startswith(prefix) for name in weights) for prefix in family.text):
+            return family
+    known = ", ".join(family.name for family in FAMILIES)
+    raise CheckpointError(f"{weights.source} holds a U-Net, but no text encoder of a known family: known are {known}.")
+
+
+def settle_prediction(family: Family, weights: Weights, told: Prediction | None) -> Prediction:
+    """What the network of a file predicts: as told, as its mark says, or as the whole family does.
+
+    Raises:
+        ConfigError: when it cannot be known.
+    """
+    if told is not None:
+        return told
+    if VELOCITY_MARK in weights:
+        return "velocity"
+    if family.prediction is not None:
+        return family.prediction
+    raise ConfigError(
+        f"{weights.source} is a {family.name} model, and its file does not say what it predicts: give --prediction velocity for a "
+        "768-pixel model, or --prediction epsilon for a 512-pixel (base) one."
+    )
+
+
+def path_of(weights: Weights) -> VariancePreserving:
+    """The path that all these families were trained on, rescaled to zero terminal SNR where the file is marked so."""
+    start, end = BETA_RANGES["text"]
+    return VariancePreserving(beta_start=start, beta_end=end, zero_terminal_snr=ZERO_SNR_MARK in weights)
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a tensor of a real file is one that no network here reads."""
+    return any(name == known or (known.endswith(".") and name.startswith(known)) for known in SET_ASIDE)

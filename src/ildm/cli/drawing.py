@@ -1,0 +1,70 @@
+"""Many images, a few at a time: memory stays flat, and what is drawn can be saved before the rest is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image as PILImage
+
+from ildm.core.progress import Progress
+
+if TYPE_CHECKING:
+    from ildm.conditioning.conditioner import Conditioner
+    from ildm.model import Model
+
+MOST_AT_ONCE = 8
+PIXELS_AT_ONCE = MOST_AT_ONCE * 512 * 512
+
+
+def batch_size(width: int, height: int) -> int:
+    """How many images of a size are drawn at once, 1 to 8: large ones need the memory of many small ones."""
+    return max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // max(1, width * height)))
+
+
+def draw_in_batches(
+    model: Model, prompts: Sequence[str], seeds: Sequence[int], *, size: tuple[int, int], progress: Progress, **settings: Any
+) -> Iterator[list[PILImage.Image]]:
+    """The images of prompts and seeds, in order, one batch after the other; none depends on its batch beyond rounding.
+
+    Args:
+        size: (width, height), pixels.
+        progress: called after each step with (done, all), counted over all batches.
+        settings: see `Model.generate`.
+    """
+    width, height = size
+    at_once = batch_size(width, height)
+    starts = range(0, len(prompts), at_once)
+    for number, start in enumerate(starts):
+        part = slice(start, start + at_once)
+        yield model.generate(
+            list(prompts[part]),
+            seed=list(seeds[part]),
+            width=width,
+            height=height,
+            progress=lambda done, total, number=number: progress(number * total + done, len(starts) * total),
+            **settings,
+        )
+
+
+def prompt_notes(conditioner: Conditioner | None, prompts: Sequence[str]) -> list[str]:
+    """What a person should know of prompts that are drawn in another way than they read: empty ones, and those cut short."""
+    if conditioner is None:
+        return []
+    from ildm.conditioning.tokenizer import Tokenizer
+
+    notes = ["The prompt is empty, so the picture is drawn without words."] if "" in map(str.strip, prompts) else []
+    tokenizer = getattr(conditioner, "tokenizer", None)
+    if isinstance(tokenizer, Tokenizer):
+        room = tokenizer.max_tokens - 2  # the marks of start and end
+        for prompt in dict.fromkeys(prompts):
+            count = len(tokenizer.pieces(prompt))
+            if count > room:
+                notes.append(
+                    f"The model reads {room} pieces of words, but {_shortened(prompt)!r} has {count}: its end is not read."
+                )
+    return notes
+
+
+def _shortened(prompt: str) -> str:
+    return prompt if len(prompt) <= 40 else f"{prompt[:37]}..."

@@ -1,0 +1,38 @@
+"""Options that several commands share, each with its bounds, so that a slip of the finger fills neither memory nor disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ildm.core.errors import ConfigError, nearest
+
+MAX_STEPS = 1000  # as many noise levels as the published models know
+MAX_GUIDANCE = 100.0
+MAX_SIDE = 4096
+MAX_COUNT = 10_000
+
+NumSteps = Annotated[
+    int | None, typer.Option(min=1, max=MAX_STEPS, help=f"Denoising steps, {MAX_STEPS} at most.", show_default="the model's")
+]
+GuidanceScale = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=MAX_GUIDANCE, help="How strongly to follow the words; 1 = as they are.", show_default="the model's"
+    ),
+]
+Side = Annotated[int | None, typer.Option(min=1, max=MAX_SIDE, help=f"Pixels, {MAX_SIDE} at most.", show_default="the model's")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")]
+DType = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="the device's default")]
+
+
+def check_choice(option: str, given: str, choices: Sequence[str]) -> None:
+    """Check the value of an option that takes one of a few words.
+
+    Raises:
+        ConfigError: for any other word (nearest match named).
+    """
+    if given not in choices:
+        raise ConfigError(f"{option} takes one of {', '.join(choices)}, but {given!r} was given: {nearest(given, choices)}")

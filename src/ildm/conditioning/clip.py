@@ -1,0 +1,87 @@
+"""Prompts for Stable Diffusion 1 and 2: one CLIP text encoder, whose hidden states are the context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+
+from ildm.conditioning.clip_encoder import VIT_L, ClipEncoder, ClipEncoderConfig, check_clip_skip
+from ildm.conditioning.clip_tokenizer import ClipTokenizer
+from ildm.conditioning.clip_vocabulary import END, TOKENIZER
+from ildm.conditioning.clip_words import AddedWords
+from ildm.conditioning.conditioner import Conditioner
+from ildm.core.types import Conditioning
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipConfig:
+    """How one CLIP text encoder becomes the context; the defaults are Stable Diffusion 1's.
+
+    Args:
+        encoder: its graph.
+        clip_skip: which layer is read, counted from the end as people count: 1 = the last, 2 = the one before. Its output
+            passes through the final norm in any case.
+        padding: token behind the end mark: the end mark itself for OpenAI's encoders, "!" for OpenCLIP's.
+    """
+
+    encoder: ClipEncoderConfig = field(default_factory=lambda: VIT_L)
+    clip_skip: int = 1
+    padding: str = END
+
+    def __post_init__(self) -> None:
+        check_clip_skip(self.clip_skip, self.encoder)
+
+    @property
+    def context_width(self) -> int:
+        """Width of the context's tokens."""
+        return self.encoder.width
+
+
+class ClipConditioner(Conditioner):
+    """Prompts to a context of 77 tokens per window, with no mask: the published models attend to the padding too.
+
+    Prompts of more than 75 tokens take several windows, each encoded alone.
+
+    Raises:
+        CheckpointError: when the vocabulary does not fit the encoder.
+    """
+
+    kind: ClassVar[str] = "clip"
+    Config: ClassVar[type[ClipConfig]] = ClipConfig
+
+    def __init__(self, config: ClipConfig, tokenizer: ClipTokenizer) -> None:
+        super().__init__()
+        tokenizer.check_fits(config.encoder.vocabulary_size)
+        self.config = config
+        self.tokenizer = tokenizer
+        self.encoder = ClipEncoder(config.encoder)
+        self.words = AddedWords((tokenizer, self.encoder))
+
+    def forward(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,  # noqa: ARG002 - these models are not told
+    ) -> Conditioning:
+        """The context of prompts, (batch, 77 * windows, width)."""
+        hidden = self.encoder(self.tokenizer(prompts))[-self.config.clip_skip]  # (batch, windows, 77, width)
+        return Conditioning(context=self.encoder.normalise(hidden).flatten(1, 2))
+
+    @classmethod
+    def restore(cls, config: ClipConfig, folder: Path) -> Self:
+        """The conditioner whose vocabulary lies in `folder`, its weights still to be filled in.
+
+        Raises:
+            CheckpointError: when the vocabulary is missing or damaged.
+        """
+        tokenizer = ClipTokenizer.from_file(folder / TOKENIZER, padding=config.padding, max_tokens=config.encoder.max_tokens)
+        with torch.device("meta"):
+            conditioner = cls(config, tokenizer)
+        return conditioner.to_empty(device="cpu")
+
+    def write_files(self, folder: Path) -> None:
+        """Write the vocabulary, without added words."""
+        (folder / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
