@@ -110,7 +110,7 @@ class Model:
             self.path, defaults.num_steps if num_steps is None else num_steps, defaults.spacing, shift=defaults.shift
         )
 
-    def guided(self, negative: Conditioning, guidance_scale: float | None = None) -> Denoiser:
+    def guided(self, negative: Conditioning, guidance_scale: float | None = None) -> Guided:
         """The denoiser under classifier-free guidance."""
         defaults = self.manifest.defaults
         scale = defaults.guidance_scale if guidance_scale is None else guidance_scale
@@ -159,11 +159,10 @@ class Model:
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
         noise = self._initial_noise(seeds, initial_noise, size)
-        denoiser = self.guided(self.condition(negatives, size), guidance_scale)
-        conditioning = self.condition(prompts, size)
+        denoise = self.guided(self.condition(negatives, size), guidance_scale).under(self.condition(prompts, size))
         state = solver.init(noise, self.schedule(num_steps), seeds)
         while not state.done:
-            state = solver.step(state, lambda noised, t: denoiser(noised, t, conditioning))
+            state = solver.step(state, denoise)
             if progress is not None:
                 progress(state.step, state.schedule.num_steps)
         images = to_images(self.decode(state.latent))

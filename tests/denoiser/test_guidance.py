@@ -189,3 +189,15 @@ def test_a_perfect_network_gives_the_data_under_every_prediction(path, predictio
     estimate = Preconditioned(network, path, prediction)(add_noise(path, data, noise, t), t, Conditioning())
     assert torch.allclose(estimate, data, atol=1e-4)
     assert torch.allclose(told[0].double(), path.network_time(t), atol=1e-3)
+
+
+def test_samples_at_unlike_times_are_guided_each_for_itself():
+    """One sample inside the interval, one outside: the second follows its conditioning alone."""
+
+    def denoiser(noised, t, conditioning):
+        return noised + conditioning.pooled[:, :, None, None]
+
+    noised, t = torch.zeros(2, 1, 2, 2), torch.tensor([0.5, 0.9], dtype=torch.float64)
+    positive, negative = (Conditioning(pooled=torch.full((2, 1), value)) for value in (1.0, -1.0))
+    found = Guided(denoiser, negative, 3.0, interval=(0.4, 0.6))(noised, t, positive)
+    assert found[0].unique().tolist() == [5.0] and found[1].unique().tolist() == [1.0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
+from ildm.core.shapes import per_sample
 from ildm.core.types import Conditioning, Denoiser, Latent, Times
 from ildm.diffusion.path import Path
 from ildm.diffusion.prediction import Prediction, convert, data_estimate
@@ -131,8 +132,8 @@ class Guided:
     def recall(self, noised: Latent, t: Times, conditioning: Conditioning, memory: Memory) -> tuple[Latent, Memory]:
         """The guided data estimate, and the memory after it; where guidance does not act, the memory stays."""
         low, high = self.interval
-        acts = bool(((t >= low) & (t <= high)).any())
-        if self.scale == 1.0 or not acts:
+        acts = (t >= low) & (t <= high)
+        if self.scale == 1.0 or not bool(acts.any()):
             return self.denoiser(noised, t, conditioning), memory
         both = self._join(conditioning, noised.shape[0])
         positive, negative = self.denoiser(torch.cat([noised, noised]), torch.cat([t, t]), both).chunk(2)
@@ -144,6 +145,8 @@ class Guided:
             guided = positive + (self.scale - 1.0) * self.projection.project(difference, positive)
         if self.rescale is not None:
             guided = self.rescale.rescale(guided, positive, noised, t)
+        if not bool(acts.all()):
+            guided = torch.where(per_sample(acts, guided).to(guided.device), guided, positive)
         return guided, memory
 
     def _join(self, conditioning: Conditioning, batch: int) -> Conditioning:
