@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.loss import ReconstructionLossConfig
+from ildm.core.picture import to_floats
 from ildm.data.loader import batches
 from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
@@ -61,7 +62,7 @@ def main() -> None:
     dataset = open_dataset(recipe.data)
     held_out = open_dataset(replace(recipe.data, split="unseen_scene", length=options.images))
     start = torch.load(options.state, map_location="cpu", weights_only=True)["task"]
-    targets = torch.stack([held_out[index].image.float() / 127.5 - 1.0 for index in range(options.images)])
+    targets = to_floats(torch.stack([held_out[index].image for index in range(options.images)]))
     chosen = {name: loss for name, loss in arms(options).items() if not options.arms or name in options.arms}
     results: dict[str, list[Figures]] = {name: [] for name in chosen}
     for seed in range(options.seeds):

@@ -1,4 +1,4 @@
-"""Interactive latent diffusion models: train, run, measure and steer them.
+"""Interactive latent diffusion models: train, run and measure them.
 
 Names are resolved on first use (PEP 562), so `import ildm` costs nothing.
 """

@@ -8,7 +8,7 @@ seed -> noise -> sampler.step ( guided denoiser ) x num_steps -> latent -> autoe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,8 @@ from ildm.core import extensions
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.manifest import Manifest
+from ildm.core.picture import to_pictures
+from ildm.core.progress import Progress
 from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
 from ildm.core.types import Conditioning, Denoiser, Latent
 from ildm.denoiser.guidance import Guided
@@ -31,9 +33,6 @@ from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath
 from ildm.diffusion.schedule import Schedule, make_schedule
 from ildm.sampler.base import Sampler
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
 
 
 @dataclass
@@ -165,7 +164,7 @@ class Model:
             state = solver.step(state, denoise)
             if progress is not None:
                 progress(state.step, state.schedule.num_steps)
-        images = to_images(self.decode(state.latent))
+        images = to_pictures(self.decode(state.latent))
         for image, text, number in zip(images, prompts, seeds, strict=True):
             image.info.update(prompt=text, seed=number)
         return images
@@ -211,12 +210,6 @@ def pair_up(prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> tu
     if len(prompts) != len(seeds) or not prompts:
         raise ShapeError(f"Prompts and seeds are paired up, but {len(prompts)} and {len(seeds)} came: give one, or as many.")
     return prompts, [check_seed(number) for number in seeds]
-
-
-def to_images(images: Tensor) -> list[PILImage.Image]:
-    """Tensors (batch, 3, height, width) in [-1, 1] as RGB images."""
-    pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return [PILImage.fromarray(image) for image in pixels]
 
 
 def autoencoder_fingerprint(autoencoder: Autoencoder) -> str:

@@ -45,6 +45,40 @@ class Piece:
         return {name: _with_trailing(part, self.trailing) for name, part in zip(self.theirs, parts, strict=True)}
 
 
+@dataclass(frozen=True)
+class Turned(Piece):
+    """A matrix that has its rows there as columns here."""
+
+    def read(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Our tensor."""
+        return tensors[self.theirs[0]].T.contiguous()
+
+    def write(self, tensor: Tensor) -> dict[str, Tensor]:
+        """Their tensor."""
+        return {self.theirs[0]: tensor.T.contiguous()}
+
+
+@dataclass(frozen=True)
+class Third(Piece):
+    """A tensor that is one third of a fused one there; the three stand in a layout in their order.
+
+    Args:
+        place: 0, 1, 2: which third, along the first axis.
+    """
+
+    place: int = 0
+
+    def read(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Our tensor."""
+        fused = tensors[self.theirs[0]]
+        if fused.shape[0] % 3:
+            raise CheckpointError(
+                f"{self.theirs[0]!r} of shape {tuple(fused.shape)} does not divide into queries, keys and values: "
+                "the file was made for another model."
+            )
+        return fused.chunk(3)[self.place].clone()
+
+
 Layout = tuple[Piece, ...]
 
 
@@ -85,8 +119,12 @@ def fill_by_layout(module: nn.Module, layout: Layout, weights: Weights) -> None:
 
 
 def write_layout(layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors, out of ours."""
-    return {name: tensor for piece in layout for name, tensor in piece.write(tensors[piece.ours]).items()}
+    """Their tensors, out of ours; parts of one tensor of theirs are joined, in the layout's order."""
+    parts: dict[str, list[Tensor]] = {}
+    for piece in layout:
+        for name, tensor in piece.write(tensors[piece.ours]).items():
+            parts.setdefault(name, []).append(tensor)
+    return {name: found[0] if len(found) == 1 else torch.cat(found) for name, found in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from ildm.checkpoint.layout import Layout, Piece, Place, fill_by_layout, rename
+from ildm.checkpoint.layout import Layout, Piece, Place, Third, Turned, fill_by_layout, rename
 from ildm.checkpoint.weights import Weights
 from ildm.conditioning.clip_encoder import ClipEncoder, ClipEncoderConfig
 from ildm.core.errors import CheckpointError, ConfigError
@@ -58,37 +56,6 @@ _FIXED = {"model_type": "clip_text_model", "layer_norm_eps": 1e-5, "use_attentio
 _UNREAD = ("text_model.embeddings.position_ids", "embeddings.position_ids", "logit_scale", "attn_mask")
 
 
-@dataclass(frozen=True)
-class Turned(Piece):
-    """A matrix that has its rows there as columns here."""
-
-    def read(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        return tensors[self.theirs[0]].T.contiguous()
-
-    def write(self, tensor: Tensor) -> dict[str, Tensor]:
-        return {self.theirs[0]: tensor.T.contiguous()}
-
-
-@dataclass(frozen=True)
-class Third(Piece):
-    """A tensor that is one third of a fused one there.
-
-    Args:
-        place: 0, 1, 2: which third, along the first axis.
-    """
-
-    place: int = 0
-
-    def read(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        fused = tensors[self.theirs[0]]
-        if fused.shape[0] % 3:
-            raise CheckpointError(
-                f"{self.theirs[0]!r} of shape {tuple(fused.shape)} does not divide into queries, keys and values: "
-                "the file was made for another model."
-            )
-        return fused.chunk(3)[self.place].clone()
-
-
 def diffusers_text(config: ClipEncoderConfig, *, wrapped: bool = True) -> Layout:
     """The layout of transformers' text models, in a folder and below `transformer.` in single files.
 
@@ -102,20 +69,8 @@ def diffusers_text(config: ClipEncoderConfig, *, wrapped: bool = True) -> Layout
 def open_clip_text(config: ClipEncoderConfig) -> Layout:
     """The layout of OpenCLIP's text models, below `model.` in single files."""
     places = dict(_open_clip_places(config))
-    return tuple(_open_clip_piece(name, places) for name in _names(config))
-
-
-def write_text(layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors, out of ours; thirds are joined."""
-    written: dict[str, Tensor] = {}
-    thirds: dict[str, dict[int, Tensor]] = {}
-    for piece in layout:
-        for name, tensor in piece.write(tensors[piece.ours]).items():
-            if isinstance(piece, Third):
-                thirds.setdefault(name, {})[piece.place] = tensor
-            else:
-                written[name] = tensor
-    return written | {name: torch.cat([parts[place] for place in range(3)]) for name, parts in thirds.items()}
+    pieces = [_open_clip_piece(name, places) for name in _names(config)]
+    return tuple(sorted(pieces, key=lambda piece: piece.place if isinstance(piece, Third) else 0))
 
 
 def fill_text(encoder: ClipEncoder, weights: Weights) -> None:

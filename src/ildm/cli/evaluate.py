@@ -30,7 +30,9 @@ def evaluate(
     ] = None,
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,
-    sampler: Annotated[str | None, typer.Option(help="ddim, euler, heun, dpmpp-2m, ...", show_default="the model's")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="dpmpp-2m, unipc, heun, ddim, euler-ancestral, ...", show_default="the model's")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the first image of every set; each further one adds 1.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images drawn at once.")] = 16,
     sprites: Annotated[

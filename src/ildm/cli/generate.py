@@ -20,7 +20,7 @@ def generate(
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,
     sampler: Annotated[
-        str | None, typer.Option(help="ddim, euler, euler-ancestral, heun, dpmpp-2m, ...", show_default="the model's")
+        str | None, typer.Option(help="dpmpp-2m, unipc, heun, ddim, euler-ancestral, ...", show_default="the model's")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first image; each further one adds 1.", show_default="drawn")] = None,
     count: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Images per prompt.")] = 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.files import atomic_folder, home
 from ildm.core.names import check_name
+from ildm.core.progress import Progress
 from ildm.data.annotations import TABLES, Annotation, BoxedObject, read_annotations
 from ildm.data.fitting import Fit, Fitting
 from ildm.data.folder import write_folder
@@ -67,9 +68,6 @@ class ImportReport:
     kept: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
     unchanged: bool = False
-
-
-Progress = Callable[[int, int], None]
 
 
 def import_folder(source: Path, name: str, options: ImportOptions, *, progress: Progress | None = None) -> ImportReport:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ildm.core.errors import DataError
 from ildm.core.files import atomic_file, home, sha256, write_json
+from ildm.core.progress import Progress
 from ildm.data.concepts import all_concepts
 from ildm.data.packages import fetch
 from ildm.data.render import render
@@ -24,9 +25,6 @@ from ildm.data.styles import STYLES, Style, find_style
 
 RESOLUTIONS = (128, 256)
 RENDERING = 2  # raise when the same package would render differently
-
-Progress = Callable[[int, int], None]
-"""Called with how many sprites are done and how many there are."""
 
 
 def resolution_for(size: int) -> int:

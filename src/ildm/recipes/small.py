@@ -17,7 +17,10 @@ TEXT = TextEncoderConfig(width=192, depth=3, num_heads=6, max_tokens=48, vocabul
 
 
 def stage_one(steps: int) -> StageOneConfig:
-    """On 64-px crops, by the absolute error alone: at this budget the other terms add dots and stains (docs/decisions/first-stage-terms.md)."""
+    """On 64-px crops, by the absolute error alone: at this budget the other terms add dots.
+
+    See docs/decisions/first-stage-terms.md.
+    """
     return StageOneConfig(
         loop=LoopConfig(steps=steps, sample_every=steps // 6),
         loss=ReconstructionLossConfig(backbone="none", discriminator_weight=0.0),

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from PIL import Image as PILImage
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ildm.core.progress import make_bar
 
 
 class Journal:
@@ -28,15 +29,7 @@ class Journal:
     def __init__(self, folder: Path, title: str, num_steps: int, console: Console | None = None) -> None:
         self.folder = folder
         self._console = console or Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._progress = make_bar(self._console, "{task.fields[figures]}")
         self._bar = self._progress.add_task(title, total=num_steps, figures="")
         self._title = title
         self._complained = False

@@ -20,6 +20,7 @@ from ildm.core.device import describe
 from ildm.core.errors import ConfigError
 from ildm.core.files import atomic_file, write_json
 from ildm.core.manifest import LatentSpaceFields, Manifest
+from ildm.core.picture import paste_grid, to_floats
 from ildm.core.progress import steps_bar
 from ildm.core.types import Image, Latent
 from ildm.data.latents import LatentCache, encode_dataset
@@ -34,7 +35,6 @@ from ildm.training.loop import train
 from ildm.training.precision import autocast
 from ildm.training.recipe import Recipe
 from ildm.training.run_state import RunState
-from ildm.training.sheet import paste_grid
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
 from ildm.training.stopping import Stop
@@ -185,8 +185,8 @@ class Run:
         def draw(averaged: Networks) -> PILImage.Image:
             model = self._model(averaged, autoencoder)
             if model.conditioner is None:
-                return paste_grid(model.generate(seed=list(range(SHEET_PROMPTS))), columns=8)
-            return paste_grid(model.generate(prompts, seed=list(range(len(prompts)))), columns=8)
+                return paste_grid(model.generate(seed=list(range(SHEET_PROMPTS))), columns=8, gap=4)
+            return paste_grid(model.generate(prompts, seed=list(range(len(prompts)))), columns=8, gap=4)
 
         def export(averaged: Networks, state: RunState) -> None:
             save_native(self._model(averaged, autoencoder, state), self.model_folder, dtype=torch.float16)
@@ -270,7 +270,7 @@ def _differences(a: object, b: object, where: str = "") -> list[str]:
 
 
 def _image(dataset: ImageDataset, index: int) -> torch.Tensor:
-    return dataset[index].image.float() / 127.5 - 1.0
+    return to_floats(dataset[index].image[None])[0]
 
 
 def _copy_weights(source: Networks, target: Networks, name: str) -> None:

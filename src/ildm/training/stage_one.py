@@ -21,6 +21,7 @@ from ildm.autoencoder.loss import (
 )
 from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.errors import ConfigError
+from ildm.core.picture import paste_grid, to_pictures
 from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Image
 from ildm.training.collapse import CollapseGuard
@@ -29,7 +30,6 @@ from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import Optimizer, OptimizerConfig
 from ildm.training.precision import Precision, autocast
 from ildm.training.run_state import RunState
-from ildm.training.sheet import contact_sheet
 from ildm.training.task import Metrics
 
 ImageBatches = Callable[[int], Iterator[Image]]
@@ -170,7 +170,7 @@ class StageOne:
         model = self.ema.shadow
         images = self._preview.to(model.last_layer.device)
         rebuilt = model.reconstruct(model.posterior(images).mode).clamp(-1, 1)
-        return contact_sheet(torch.cat([images, rebuilt]), columns=len(images))
+        return paste_grid(to_pictures(torch.cat([images, rebuilt])), columns=len(images), gap=4)
 
     def export(self, state: RunState) -> None:
         """An autoencoder is of no use to others before its latent space is fitted, at the end."""
