@@ -77,7 +77,10 @@ def main() -> None:
     gains = [gain(results, less, more) for less, more in pairwise(names)]
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        fields = {"machine": machine(), "options": {key: str(value) for key, value in vars(options).items()}}
+        fields = {
+            "machine": machine(),
+            "options": {key: value for key, value in vars(options).items() if key not in ("state", "out")},
+        }
         losses = {name: asdict(loss) for name, loss in chosen.items()}
         options.out.write_text(json.dumps(fields | {"losses": losses, "results": results, "gains": gains}, indent=1) + "\n")
 

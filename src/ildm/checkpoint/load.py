@@ -1,4 +1,4 @@
-"""`ildm.load`: a shipped name, a run, a folder or a file to a `Model`."""
+"""`ildm.load`: a shipped name, a run or a folder to a `Model`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def load(source: str | Path, *, device: str | None = None, dtype: str | None = N
     """Load a model.
 
     Args:
-        source: a shipped name ("emoji-scenes"), the name of a finished run, a model folder, or a checkpoint file.
+        source: a shipped name ("emoji-scenes"), the name of a run, a model folder, or what an installed checkpoint format reads.
         device: "cpu", "cuda", ...; None = a GPU when there is one.
         dtype: "float32", "bfloat16" or "float16"; None = the measured default of the device.
 
@@ -41,7 +41,7 @@ def locate(source: str | Path) -> Path:
     if path.exists():
         return path
     raise CheckpointError(
-        f"There is no model {str(source)!r}: {nearest(str(source), known_names())} A folder or a file also serves."
+        f"There is no model {str(source)!r}: {nearest(str(source), known_names())} A model folder also serves."
     )
 
 

@@ -11,7 +11,7 @@ from ildm.cli.options import Device, DType, GuidanceScale, NumSteps, check_choic
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or a checkpoint file.")],
+    model: Annotated[str, typer.Argument(help="A shipped name, a run's name or a model folder.")],
     split: Annotated[
         list[str] | None,
         typer.Option(

@@ -13,9 +13,7 @@ from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, 
 
 def generate(
     prompt: Annotated[list[str], typer.Argument(help="What to draw; several prompts make several images.", show_default=False)],
-    model: Annotated[
-        str, typer.Option(help="A shipped name, a run's name, a model folder or a checkpoint file.")
-    ] = DEFAULT_MODEL,
+    model: Annotated[str, typer.Option(help="A shipped name, a run's name or a model folder.")] = DEFAULT_MODEL,
     negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ildm.conditioning.clip_vocabulary import END, TOKENIZER
 from ildm.conditioning.clip_words import AddedWords
 from ildm.conditioning.conditioner import Conditioner
 from ildm.core.errors import ConfigError
+from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
 SECOND_TOKENIZER = "tokenizer_2.json"
@@ -163,11 +163,4 @@ class ClipPairConditioner(Conditioner):
                 "or configure the conditioner for XL's refiner."
             )
         numbers = [height, width, 0, 0, *((height, width) if score is None else (score,))]
-        return _waves(torch.tensor(numbers, dtype=torch.float32), self.config.size_width).reshape(1, -1)
-
-
-def _waves(numbers: Float[Tensor, " numbers"], width: int) -> Float[Tensor, "numbers width"]:
-    """Cosines, then sines, of frequencies from 1 down to almost 1 / 10000 (Vaswani 2017, section 3.5)."""
-    frequencies = torch.exp(torch.arange(width // 2) * (-2 * math.log(10_000) / width))
-    angles = numbers[:, None] * frequencies
-    return torch.cat([angles.cos(), angles.sin()], dim=1)
+        return sinusoidal(torch.tensor(numbers, dtype=torch.float32), self.config.size_width).reshape(1, -1)

@@ -19,6 +19,8 @@ Latent = Float[Tensor, "batch channels height width"]
 Image = Float[Tensor, "batch 3 image_height image_width"]
 Times = Float[Tensor, " batch"]
 """Times stay on the CPU in float64 wherever the latents are: their coefficients are computed there, and nobody waits for a device."""
+Memory = tuple[Tensor, ...]
+"""What a denoiser leaves for its next call: latents, (batch, channels, height, width) each; empty at the start of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,22 +11,6 @@ from torch import Tensor, nn
 from ildm.core.upsampling import upsample_convolve
 
 Resample = Literal["up", "down"]
-
-
-def sinusoidal(timestep: Float[Tensor, " batch"], width: int, *, cosine_first: bool = True) -> Float[Tensor, "batch width"]:
-    """Sines and cosines of the timestep at `width // 2` wavelengths from 2 pi to 20,000 pi (Vaswani 2017, section 3.5).
-
-    Args:
-        timestep: (batch,), on the network's own scale (0..1000 for Stable Diffusion).
-        width: of the result, even.
-        cosine_first: the order in the LDM and Stable Diffusion weights; diffusers calls it `flip_sin_to_cos`.
-    """
-    half = width // 2
-    index = torch.arange(half, dtype=torch.float32, device=timestep.device)
-    frequency = torch.exp(-math.log(10_000) / half * index)
-    angle = timestep.float()[:, None] * frequency
-    parts = (angle.cos(), angle.sin()) if cosine_first else (angle.sin(), angle.cos())
-    return torch.cat(parts, dim=1)
 
 
 class EmbeddingMLP(nn.Module):

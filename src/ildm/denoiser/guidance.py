@@ -9,12 +9,9 @@ from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.shapes import per_sample
-from ildm.core.types import Conditioning, Denoiser, Latent, Times
+from ildm.core.types import Conditioning, Denoiser, Latent, Memory, Times
 from ildm.diffusion.path import Path
 from ildm.diffusion.prediction import Prediction, convert, data_estimate
-
-Memory = tuple[Tensor, ...]
-"""What guidance with momentum remembers between calls: its running difference, or nothing yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from ildm.core.errors import ProtocolError
-from ildm.core.types import Latent, Times
+from ildm.core.types import Latent, Memory, Times
 from ildm.diffusion.schedule import Schedule
 
 Denoise = Callable[[Latent, Times], Latent]
 """A denoiser with its conditioning filled in: (noised, t) -> data estimate."""
-
-Memory = tuple[Tensor, ...]
-"""What a denoise leaves for its next call: latents, (batch, channels, height, width) each; empty at the start of a run."""
 
 
 @runtime_checkable

@@ -1,0 +1,25 @@
+"""Numbers as waves, the form in which networks are told times and sizes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def sinusoidal(numbers: Float[Tensor, " batch"], width: int, *, cosine_first: bool = True) -> Float[Tensor, "batch width"]:
+    """Sines and cosines of numbers at `width // 2` wavelengths from 2 pi to 20,000 pi (Vaswani 2017, section 3.5).
+
+    Args:
+        numbers: (batch,), such as timesteps on the network's own scale (0..1000 for Stable Diffusion), or sizes in pixels.
+        width: of the result, even.
+        cosine_first: the order in the LDM and Stable Diffusion weights; diffusers calls it `flip_sin_to_cos`.
+    """
+    half = width // 2
+    index = torch.arange(half, dtype=torch.float32, device=numbers.device)
+    frequency = torch.exp(-math.log(10_000) / half * index)
+    angle = numbers.float()[:, None] * frequency
+    parts = (angle.cos(), angle.sin()) if cosine_first else (angle.sin(), angle.cos())
+    return torch.cat(parts, dim=1)
