@@ -13,9 +13,7 @@ PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle"}
 PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w.~])/(root|work|home/\w+|Users/\w+)/"),
-    "a package registry": re.compile(
-        r'(extra-)?index[-]url|/[s]imple/|registry[.]npm|registry *= *\S*:|"resolved": "https?:'
-    ),
+    "a package registry": re.compile(r'(extra-)?index[-]url|/[s]imple/|registry[.]npm|registry *= *\S*:|"resolved": "https?:'),
 }
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -40,9 +41,11 @@ def same(a, b):
     return a == b
 
 
+@pytest.mark.parametrize("hidden_learning_rate", [0.0, 1e-3], ids=["adamw", "muon"])
 @pytest.mark.parametrize("stage", ["stage_one", "stage_two"])
-def test_resume_is_exact(stage, request, tmp_path):
-    make = request.getfixturevalue(stage)
+def test_resume_is_exact(stage, hidden_learning_rate, request, tiny, tmp_path):
+    optimizer = replace(getattr(tiny, stage).optimizer, hidden_learning_rate=hidden_learning_rate)
+    make = partial(request.getfixturevalue(stage), optimizer=optimizer)
     whole = make()
     run(whole, tmp_path / "whole", 10)
     first = make()

@@ -58,7 +58,7 @@ def recipe() -> Recipe:
         stage_one=small.stage_one(steps=14_000),
         denoiser=small.DENOISER,
         text=small.TEXT,
-        stage_two=small.stage_two(steps=60_000),
+        stage_two=small.stage_two(steps=20_000),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
         num_latents=100_000,
         prompts=PROMPTS,

@@ -31,10 +31,12 @@ def stage_one(steps: int) -> StageOneConfig:
 
 
 def stage_two(steps: int) -> StageTwoConfig:
-    """On cached latents, rectified flow with logit-normal times."""
+    """On cached latents, rectified flow with logit-normal times; Muon on the hidden matrices (docs/decisions/muon.md)."""
     return StageTwoConfig(
         loop=LoopConfig(steps=steps, sample_every=2_000),
-        optimizer=OptimizerConfig(learning_rate=8e-4, weight_decay=0.01, warmup_steps=500, decay="linear", decay_share=0.2),
+        optimizer=OptimizerConfig(
+            learning_rate=1e-3, hidden_learning_rate=3e-3, weight_decay=0.01, warmup_steps=500, decay="linear", decay_share=0.25
+        ),
         batch_size=64,
         ema_decay=0.999,
     )

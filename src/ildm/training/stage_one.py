@@ -97,9 +97,11 @@ class StageOne:
         loss = config.loss
         self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
         self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
-        trained = [*autoencoder.parameters(), self.likelihood.logvar]
+        trained = [*autoencoder.named_parameters(), ("logvar", self.likelihood.logvar)]
         self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
-        self._critic_optimizer = Optimizer(self.discriminator.parameters(), config.discriminator_optimizer, config.loop.steps)
+        self._discriminator_optimizer = Optimizer(
+            self.discriminator.named_parameters(), config.discriminator_optimizer, config.loop.steps
+        )
         self.ema = EMA(autoencoder, config.ema_decay)
         self._guard = CollapseGuard()
 
@@ -147,8 +149,8 @@ class StageOne:
             "autoencoder": self.autoencoder.state_dict(),
             "logvar": self.likelihood.logvar.detach(),
             "discriminator": self.discriminator.state_dict(),
-            "optimizer": self._optimizer.inner.state_dict(),
-            "critic_optimizer": self._critic_optimizer.inner.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "discriminator_optimizer": self._discriminator_optimizer.state_dict(),
             "ema": self.ema.shadow.state_dict(),
             "guard": self._guard.state(),
         }
@@ -159,8 +161,8 @@ class StageOne:
         with torch.no_grad():
             self.likelihood.logvar.copy_(state["logvar"])
         self.discriminator.load_state_dict(state["discriminator"])
-        self._optimizer.inner.load_state_dict(state["optimizer"])
-        self._critic_optimizer.inner.load_state_dict(state["critic_optimizer"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         self.ema.shadow.load_state_dict(state["ema"])
         self._guard.load_state(state["guard"])
 
@@ -187,5 +189,5 @@ class StageOne:
         with autocast(self.config.precision, images.device):
             real, fake = self.discriminator(images).float(), self.discriminator(fakes).float()
         loss = hinge_loss(real, fake)
-        self._critic_optimizer.update(loss, step)
+        self._discriminator_optimizer.update(loss, step)
         return {"discriminator_loss": loss, "discriminator_accuracy": discriminator_accuracy(real, fake)}

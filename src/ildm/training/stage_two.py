@@ -104,7 +104,7 @@ class StageTwo:
         self.networks = networks
         self.batches = batches
         self._draw, self._export = draw, export
-        self._optimizer = Optimizer(networks.parameters(), config.optimizer, config.loop.steps)
+        self._optimizer = Optimizer(networks.named_parameters(), config.optimizer, config.loop.steps)
         self.ema = EMA(networks, config.ema_decay)
 
     @property
@@ -124,14 +124,14 @@ class StageTwo:
         """Weights, optimizer and average."""
         return {
             "networks": self.networks.state_dict(),
-            "optimizer": self._optimizer.inner.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "ema": self.ema.shadow.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.networks.load_state_dict(state["networks"])
-        self._optimizer.inner.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self.ema.shadow.load_state_dict(state["ema"])
 
     def sample_sheet(self) -> PILImage.Image | None:
