@@ -19,6 +19,7 @@ from torch import Tensor
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.conditioner import Conditioner
 from ildm.core import extensions
+from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.manifest import Manifest
@@ -26,11 +27,12 @@ from ildm.core.picture import to_pictures
 from ildm.core.progress import Progress
 from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
 from ildm.core.types import Conditioning, Denoiser, Latent
-from ildm.denoiser.guidance import Guided
+from ildm.denoiser.guidance import Guided, Projection, Rescale
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath
+from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
 from ildm.sampler.base import Sampler
 
@@ -75,14 +77,19 @@ class Model:
         return autoencoder_fingerprint(self.autoencoder)
 
     def to(self, device: str | None = None, dtype: str | None = None) -> Model:
-        """Move all parts, in place. The first stage and the text encoder stay in float32 on a CPU."""
+        """Move all parts, in place.
+
+        The first stage and the text encoder stay in float32 on a CPU, and the first stage in float16 too, whose range Stable Diffusion
+        XL's autoencoder leaves.
+        """
         target = pick_device(device)
         number_format = pick_dtype(dtype, target)
         self.unet.to(target, number_format)
         self.__dict__.pop("_network", None)
-        for part in (self.autoencoder, self.conditioner):
-            if part is not None:
-                part.to(target, torch.float32 if target.type == "cpu" else number_format)
+        careful = torch.float32 if target.type == "cpu" else number_format
+        self.autoencoder.to(target, torch.float32 if careful == torch.float16 else careful)
+        if self.conditioner is not None:
+            self.conditioner.to(target, careful)
         return self
 
     def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
@@ -102,22 +109,45 @@ class Model:
             raise ConfigError(f"The model {self.manifest.name!r} has no text encoder, so it takes no prompt: leave it out.")
         return Conditioning()
 
-    def schedule(self, num_steps: int | None = None) -> Schedule:
-        """The noise levels of a run, as the manifest's defaults say."""
-        defaults = self.manifest.defaults
-        return make_schedule(
-            self.path, defaults.num_steps if num_steps is None else num_steps, defaults.spacing, shift=defaults.shift
-        )
+    def schedule(self, num_steps: int | None = None, *, manner: Manner = "ddim") -> Schedule:
+        """The noise levels of a run, as the manifest's defaults say.
 
-    def guided(self, negative: Conditioning, guidance_scale: float | None = None) -> Guided:
-        """The denoiser under classifier-free guidance."""
+        Args:
+            manner: of the sampler, which published models lay their schedules out by.
+        """
+        defaults = self.manifest.defaults
+        count = defaults.num_steps if num_steps is None else num_steps
+        spacing, convention = defaults.spacing, None
+        if defaults.published is not None:
+            spacing, convention = from_json(Published, defaults.published, where="published").layout(manner)
+        return make_schedule(self.path, count, spacing, shift=defaults.shift, convention=convention)
+
+    def guided(
+        self,
+        negative: Conditioning,
+        guidance_scale: float | None = None,
+        *,
+        rescale: float | None = None,
+        projection: Projection | None = None,
+    ) -> Guided:
+        """The denoiser under classifier-free guidance.
+
+        Args:
+            rescale: how far the result's deviation is brought back to the positive one's, in [0, 1] (see `Rescale`).
+            projection: see `Projection`; None = none.
+        """
         defaults = self.manifest.defaults
         scale = defaults.guidance_scale if guidance_scale is None else guidance_scale
-        return Guided(self.denoiser, negative, scale, defaults.guidance_interval)
+        strength = defaults.guidance_rescale if rescale is None else rescale
+        tamed = Rescale(path=self.path, prediction=self.manifest.prediction, strength=strength) if strength else None
+        return Guided(self.denoiser, negative, scale, defaults.guidance_interval, projection, tamed)
 
     def sampler(self, name: str | None = None) -> Sampler:
-        """The sampler of that name, built in or from an extension; None = the manifest's default."""
-        return extensions.load("ildm.samplers", name or self.manifest.defaults.sampler)()
+        """The sampler of that name, built in or from an extension; None = the manifest's default with its options."""
+        defaults = self.manifest.defaults
+        kind: type[Sampler] = extensions.load("ildm.samplers", name or defaults.sampler)
+        options = defaults.sampler_options if name in (None, defaults.sampler) else {}
+        return from_json(kind, options, where="sampler_options") if options else kind()
 
     @torch.inference_mode()
     def generate(
@@ -127,6 +157,8 @@ class Model:
         negative_prompt: str | Sequence[str] = "",
         num_steps: int | None = None,
         guidance_scale: float | None = None,
+        guidance_rescale: float | None = None,
+        guidance_projection: Projection | None = None,
         sampler: str | None = None,
         seed: int | Sequence[int] | None = None,
         initial_noise: Latent | None = None,
@@ -139,7 +171,8 @@ class Model:
         Args:
             prompt: one, or a list; a single prompt serves every seed and the other way round.
             negative_prompt: what to move away from; "" = the unconditional model.
-            num_steps, guidance_scale, sampler, width, height: None = the default in the model's manifest.
+            num_steps, guidance_scale, guidance_rescale, sampler, width, height: None = the default in the model's manifest.
+            guidance_projection: adaptive projected guidance; None = plain guidance.
             seed: one, or a list; None = drawn, one per image. Recorded in each image's `info["seed"]`.
             initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of the seeds' own.
             progress: called after each step with (done, all).
@@ -158,8 +191,11 @@ class Model:
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
         noise = self._initial_noise(seeds, initial_noise, size)
-        denoise = self.guided(self.condition(negatives, size), guidance_scale).under(self.condition(prompts, size))
-        state = solver.init(noise, self.schedule(num_steps), seeds)
+        guided = self.guided(
+            self.condition(negatives, size), guidance_scale, rescale=guidance_rescale, projection=guidance_projection
+        )
+        denoise = guided.under(self.condition(prompts, size))
+        state = solver.init(noise, self.schedule(num_steps, manner=solver.manner), seeds)
         while not state.done:
             state = solver.step(state, denoise)
             if progress is not None:

@@ -19,9 +19,9 @@ WIDE = {"channels": (64, 128, 128), "res_blocks": (2, 2, 2)}
 UNETS = {
     "SD 1": UNetConfig(**WIDE, depths=(1, 1, 0), heads=(8,) * 3, context_width=24),
     "SD 1 inpainting": UNetConfig(**WIDE, depths=(1, 1, 0), heads=(8,) * 3, context_width=24, concat_channels=5),
-    "SD 2": UNetConfig(**WIDE, depths=(1, 1, 0), head_width=64, context_width=32, linear_projection=True),
+    "SD 2": UNetConfig(**WIDE, depths=(1, 1, 0), heads=(1, 2, 2), context_width=32, linear_projection=True),
     "XL": UNetConfig(
-        **WIDE, depths=(0, 2, 3), mid_depth=3, head_width=64, context_width=32, linear_projection=True, pooled_width=40
+        **WIDE, depths=(0, 2, 3), mid_depth=3, heads=(1, 2, 2), context_width=32, linear_projection=True, pooled_width=40
     ),
     "unlike levels": UNetConfig(channels=(64, 64), res_blocks=(1, 3), depths=(0, 1), heads=(8, 8), context_width=8, labels=5),
     "LDM": UNetConfig(**WIDE, depths=(0, 1, 1), attention="plain", head_width=32),
@@ -30,11 +30,9 @@ UNETS = {
     ),
 }
 AUTOENCODERS = {
-    "f = 4": AutoencoderConfig(channels=(32, 64, 64), num_res_blocks=1, latent_channels=3, feature_channels=3),
-    "f = 8": AutoencoderConfig(channels=(32, 32, 64, 64), latent_channels=4, feature_channels=4, middle_attention=False),
-    "f = 16": AutoencoderConfig(
-        channels=(32, 32, 32, 64, 64), num_res_blocks=1, attention_levels=(4,), latent_channels=16, feature_channels=16
-    ),
+    "f = 4": AutoencoderConfig(channels=(32, 64, 64), num_res_blocks=1, latent_channels=3),
+    "f = 8": AutoencoderConfig(channels=(32, 32, 64, 64), latent_channels=4, middle_attention=False),
+    "f = 16": AutoencoderConfig(channels=(32, 32, 32, 64, 64), num_res_blocks=1, attention_levels=(4,), latent_channels=16),
 }
 
 

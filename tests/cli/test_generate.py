@@ -194,7 +194,7 @@ def test_a_run_is_known_by_its_name(run, trained, monkeypatch):
         (["generate", "a rose", "--model", "TRAINED", "--dtype", "float17"], "did you mean 'float16'"),
         (["generate", "a rose", "a key", "--model", "TRAINED", "--out", "one.png"], "do not fit into the one file"),
         (["generate", "a rose", "--model", "TRAINED", "--out", "one.gif"], "a .png file or a folder"),
-        (["info", "TRAINED/tokenizer.json"], "not a model folder"),
+        (["info", "TRAINED/tokenizer.json"], "expected a folder with model.json"),
         (["train", "emojy"], "did you mean 'emoji'"),
         (["train", "emoji-tiny", "--set", "stage_one.stepz=3"], "Unknown key 'stepz'"),
         (["train", "emoji-tiny", "--set", "autoencoder.chanels=64"], "did you mean 'channels'"),

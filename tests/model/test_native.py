@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 import ildm
+from ildm.checkpoint.load import load
 from ildm.checkpoint.native import MANIFEST, load_native, save_native
 from ildm.core.errors import CheckpointError, StorageError
 from ildm.core.files import sha256
@@ -33,10 +34,11 @@ def test_the_manifest_survives_a_second_trip(folder, tmp_path):
     assert second == first.manifest
 
 
-def test_half_precision_weights_are_read_back_as_float32(model, tmp_path):
+def test_half_precision_weights_are_drawn_with_in_float32(model, tmp_path):
     save_native(model, tmp_path / "half", dtype=torch.float16)
-    again = load_native(tmp_path / "half")
+    as_stored, again = load_native(tmp_path / "half"), load(tmp_path / "half", device="cpu", dtype="float32")
     weight, original = again.unet.conv_in.weight, model.unet.conv_in.weight
+    assert as_stored.unet.conv_in.weight.dtype == torch.float16
     assert weight.dtype == torch.float32 and torch.allclose(weight, original, atol=1e-3)
 
 
@@ -79,10 +81,10 @@ DAMAGES = {
         lambda f: rewrite(f, "denoiser.safetensors", lambda t: t.update(extra=torch.zeros(1))),
         "has no place for",
     ),
-    "a tensor too few": (lambda f: rewrite(f, "denoiser.safetensors", lambda t: t.pop("conv_in.bias")), "lacks 'conv_in.bias'"),
+    "a tensor too few": (lambda f: rewrite(f, "denoiser.safetensors", lambda t: t.pop("conv_in.bias")), "lacks conv_in.bias"),
     "another shape": (
         lambda f: rewrite(f, "denoiser.safetensors", lambda t: t.update({"conv_in.bias": torch.zeros(3)})),
-        "needs",
+        "is expected",
     ),
     "a damaged manifest": (lambda f: (f / MANIFEST).write_text("{"), "cannot be read"),
     "a manifest of a later version": (lambda f: edit(f, version=99), "upgrade ildm"),

@@ -118,10 +118,9 @@ def test_every_name_shown_is_known(pages: dict[Path, str], program: Any) -> None
             given = program.main(arguments, prog_name="ildm", standalone_mode=False)
             command = arguments[0]
             named = {
-                (
-                    "model",
-                    given.get("model") if command != "info" or not str(given["model"]).endswith(".png") else None,
-                ): models,
+                # a file that the reader has is of any name
+                ("model", None if str(given.get("model")).endswith((".png", ".safetensors")) else given.get("model")): models,
+                ("source", None if str(given.get("source")).endswith(".safetensors") else given.get("source")): models,
                 ("sampler", given.get("sampler")): samplers,
                 ("data", given.get("data")): data,
                 ("init_from", given.get("init_from")): models,
@@ -133,6 +132,8 @@ def test_every_name_shown_is_known(pages: dict[Path, str], program: Any) -> None
             unknown += [
                 f"{page.name}: {line}: {key} {value}" for (key, value), known in named.items() if value not in (None, *known)
             ]
+            if command == "convert":
+                models.add(str(given["target"]))
             if command == "train":
                 models.add(given["name"] or given["recipe"])
                 for setting in given["settings"] or ():

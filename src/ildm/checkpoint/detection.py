@@ -39,13 +39,14 @@ def detect_autoencoder(weights: Weights) -> AutoencoderConfig:
     """
     try:
         levels = _count(weights, "encoder.down.{}.block.0.norm1.weight")
+        features, latent = weights.shape("post_quant_conv.weight")[:2]
         return AutoencoderConfig(
             channels=tuple(weights.shape(f"encoder.down.{level}.block.0.conv1.weight")[0] for level in range(levels)),
             num_res_blocks=_count(weights, "encoder.down.0.block.{}.norm1.weight"),
             attention_levels=tuple(level for level in range(levels) if f"encoder.down.{level}.attn.0.norm.weight" in weights),
             middle_attention="encoder.mid.attn_1.norm.weight" in weights,
-            latent_channels=weights.shape("post_quant_conv.weight")[1],
-            feature_channels=weights.shape("post_quant_conv.weight")[0],
+            latent_channels=latent,
+            feature_channels=None if features == latent else features,
             image_channels=weights.shape("encoder.conv_in.weight")[1],
         )
     except (KeyError, ValueError, IndexError) as error:
@@ -67,7 +68,7 @@ def _unet(weights: Weights) -> UNetConfig:
     first = weights.shape("input_blocks.1.0.emb_layers.1.weight")[0]
     # a residual block that halves the resolution has all parts of one; a convolution that does so is called op
     residual = f"input_blocks.{len(levels[0])}.0.in_layers.0.weight" in weights and len(levels) > 1
-    head_width = _PLAIN_HEAD_WIDTH if plain else _HEAD_WIDTH if linear else None
+    heads = tuple(width // _HEAD_WIDTH for width in channels) if linear else (_HEADS,) * len(levels)
     return UNetConfig(
         in_channels=latent,
         out_channels=latent,
@@ -85,8 +86,8 @@ def _unet(weights: Weights) -> UNetConfig:
         resample="residual" if residual else "convolution",
         time_channels=width if width != channels[0] else None,
         time_width=time_width if time_width != 4 * channels[0] else None,
-        head_width=head_width,
-        heads=(_HEADS,) * len(levels) if head_width is None else None,
+        head_width=_PLAIN_HEAD_WIDTH if plain else None,
+        heads=None if plain else heads,
     )
 
 

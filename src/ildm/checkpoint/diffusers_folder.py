@@ -1,52 +1,22 @@
-"""The parts of a diffusers folder: one folder per network, with its configuration and its weights."""
+"""The parts of a diffusers folder: each a folder of its own, with a configuration and weights."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.checkpoint.autoencoder_layout import diffusers_autoencoder
-from ildm.checkpoint.diffusers_autoencoder import autoencoder_from_diffusers
-from ildm.checkpoint.diffusers_unet import unet_from_diffusers
-from ildm.checkpoint.layout import fill_by_layout
-from ildm.checkpoint.unet_layout import diffusers_unet
+from ildm.checkpoint.tensors import save_tensors
 from ildm.checkpoint.weights import Weights, open_sharded, open_weights
 from ildm.core.errors import CheckpointError
-from ildm.denoiser.unet import UNet
 
 # of diffusers' networks and of transformers'; the half-precision variant serves when it is the only one
 _STEMS = ("diffusion_pytorch_model", "model")
 _VARIANTS = ("", ".fp16")
-
-
-def load_unet(folder: Path) -> UNet:
-    """The U-Net of a `unet/` folder.
-
-    Raises:
-        CheckpointError: when it is damaged or a graph that is not supported.
-    """
-    config = unet_from_diffusers(read_config(folder), source=str(folder / "config.json"))
-    with torch.device("meta"):
-        network = UNet(config)
-    fill_by_layout(network, diffusers_unet(config), find_weights(folder))
-    return network
-
-
-def load_autoencoder(folder: Path) -> Autoencoder:
-    """The first stage of a `vae/` folder.
-
-    Raises:
-        CheckpointError: when it is damaged or a graph that is not supported.
-    """
-    config, space = autoencoder_from_diffusers(read_config(folder), source=str(folder / "config.json"))
-    with torch.device("meta"):
-        network = Autoencoder(config, space)
-    fill_by_layout(network, diffusers_autoencoder(config), find_weights(folder))
-    return network
 
 
 def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
@@ -87,3 +57,22 @@ def find_weights(folder: Path) -> Weights:
             "refused: fetch the .safetensors variant of this model, or convert it with a tool you trust."
         )
     raise CheckpointError(f"{folder} holds no .safetensors weights: fetch the model again.")
+
+
+def write_part(
+    folder: Path, fields: Mapping[str, Any], tensors: Mapping[str, Tensor], stem: str, dtype: torch.dtype | None
+) -> None:
+    """Write a part's configuration and weights into a new folder.
+
+    Args:
+        stem: of the weights file's name.
+        dtype: of the stored weights; None keeps each tensor's own.
+    """
+    folder.mkdir()
+    write_config(folder, fields)
+    save_tensors(folder / f"{stem}.safetensors", tensors, dtype, metadata={"format": "pt"})
+
+
+def write_config(folder: Path, fields: Mapping[str, Any], name: str = "config.json") -> None:
+    """Write a part's configuration."""
+    (folder / name).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

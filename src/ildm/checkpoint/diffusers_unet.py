@@ -33,6 +33,7 @@ _READ = {
 _FREE = {
     "sample_size", "addition_time_embed_dim", "addition_embed_type_num_heads", "upcast_attention", "num_train_timesteps",
 }  # fmt: skip
+_MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")
 # whether a kind of block has attention
 _DOWN = {"DownBlock2D": False, "ResnetDownsampleBlock2D": False, "CrossAttnDownBlock2D": True, "AttnDownBlock2D": True}
 _UP = {"UpBlock2D": False, "ResnetUpsampleBlock2D": False, "CrossAttnUpBlock2D": True, "AttnUpBlock2D": True}
@@ -58,7 +59,8 @@ def unet_from_diffusers(fields: Fields, *, source: str) -> UNetConfig:
             f"{source} has attention at other levels on the way up than on the way down, which is not supported."
         )
     depths = _per_level(fields.get("transformer_layers_per_block", 1), levels)
-    mid = fields.get("mid_block_type", "UNetMidBlock2DCrossAttn")
+    if fields.get("mid_block_type", _MIDDLES[0]) not in _MIDDLES:
+        raise CheckpointError(f"{source} sets mid_block_type to {fields['mid_block_type']!r}, which is not supported.")
     head = _per_level(fields.get("attention_head_dim") or 8, levels)
     residual = "resnet" in (fields.get("downsample_type"), fields.get("upsample_type"))
     residual = residual or any(kind.startswith("Resnet") for kind in fields["down_block_types"])
@@ -71,7 +73,7 @@ def unet_from_diffusers(fields: Fields, *, source: str) -> UNetConfig:
         "channels": channels,
         "res_blocks": _per_level(fields.get("layers_per_block", 2), levels),
         "depths": tuple(depth if given else 0 for depth, given in zip(depths, attentive, strict=True)),
-        "mid_depth": 0 if mid is None else depths[-1],
+        "mid_depth": depths[-1],
         "attention": "transformer" if conditional else "plain",
         # diffusers calls the number of heads attention_head_dim in its conditional networks, and the width of one in the others
         "heads": head if conditional else tuple(width // size for width, size in zip(channels, head, strict=True)),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ildm.checkpoint.text_layout import STABLE_DIFFUSION_1, STABLE_DIFFUSION_2, XL, XL_REFINER
 from ildm.checkpoint.weights import Weights
+from ildm.conditioning.clip import ClipConfig
+from ildm.conditioning.clip_pair import ClipPairConfig
+from ildm.core.config import to_json
 from ildm.core.errors import CheckpointError, ConfigError
+from ildm.core.manifest import Defaults
 from ildm.diffusion.path import BETA_RANGES, VariancePreserving
 from ildm.diffusion.prediction import Prediction
+from ildm.diffusion.published import Published
 
 UNET, AUTOENCODER, AVERAGED = "model.diffusion_model.", "first_stage_model.", "model_ema."
 
@@ -39,6 +45,9 @@ class Family:
         image_size: the side it draws at, pixels.
         latent_scale: of its latents.
         prediction: what every published model of the family predicts; None = some this, some that.
+        pooled: whether it is told a pooled vector of its text, and the image's size.
+        guidance_scale: usual for it.
+        spacing: of the schedules it is published with; None = each sampler's own.
     """
 
     name: str
@@ -46,14 +55,35 @@ class Family:
     image_size: int
     latent_scale: float
     prediction: Prediction | None
+    pooled: bool = False
+    guidance_scale: float = 7.5
+    spacing: Literal["leading", "trailing", "linspace"] | None = None
+
+    @property
+    def defaults(self) -> Defaults:
+        """How its models draw when nobody says otherwise."""
+        published = Published(spacing=self.spacing, steps_offset=1, set_alpha_to_one=False)
+        return Defaults(num_steps=25, guidance_scale=self.guidance_scale, sampler="dpmpp-2m", published=to_json(published))
+
+    def image_side(self, prediction: Prediction) -> int:
+        """The side of its images: where the family has models of both predictions, those of epsilon are the smaller ones."""
+        return 512 if self.prediction is None and prediction == "epsilon" else self.image_size
 
 
-FAMILIES = (
-    Family(name="Stable Diffusion 1", text=(STABLE_DIFFUSION_1,), image_size=512, latent_scale=0.18215, prediction="epsilon"),
-    Family(name="Stable Diffusion 2", text=(STABLE_DIFFUSION_2,), image_size=768, latent_scale=0.18215, prediction=None),
-    Family(name="Stable Diffusion XL", text=XL, image_size=1024, latent_scale=0.13025, prediction="epsilon"),
-    Family(name="Stable Diffusion XL refiner", text=(XL_REFINER,), image_size=1024, latent_scale=0.13025, prediction="epsilon"),
+_ONE = Family(name="Stable Diffusion 1", text=(STABLE_DIFFUSION_1,), image_size=512, latent_scale=0.18215, prediction="epsilon")
+_TWO = replace(_ONE, name="Stable Diffusion 2", text=(STABLE_DIFFUSION_2,), image_size=768, prediction=None)
+_XL = Family(
+    name="Stable Diffusion XL",
+    text=XL,
+    image_size=1024,
+    latent_scale=0.13025,
+    prediction="epsilon",
+    pooled=True,
+    guidance_scale=5.0,
+    spacing="leading",
 )
+_REFINER = replace(_XL, name="Stable Diffusion XL refiner", text=(XL_REFINER,))
+FAMILIES = (_ONE, _TWO, _XL, _REFINER)
 
 
 def find_family(weights: Weights) -> Family:
@@ -69,8 +99,18 @@ def find_family(weights: Weights) -> Family:
     raise CheckpointError(f"{weights.source} holds a U-Net, but no text encoder of a known family: known are {known}.")
 
 
-def settle_prediction(family: Family, weights: Weights, told: Prediction | None) -> Prediction:
+def family_of(config: ClipConfig | ClipPairConfig) -> Family:
+    """The family whose files have text encoders of this kind."""
+    if isinstance(config, ClipPairConfig):
+        return _REFINER if config.first is None else _XL
+    return _TWO if config.encoder.activation == "gelu" else _ONE
+
+
+def settle_prediction(family: Family, weights: Weights, told: Prediction | None, *, concat: bool = False) -> Prediction:
     """What the network of a file predicts: as told, as its mark says, or as the whole family does.
+
+    Args:
+        concat: whether the network takes more channels than the latent's: those all predict epsilon.
 
     Raises:
         ConfigError: when it cannot be known.
@@ -79,6 +119,8 @@ def settle_prediction(family: Family, weights: Weights, told: Prediction | None)
         return told
     if VELOCITY_MARK in weights:
         return "velocity"
+    if concat:
+        return "epsilon"
     if family.prediction is not None:
         return family.prediction
     raise ConfigError(

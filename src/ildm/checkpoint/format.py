@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ildm.core.manifest import Manifest
+from ildm.diffusion.prediction import Prediction
 from ildm.model import Model
 
 
@@ -16,8 +18,20 @@ class CheckpointFormat(Protocol):
         """Whether `path` looks like this format; quick, and never an error."""
         ...
 
-    def load(self, path: Path) -> Model:
+    def load(self, path: Path, *, prediction: Prediction | None = None) -> Model:
         """The model at `path`.
+
+        Args:
+            prediction: what its network predicts, as the user says; None = what the files say.
+
+        Raises:
+            CheckpointError: when it is damaged.
+            ConfigError: when what it predicts cannot be known and was not said.
+        """
+        ...
+
+    def describe(self, path: Path, *, prediction: Prediction | None = None) -> Manifest:
+        """What the model says about itself, without reading its weights.
 
         Raises:
             CheckpointError: when it is damaged.

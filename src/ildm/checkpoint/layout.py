@@ -82,6 +82,11 @@ class Third(Piece):
 Layout = tuple[Piece, ...]
 
 
+def own_layout(module: nn.Module) -> Layout:
+    """The layout of files with our own names."""
+    return tuple(Piece(name, (name,)) for name in module.state_dict())
+
+
 def read_layout(layout: Layout, tensors: Mapping[str, Tensor], *, source: str) -> dict[str, Tensor]:
     """Our tensors, out of theirs.
 

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import torch
 
-from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.autoencoder.config import AutoencoderConfig
-from ildm.autoencoder.latent_space import LatentSpace
-from ildm.checkpoint.tensors import fill, load_tensors, save_tensors
+from ildm.checkpoint.assembly import described, reassemble
+from ildm.checkpoint.layout import fill_by_layout, own_layout
+from ildm.checkpoint.tensors import check_hash, save_tensors
+from ildm.checkpoint.weights import open_weights
 from ildm.conditioning.conditioner import Conditioner
 from ildm.core import extensions
-from ildm.core.config import from_json, to_json
-from ildm.core.errors import CheckpointError, ConfigError
+from ildm.core.config import from_json
+from ildm.core.errors import CheckpointError
 from ildm.core.files import atomic_folder, sha256
-from ildm.core.manifest import FORMAT_VERSION, LatentSpaceFields, Manifest
-from ildm.denoiser.config import UNetConfig
-from ildm.denoiser.unet import UNet
-from ildm.diffusion.path import AnyPath, LinearInterpolation, VariancePreserving
+from ildm.core.manifest import FORMAT_VERSION, Manifest
+from ildm.diffusion.prediction import Prediction
 from ildm.model import Model
 
 MANIFEST = "model.json"
 AUTOENCODER, DENOISER, CONDITIONER = "autoencoder.safetensors", "denoiser.safetensors", "conditioner.safetensors"
-_PATHS: dict[str, type[Any]] = {kind.kind: kind for kind in (VariancePreserving, LinearInterpolation)}
 
 
 def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None) -> Manifest:
@@ -49,7 +45,7 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None)
             save_tensors(temporary / CONDITIONER, model.conditioner.state_dict(), dtype)
             model.conditioner.write_files(temporary)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
-        manifest = _described(model).model_copy(update={"files": files})
+        manifest = described(model).model_copy(update={"files": files})
         (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return manifest
 
@@ -85,22 +81,7 @@ def load_native(folder: Path) -> Model:
     Raises:
         CheckpointError: when anything is missing, damaged, or does not fit together.
     """
-    manifest = read_manifest(folder)
-    try:
-        autoencoder = Autoencoder(
-            from_json(AutoencoderConfig, manifest.autoencoder, where="autoencoder"),
-            LatentSpace(**manifest.latent_space.model_dump()),
-        )
-        unet = UNet(from_json(UNetConfig, manifest.denoiser, where="denoiser"))
-        conditioner = _conditioner(manifest, folder)
-        path = path_from_json(manifest.path)
-    except ConfigError as error:
-        raise CheckpointError(f"{folder / MANIFEST} describes a model that cannot be built: {error}") from error
-    for module, name in ((autoencoder, AUTOENCODER), (unet, DENOISER), (conditioner, CONDITIONER)):
-        if module is not None:
-            fill(module, load_tensors(folder / name, expected_sha256=_hash_of(manifest, name)), source=str(folder / name))
-            module.requires_grad_(False).eval()
-    return Model(manifest, autoencoder, unet, conditioner, path)
+    return native.load(folder)
 
 
 class NativeFormat:
@@ -110,45 +91,27 @@ class NativeFormat:
         """Whether the folder holds a manifest."""
         return (path / MANIFEST).is_file()
 
-    def load(self, path: Path) -> Model:
-        """See `load_native`."""
-        return load_native(path)
+    def describe(self, path: Path, *, prediction: Prediction | None = None) -> Manifest:
+        """See `CheckpointFormat`."""
+        manifest = read_manifest(path)
+        return manifest if prediction is None else manifest.model_copy(update={"prediction": prediction})
+
+    def load(self, path: Path, *, prediction: Prediction | None = None) -> Model:
+        """See `CheckpointFormat`."""
+        manifest = read_manifest(path)
+
+        def restore(fields: dict[str, Any]) -> Conditioner:
+            return _conditioner(manifest, fields, path)
+
+        model = reassemble(manifest, restore, prediction=prediction, source=str(path / MANIFEST))
+        for module, name in ((model.autoencoder, AUTOENCODER), (model.unet, DENOISER), (model.conditioner, CONDITIONER)):
+            if module is not None:
+                check_hash(path / name, _hash_of(manifest, name))
+                fill_by_layout(module, own_layout(module), open_weights(path / name))
+        return model
 
 
-def conditioner_to_json(conditioner: Conditioner) -> dict[str, Any]:
-    """A conditioner's configuration as JSON, its kind included."""
-    return {"kind": conditioner.kind, **to_json(conditioner.config)}
-
-
-def path_from_json(fields: dict[str, Any]) -> AnyPath:
-    """The path of a manifest.
-
-    Raises:
-        ConfigError: for an unknown kind or key.
-    """
-    kind = fields.get("kind")
-    if kind not in _PATHS:
-        raise ConfigError(f"Unknown path {kind!r}: known are {', '.join(_PATHS)}.")
-    return from_json(_PATHS[kind], fields, where="path")
-
-
-def _described(model: Model) -> Manifest:
-    space = LatentSpaceFields(**asdict(model.autoencoder.latent_space))
-    return model.manifest.model_copy(
-        update={
-            "latent_space": space,
-            "autoencoder": to_json(model.autoencoder.config),
-            "denoiser": to_json(model.unet.config),
-            "conditioner": None if model.conditioner is None else conditioner_to_json(model.conditioner),
-            "path": to_json(model.path),
-        }
-    )
-
-
-def _conditioner(manifest: Manifest, folder: Path) -> Conditioner | None:
-    if manifest.conditioner is None:
-        return None
-    fields = dict(manifest.conditioner)
+def _conditioner(manifest: Manifest, fields: dict[str, Any], folder: Path) -> Conditioner:
     kind = extensions.load("ildm.conditioners", str(fields.pop("kind", None)))
     for name in manifest.files:
         path = folder / name

@@ -17,13 +17,15 @@ from ildm.core.files import sha256
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
-    """Write tensors; floating ones change to `dtype` when one is given."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None, *, metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors; floating ones change to `dtype` when one is given. `metadata` goes into the file's header."""
     ready = {
         name: tensor.detach().to("cpu", dtype if dtype is not None and tensor.is_floating_point() else None).contiguous()
         for name, tensor in tensors.items()
     }
-    safetensors.torch.save_file(ready, path)
+    safetensors.torch.save_file(ready, path, metadata)
 
 
 def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str, Tensor]:
@@ -35,15 +37,28 @@ def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str,
     if not path.is_file():
         raise CheckpointError(f"The weights file {path} is missing: fetch or export the model again.")
     refuse_pickle(path)
-    if expected_sha256 is not None and sha256(path) != expected_sha256:
-        raise CheckpointError(
-            f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): "
-            "the file is damaged or was replaced; fetch the model again."
-        )
+    if expected_sha256 is not None:
+        check_hash(path, expected_sha256)
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
+
+
+def check_hash(path: Path, expected: str) -> None:
+    """Compare a file with the SHA-256 that a manifest lists.
+
+    Raises:
+        CheckpointError: when it is missing or another.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"The weights file {path} is missing: fetch or export the model again.")
+    refuse_pickle(path)
+    if sha256(path) != expected:
+        raise CheckpointError(
+            f"The weights in {path} are not the ones the manifest was written for (SHA-256 differs): "
+            "the file is damaged or was replaced; fetch the model again."
+        )
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -87,8 +102,9 @@ def refuse_pickle(path: Path) -> None:
         CheckpointError: when the file is a pickle.
     """
     with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(PICKLE_STARTS):
+        start = file.read(9)
+    # the length of a safetensors header, which comes first, can look like a pickle; the header itself begins with a brace
+    if start.startswith(PICKLE_STARTS) and start[8:] != b"{":
         raise CheckpointError(
             f"{path} is a pickled checkpoint, which can run any code when opened, so it is refused: "
             "convert it to .safetensors with a tool you trust."

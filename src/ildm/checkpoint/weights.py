@@ -19,11 +19,13 @@ class Weights(Mapping[str, Tensor]):
     Args:
         places: the file and the name in it of each tensor.
         source: how to call them in a sentence.
+        metadata: texts of a file's header.
     """
 
-    def __init__(self, places: Mapping[str, tuple[_File, str]], source: str) -> None:
+    def __init__(self, places: Mapping[str, tuple[_File, str]], source: str, metadata: Mapping[str, str] | None = None) -> None:
         self._places = dict(places)
         self.source = source
+        self.metadata: Mapping[str, str] = metadata or {}
 
     def __getitem__(self, name: str) -> Tensor:
         file, stored = self._places[name]
@@ -61,7 +63,7 @@ def open_weights(path: Path) -> Weights:
         CheckpointError: when it is missing, pickled, truncated, or its header does not describe it.
     """
     file = _File(path)
-    return Weights({name: (file, name) for name in file.names}, str(path))
+    return Weights({name: (file, name) for name in file.names}, str(path), file.metadata)
 
 
 def open_sharded(index: Path) -> Weights:
@@ -100,6 +102,7 @@ class _File:
         except (safetensors.SafetensorError, ValueError, OSError) as error:
             raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
         self.names = tuple(self._open.keys())
+        self.metadata: dict[str, str] = self._open.metadata() or {}
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._open.get_slice(name).get_shape())

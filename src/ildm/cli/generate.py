@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
-from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Side
+from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
 
 
 def generate(
     prompt: Annotated[list[str], typer.Argument(help="What to draw; several prompts make several images.", show_default=False)],
-    model: Annotated[str, typer.Option(help="A shipped name, a run's name or a model folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="A shipped name, a run's name, a model folder or a .safetensors file.")
+    ] = DEFAULT_MODEL,
     negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,
@@ -25,6 +27,9 @@ def generate(
     width: Side = None,
     height: Side = None,
     out: Annotated[Path, typer.Option(help="A .png file for one image, else a folder.")] = Path(),
+    prediction: Prediction = None,
+    vae: Annotated[Path | None, typer.Option(help="An autoencoder to use in place of the model's.")] = None,
+    unet: Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")] = None,
     device: Device = None,
     dtype: DType = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
@@ -48,7 +53,7 @@ def generate(
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
     paths = destinations(out, prompts, seeds)
-    loaded = load(model, device=device, dtype=dtype)
+    loaded = load(model, device=device, dtype=dtype, prediction=check_prediction(prediction), unet=unet, vae=vae)
     for note in prompt_notes(loaded.conditioner, prompts):
         typer.echo(f"ildm: {note}", err=True)
     defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size

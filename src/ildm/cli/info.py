@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ildm.cli.options import Prediction, check_prediction
+
 
 def info(
-    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder, or a PNG made by ildm.")],
+    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or file, or a PNG made by ildm.")],
+    prediction: Prediction = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False,
 ) -> None:
     """Show a model's manifest, or the call that made a picture.
@@ -20,8 +23,7 @@ def info(
     import shutil
     import textwrap
 
-    from ildm.checkpoint.load import locate
-    from ildm.checkpoint.native import read_manifest
+    from ildm.checkpoint.load import describe, locate
     from ildm.cli.pictures import read_call
     from ildm.core.errors import DataError
 
@@ -32,7 +34,7 @@ def info(
             raise DataError(f"{path} was not made by ildm: it carries no call. A picture of `ildm generate` does.")
         typer.echo(json.dumps(call, indent=None if as_json else 1, ensure_ascii=False))
         return
-    manifest = read_manifest(path)
+    manifest = describe(model, prediction=check_prediction(prediction))
     if as_json:
         typer.echo(manifest.model_dump_json(indent=1))
         return
@@ -57,4 +59,4 @@ def info(
     for name, value in lines.items():
         if value:
             typer.echo(wrapper.fill(f"{name:12}{value}"))
-    typer.echo(f"{'folder':12}{path}")  # in one line, so that it can be copied
+    typer.echo(f"{'folder' if path.is_dir() else 'file':12}{path}")  # in one line, so that it can be copied

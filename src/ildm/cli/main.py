@@ -13,6 +13,7 @@ import typer
 
 from ildm import __version__
 from ildm.cli import data
+from ildm.cli.convert import convert
 from ildm.cli.demo import demo
 from ildm.cli.evaluate import evaluate
 from ildm.cli.generate import generate
@@ -34,6 +35,7 @@ app.command()(generate)
 app.command()(train)
 app.command()(evaluate)
 app.command()(info)
+app.command()(convert)
 app.command()(models)
 app.command()(demo)
 app.add_typer(data.app, name="data")

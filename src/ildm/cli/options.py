@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
 from ildm.core.errors import ConfigError, nearest
+
+_KnownPrediction = Literal["epsilon", "velocity", "data"]
 
 MAX_STEPS = 1000  # as many noise levels as the published models know
 MAX_GUIDANCE = 100.0
@@ -26,6 +28,22 @@ GuidanceScale = Annotated[
 Side = Annotated[int | None, typer.Option(min=1, max=MAX_SIDE, help=f"Pixels, {MAX_SIDE} at most.", show_default="the model's")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU when there is one")]
 DType = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="the device's default")]
+
+Prediction = Annotated[
+    str | None,
+    typer.Option(help="What the network predicts, where its files do not say: epsilon, velocity or data.", show_default="read"),
+]
+
+
+def check_prediction(given: str | None) -> _KnownPrediction | None:
+    """The value of --prediction.
+
+    Raises:
+        ConfigError: for any other word.
+    """
+    if given is not None:
+        check_choice("--prediction", given, get_args(_KnownPrediction))
+    return cast("_KnownPrediction | None", given)
 
 
 def check_choice(option: str, given: str, choices: Sequence[str]) -> None:

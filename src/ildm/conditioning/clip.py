@@ -70,6 +70,11 @@ class ClipConditioner(Conditioner):
         hidden = self.encoder(self.tokenizer(prompts))[-self.config.clip_skip]  # (batch, windows, 77, width)
         return Conditioning(context=self.encoder.normalise(hidden).flatten(1, 2))
 
+    @property
+    def tokenizers(self) -> tuple[ClipTokenizer, ...]:
+        """One for each encoder."""
+        return (self.tokenizer,)
+
     @classmethod
     def restore(cls, config: ClipConfig, folder: Path) -> Self:
         """The conditioner whose vocabulary lies in `folder`, its weights still to be filled in.

@@ -21,6 +21,8 @@ from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
 SECOND_TOKENIZER = "tokenizer_2.json"
+REFINER_SCORE = 6.0
+"""What XL's refiner is told of how beautiful an image is, unless a call says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,11 @@ class ClipPairConditioner(Conditioner):
             context, pooled = context.masked_fill(empty[..., None], 0), pooled.masked_fill(empty, 0)
         told = self._told(size, aesthetic_score).to(pooled).expand(len(prompts), -1)
         return Conditioning(context=context, pooled=torch.cat([pooled, told], dim=-1))
+
+    @property
+    def tokenizers(self) -> tuple[ClipTokenizer, ...]:
+        """One for each encoder."""
+        return tuple(tokenizer for tokenizer, _ in self._readers)
 
     @classmethod
     def restore(cls, config: ClipPairConfig, folder: Path) -> Self:

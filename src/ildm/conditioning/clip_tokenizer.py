@@ -43,7 +43,7 @@ class ClipTokenizer:
     """
 
     def __init__(self, vocabulary: ClipVocabulary, *, padding: str = END, max_tokens: int = 77) -> None:
-        self._vocabulary, self._padding = vocabulary, padding
+        self._vocabulary, self.padding_token = vocabulary, padding
         self._inner = _assemble(vocabulary)
         self.max_tokens = max_tokens
         self.start, self.end, self.padding = (self._number(token) for token in (START, END, padding))
@@ -79,7 +79,7 @@ class ClipTokenizer:
         vocabulary of this tokenizer did not say so.
         """
         declared = self._inner.get_added_tokens_decoder()
-        write_vocabulary(self._vocabulary, folder, declared=declared, padding=self._padding, max_tokens=self.max_tokens)
+        write_vocabulary(self._vocabulary, folder, declared=declared, padding=self.padding_token, max_tokens=self.max_tokens)
 
     @property
     def vocabulary_size(self) -> int:

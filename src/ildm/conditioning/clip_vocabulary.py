@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from ildm.core.errors import CheckpointError, ConfigError
 
+OPEN_CLIP_PADDING = "!"
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 TOKENIZER, VOCABULARY, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
@@ -60,7 +61,7 @@ def read_vocabulary(folder: Path) -> ClipVocabulary:
                 f"The folder {folder} holds no vocabulary: expected {TOKENIZER}, or {VOCABULARY} and {MERGES}, "
                 f"but {name} is missing; fetch the model again."
             )
-    numbers = _checked_numbers(_read_json(folder / VOCABULARY), folder / VOCABULARY)
+    numbers = _checked_numbers(_read_json(folder / VOCABULARY), str(folder / VOCABULARY))
     return ClipVocabulary(numbers=numbers, merges=_read_merges(folder / MERGES), marks=_marks(folder, []))
 
 
@@ -70,14 +71,42 @@ def read_tokenizer_json(path: Path) -> ClipVocabulary:
     Raises:
         CheckpointError: when it is missing or damaged, or not a byte-pair vocabulary.
     """
-    content = _read_json(path)
+    return _parse(_read_json(path), str(path), path.parent)
+
+
+def parse_tokenizer_json(text: str, *, source: str) -> ClipVocabulary:
+    """The same of the text of such a file, where nothing lies beside it.
+
+    Raises:
+        CheckpointError: when it is damaged, or not a byte-pair vocabulary.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise CheckpointError(f"The vocabulary in {source} is damaged ({error}): fetch the model again.") from error
+    return _parse(content if isinstance(content, dict) else {}, source, None)
+
+
+def _parse(content: dict[str, Any], source: str, folder: Path | None) -> ClipVocabulary:
     model, added = content.get("model"), content.get("added_tokens", [])
     if not isinstance(model, dict) or not isinstance(added, list) or not isinstance(model.get("merges"), list):
-        raise CheckpointError(f"The vocabulary {path} is not one of byte pairs, as CLIP's are: use the model's own.")
+        raise CheckpointError(f"The vocabulary {source} is not one of byte pairs, as CLIP's are: use the model's own.")
     # older versions of the library write a pair as one text
     pairs = [tuple(merge) if isinstance(merge, list) else tuple(str(merge).split(" ")) for merge in model["merges"]]
-    numbers = _checked_numbers(model.get("vocab"), path)
-    return ClipVocabulary(numbers=numbers, merges=_checked_merges(pairs, path), marks=_marks(path.parent, added))
+    numbers = _checked_numbers(model.get("vocab"), source)
+    return ClipVocabulary(numbers=numbers, merges=_checked_merges(pairs, source), marks=_marks(folder, added))
+
+
+def read_padding(folder: Path) -> str:
+    """The token that a published folder pads with; the end mark where it does not say.
+
+    Raises:
+        CheckpointError: when its settings are damaged.
+    """
+    settings = _read_json(folder / "special_tokens_map.json", optional=True)
+    settings |= _read_json(folder / "tokenizer_config.json", optional=True)
+    token = settings.get("pad_token") or END
+    return str(token.get("content", END)) if isinstance(token, dict) else str(token)
 
 
 def write_vocabulary(
@@ -130,23 +159,23 @@ def _published(path: Path) -> ClipVocabulary:
     symbols = sorted(ByteLevel.alphabet())  # bytes that can be printed, then the others, as GPT-2 shows them
     count = _OWN_SIZE - 2 * len(symbols) - 2
     lines = text.decode("utf-8").split("\n")[1 : count + 1]
-    pairs = _checked_merges([tuple(line.split(" ")) for line in lines], path)
+    pairs = _checked_merges([tuple(line.split(" ")) for line in lines], str(path))
     tokens = [*symbols, *(symbol + WORD_END for symbol in symbols), *(first + second for first, second in pairs), START, END]
     return ClipVocabulary(
         numbers={token: number for number, token in enumerate(tokens)}, merges=pairs, marks=[_mark(START), _mark(END)]
     )
 
 
-def _marks(folder: Path, added: Sequence[Mapping[str, Any]]) -> list[AddedToken]:
+def _marks(folder: Path | None, added: Sequence[Mapping[str, Any]]) -> list[AddedToken]:
     """The marks that a folder declares, found as transformers finds them: the newest form of declaration wins."""
-    settings = _read_json(folder / "tokenizer_config.json", optional=True)
+    settings = _beside(folder, "tokenizer_config.json")
     declared = settings.get("added_tokens_decoder")
     try:
         if isinstance(declared, dict):
             found = [_mark(declared[number]) for number in sorted(declared, key=int)]
         else:
-            settings |= _read_json(folder / "special_tokens_map.json", optional=True)
-            old = _read_json(folder / "added_tokens.json", optional=True)
+            settings |= _beside(folder, "special_tokens_map.json")
+            old = _beside(folder, "added_tokens.json")
             found = [_mark({"content": text, "normalized": True}) for text in sorted(old, key=old.__getitem__)]
             found += [_mark(token) for token in sorted(added, key=lambda token: int(token["id"]))]
         named = [_mark(settings.get(name) or (START if name == "bos_token" else END)) for name in _NAMED]
@@ -155,6 +184,10 @@ def _marks(folder: Path, added: Sequence[Mapping[str, Any]]) -> list[AddedToken]
     known = {mark.content for mark in found}
     # of two roles with one text the later one counts
     return found + list({mark.content: mark for mark in named if mark.content not in known}.values())
+
+
+def _beside(folder: Path | None, name: str) -> dict[str, Any]:
+    return {} if folder is None else _read_json(folder / name, optional=True)
 
 
 def _mark(token: str | Mapping[str, Any]) -> AddedToken:
@@ -170,24 +203,24 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"The vocabulary {path} cannot be read ({error}): fetch the model again.") from error
-    return _checked_merges([tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")], path)
+    return _checked_merges([tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")], str(path))
 
 
-def _checked_merges(pairs: Sequence[tuple[str, ...]], path: Path) -> list[tuple[str, str]]:
+def _checked_merges(pairs: Sequence[tuple[str, ...]], source: str) -> list[tuple[str, str]]:
     for number, pair in enumerate(pairs):
         if len(pair) != 2:
             raise CheckpointError(
-                f"Merge {number} of the vocabulary {path} is {' '.join(map(str, pair))!r}, but two tokens were expected: "
+                f"Merge {number} of the vocabulary {source} is {' '.join(map(str, pair))!r}, but two tokens were expected: "
                 "fetch the model again."
             )
     return [(str(first), str(second)) for first, second in pairs]
 
 
-def _checked_numbers(value: Any, path: Path) -> dict[str, int]:
+def _checked_numbers(value: Any, source: str) -> dict[str, int]:
     if isinstance(value, dict) and all(isinstance(number, int) for number in value.values()) and {START, END} <= value.keys():
         return value
     raise CheckpointError(
-        f"The vocabulary {path} has no numbers for {START} and {END}, so it is not CLIP's: use the model's own."
+        f"The vocabulary {source} has no numbers for {START} and {END}, so it is not CLIP's: use the model's own."
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from ildm.core.errors import ConfigError, nearest
 
 DType = Literal["float32", "bfloat16", "float16"]
-_DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -45,9 +45,9 @@ def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:
     """
     if name is None:
         return torch.float32 if device.type == "cpu" else torch.bfloat16
-    if name not in _DTYPES:
-        raise ConfigError(f"Unknown dtype {name!r}: {nearest(name, _DTYPES)}")
-    return _DTYPES[name]
+    if name not in DTYPES:
+        raise ConfigError(f"Unknown dtype {name!r}: {nearest(name, DTYPES)}")
+    return DTYPES[name]
 
 
 def describe(device: torch.device) -> str:

@@ -17,13 +17,20 @@ class _Strict(BaseModel):
 
 
 class Defaults(_Strict):
-    """How the model draws when nobody says otherwise."""
+    """How the model draws when nobody says otherwise.
+
+    `sampler_options` are the default sampler's settings; `published`, where given, is an `ildm.diffusion.published.Published` and
+    takes the place of `spacing`.
+    """
 
     num_steps: int = Field(default=25, ge=1)
     guidance_scale: float = Field(default=3.0, ge=0.0)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
     sampler: str = "dpmpp-2m"
+    sampler_options: dict[str, Any] = Field(default_factory=dict)
     spacing: str | None = None
+    published: dict[str, Any] | None = None
     shift: float = Field(default=1.0, gt=0.0)
 
 

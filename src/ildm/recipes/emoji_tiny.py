@@ -30,7 +30,7 @@ def recipe() -> Recipe:
             discriminator_channels=8,
             precision="float32",
         ),
-        denoiser=UNetConfig(channels=(32, 64), res_blocks=(1, 1), depths=(0, 1), mid_depth=0, head_width=32),
+        denoiser=UNetConfig(channels=(32, 64), res_blocks=(1, 1), depths=(0, 1), mid_depth=1, head_width=32),
         text=TextEncoderConfig(width=32, depth=1, num_heads=2, max_tokens=32, vocabulary_size=512),
         stage_two=StageTwoConfig(
             loop=LoopConfig(steps=40, log_every=20),

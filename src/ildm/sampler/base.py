@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import check_seed, sample_noise, step_stream
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.diffusion.schedule import Schedule
 from ildm.sampler.state import Denoise, Recalled, Remembering, SamplerState
 
@@ -27,6 +29,12 @@ class Move:
     alpha_s: float
     sigma_s: float
 
+    @property
+    def variance_preserving(self) -> bool:
+        """Whether both ends lie on a variance preserving path: alpha^2 + sigma^2 = 1."""
+        ends = ((self.alpha_t, self.sigma_t), (self.alpha_s, self.sigma_s))
+        return all(abs(alpha**2 + sigma**2 - 1.0) < 1e-9 for alpha, sigma in ends)
+
     def first_order(self, data: Latent, noise: Latent) -> Latent:
         """Follow constant estimates to the next time (Song 2021, eq. 12 with eta = 0); finite on every path, even at alpha = 0."""
         return self.alpha_s * data + self.sigma_s * noise
@@ -37,9 +45,13 @@ class Move:
 
 
 class Sampler(ABC):
-    """A solver of the reverse process. It holds settings only; all that changes is in the state."""
+    """A solver of the reverse process. It holds settings only; all that changes is in the state.
 
-    evaluations_per_step: int = 1
+    `manner` says like whose its schedules are laid out where a published model prescribes that.
+    """
+
+    evaluations_per_step: ClassVar[int] = 1
+    manner: ClassVar[Manner] = "ddim"
 
     def init(self, noise: Latent, schedule: Schedule, seeds: Sequence[int], *, start: int = 0) -> SamplerState:
         """The state before the first step.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
 from ildm.sampler.state import Denoise, SamplerState
 
@@ -23,6 +24,8 @@ class DDPM(Sampler):
         variance: "fixed_small" is the posterior's own, right for data that are one point; "fixed_large" the forward step's, right
             for data that are unit normal (Ho 2020, sec. 3.2). The first makes this the same as DDIM with eta = 1.
     """
+
+    manner: ClassVar[Manner] = "ddpm"
 
     variance: Variance = "fixed_small"
 

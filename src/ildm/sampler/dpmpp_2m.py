@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at
 from ildm.sampler.multistep import Estimate, from_history, log_snr, to_history
 from ildm.sampler.state import Denoise, SamplerState
@@ -30,6 +31,8 @@ class DPMpp2M(Sampler):
         solver_type: how the estimates' slope is integrated, "midpoint" (Lu 2022b, eq. 19) or "heun" (its integral exactly).
         lower_order_final: whether the last step of a run of fewer than 15 steps is first order even where sigma stays above 0.
     """
+
+    manner: ClassVar[Manner] = "dpm-solver"
 
     solver_type: SolverType = "midpoint"
     lower_order_final: bool = True

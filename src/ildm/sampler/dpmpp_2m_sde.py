@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
 from ildm.sampler.dpmpp_2m import (
     SolverType,
@@ -35,6 +37,8 @@ class DPMpp2MSDE(Sampler):
         solver_type: see `DPMpp2M`.
         lower_order_final: see `DPMpp2M`.
     """
+
+    manner: ClassVar[Manner] = "dpm-solver"
 
     eta: float = 1.0
     solver_type: SolverType = "midpoint"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, ancestral_move, denoise_at
 from ildm.sampler.state import Denoise, SamplerState
 
@@ -19,6 +21,8 @@ class EulerAncestral(Sampler):
     Args:
         eta: the share of the posterior's noise that is added, in [0, 1].
     """
+
+    manner: ClassVar[Manner] = "euler"
 
     eta: float = 1.0
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at
 from ildm.sampler.state import Denoise, SamplerState
 
 
 @dataclass(frozen=True)
 class Heun(Sampler):
-    """The trapezoid rule on `d noised = data d alpha + noise d sigma`, in the path's own frame.
+    """The trapezoid rule, in the frame that the path is straight in.
 
-    With alpha = 1 this is Karras' algorithm; on the straight line it is Heun's rule on the velocity. The last step, to
-    sigma = 0, is first order: nothing can be estimated there.
+    On variance preserving paths that is Karras' own, noised / alpha over sigma / alpha, but for a step from alpha = 0, where it has
+    no numbers; elsewhere `d noised = data d alpha + noise d sigma`, which on the straight line is Heun's rule on the velocity. The
+    last step, to sigma = 0, is first order: nothing can be estimated there.
     """
 
-    evaluations_per_step = 2
+    manner: ClassVar[Manner] = "euler"
+    evaluations_per_step: ClassVar[int] = 2
 
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
         """A first-order try, then the average of both ends."""
@@ -30,6 +34,9 @@ class Heun(Sampler):
             return tried, data, ()
         data_there = denoise_at(denoise, tried, move.s)
         noise_there = (tried - move.alpha_s * data_there) / move.sigma_s
+        if move.variance_preserving and move.alpha_t > 0.0:
+            kept = move.alpha_s / move.alpha_t
+            return kept * state.latent + 0.5 * (move.sigma_s - kept * move.sigma_t) * (noise + noise_there), data, ()
         rise, fall = move.alpha_s - move.alpha_t, move.sigma_s - move.sigma_t
         latent = state.latent + 0.5 * rise * (data + data_there) + 0.5 * fall * (noise + noise_there)
         return latent, data, ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
 from ildm.sampler.state import Denoise, SamplerState
 
@@ -25,6 +27,8 @@ class LCM(Sampler):
         sigma_data: d, the deviation of the data.
         num_timesteps: how many timesteps the model was distilled with; t = 1 is the last, num_timesteps - 1.
     """
+
+    manner: ClassVar[Manner] = "lcm"
 
     timestep_scaling: float = 10.0
     sigma_data: float = 0.5

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
+from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at
 from ildm.sampler.multistep import Estimate, from_history, log_snr, to_history
 from ildm.sampler.state import Denoise, SamplerState
@@ -29,6 +30,8 @@ class UniPC(Sampler):
         solver_type: the function B(h), "bh1" for h or "bh2" for exp(h) - 1.
         lower_order_final: whether the order falls to 1 towards the end of the run, which steadies runs of few steps.
     """
+
+    manner: ClassVar[Manner] = "dpm-solver"
 
     order: int = 2
     solver_type: Literal["bh1", "bh2"] = "bh2"

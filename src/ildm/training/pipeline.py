@@ -11,8 +11,9 @@ import torch
 from PIL import Image as PILImage
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.checkpoint.assembly import conditioner_to_json
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
-from ildm.checkpoint.native import conditioner_to_json, save_native
+from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json

@@ -1,0 +1,120 @@
+"""Configurations become a model on the meta device, which every format then fills with its own weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.config import AutoencoderConfig
+from ildm.autoencoder.latent_space import LatentSpace
+from ildm.conditioning.conditioner import Conditioner
+from ildm.core.config import from_json, to_json
+from ildm.core.errors import CheckpointError, ConfigError
+from ildm.core.manifest import Defaults, LatentSpaceFields, Manifest
+from ildm.denoiser.config import UNetConfig
+from ildm.denoiser.unet import UNet
+from ildm.diffusion.path import AnyPath, LinearInterpolation, VariancePreserving
+from ildm.diffusion.prediction import Prediction
+from ildm.model import Model
+
+_PATHS: dict[str, type[Any]] = {kind.kind: kind for kind in (VariancePreserving, LinearInterpolation)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configurations:
+    """Everything about a model of another program's making but its weights and its text side.
+
+    Args:
+        name: of the model.
+        image_size: the native (width, height), pixels.
+    """
+
+    name: str
+    unet: UNetConfig
+    autoencoder: AutoencoderConfig
+    latent_space: LatentSpace
+    path: AnyPath
+    prediction: Prediction
+    image_size: tuple[int, int]
+    defaults: Defaults
+
+
+def assemble(configurations: Configurations, conditioner: Conditioner | None) -> Model:
+    """A model without weights, with a manifest written for it."""
+    with torch.device("meta"):
+        unet = UNet(configurations.unet)
+        autoencoder = Autoencoder(configurations.autoencoder, configurations.latent_space)
+    manifest = Manifest(
+        name=configurations.name,
+        image_size=configurations.image_size,
+        prediction=configurations.prediction,
+        defaults=configurations.defaults,
+        **graphs_to_json(unet, autoencoder, conditioner, configurations.path),
+    )
+    return Model(manifest, autoencoder, unet, conditioner, configurations.path)
+
+
+def reassemble(
+    manifest: Manifest, make_conditioner: Callable[[dict[str, Any]], Conditioner], *, prediction: Prediction | None, source: str
+) -> Model:
+    """The model that a manifest describes, without weights.
+
+    Args:
+        make_conditioner: from its configuration as JSON.
+        prediction: in place of the manifest's; None = as it says.
+        source: how to call the manifest in a sentence.
+
+    Raises:
+        CheckpointError: when it describes something that cannot be built.
+    """
+    try:
+        with torch.device("meta"):
+            unet = UNet(from_json(UNetConfig, manifest.denoiser, where="denoiser"))
+            stage = from_json(AutoencoderConfig, manifest.autoencoder, where="autoencoder")
+            autoencoder = Autoencoder(stage, LatentSpace(**manifest.latent_space.model_dump()))
+        conditioner = None if manifest.conditioner is None else make_conditioner(dict(manifest.conditioner))
+        path = path_from_json(manifest.path)
+    except ConfigError as error:
+        raise CheckpointError(f"{source} describes a model that cannot be built: {error}") from error
+    if prediction is not None:
+        manifest = manifest.model_copy(update={"prediction": prediction})
+    return Model(manifest, autoencoder, unet, conditioner, path)
+
+
+def described(model: Model) -> Manifest:
+    """The manifest of a model as its parts are now."""
+    return model.manifest.model_copy(
+        update=graphs_to_json(model.unet, model.autoencoder, model.conditioner, model.path) | {"files": {}}
+    )
+
+
+def graphs_to_json(unet: UNet, autoencoder: Autoencoder, conditioner: Conditioner | None, path: AnyPath) -> dict[str, Any]:
+    """The fields of a manifest that describe what the weights belong to."""
+    return {
+        "latent_space": LatentSpaceFields(**asdict(autoencoder.latent_space)),
+        "autoencoder": to_json(autoencoder.config),
+        "denoiser": to_json(unet.config),
+        "conditioner": None if conditioner is None else conditioner_to_json(conditioner),
+        "path": to_json(path),
+    }
+
+
+def conditioner_to_json(conditioner: Conditioner) -> dict[str, Any]:
+    """A conditioner's configuration as JSON, its kind included."""
+    return {"kind": conditioner.kind, **to_json(conditioner.config)}
+
+
+def path_from_json(fields: dict[str, Any]) -> AnyPath:
+    """The path of a manifest.
+
+    Raises:
+        ConfigError: for an unknown kind or key.
+    """
+    kind = fields.get("kind")
+    if kind not in _PATHS:
+        raise ConfigError(f"Unknown path {kind!r}: known are {', '.join(_PATHS)}.")
+    return from_json(_PATHS[kind], fields, where="path")
