@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -18,15 +18,17 @@ from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.inpainting import inpainting_channels
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.manifest import Manifest
-from ildm.core.picture import to_pictures
+from ildm.core.picture import from_picture, to_floats, to_pictures
 from ildm.core.progress import Progress
 from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
 from ildm.core.types import Conditioning, Denoiser, Latent
+from ildm.denoiser.adapters import Adapters
 from ildm.denoiser.guidance import Guided, Projection, Rescale
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
@@ -164,6 +166,8 @@ class Model:
         initial_noise: Latent | None = None,
         width: int | None = None,
         height: int | None = None,
+        image: PILImage.Image | None = None,
+        mask: PILImage.Image | None = None,
         progress: Progress | None = None,
     ) -> list[PILImage.Image]:
         """Draw one image per prompt and seed.
@@ -175,6 +179,8 @@ class Model:
             guidance_projection: adaptive projected guidance; None = plain guidance.
             seed: one, or a list; None = drawn, one per image. Recorded in each image's `info["seed"]`.
             initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of the seeds' own.
+            image, mask: for inpainting models: the picture and, white, where to draw it anew, both of the size that is drawn;
+                None = there is no picture, and all of it is drawn.
             progress: called after each step with (done, all).
 
         Returns:
@@ -182,7 +188,7 @@ class Model:
 
         Raises:
             ConfigError: for an unknown sampler, a bad seed, or a prompt the model cannot take.
-            ShapeError: for a size not divisible by the stride, or lists of different lengths.
+            ShapeError: for a size not divisible by the stride, a picture or mask of another size, or lists of different lengths.
         """
         prompts, seeds = pair_up(prompt, seed)
         negatives = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else list(negative_prompt)
@@ -191,10 +197,13 @@ class Model:
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
         noise = self._initial_noise(seeds, initial_noise, size)
-        guided = self.guided(
-            self.condition(negatives, size), guidance_scale, rescale=guidance_rescale, projection=guidance_projection
-        )
-        denoise = guided.under(self.condition(prompts, size))
+        positive = self.condition(prompts, size)
+        scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
+        # at scale 1 nothing is moved away from, and some models know no unconditional
+        negative = positive if scale == 1.0 else self.condition(negatives, size)
+        beside = self._beside(image, mask, size, len(prompts))
+        guided = self.guided(replace(negative, concat=beside), scale, rescale=guidance_rescale, projection=guidance_projection)
+        denoise = guided.under(replace(positive, concat=beside))
         state = solver.init(noise, self.schedule(num_steps, manner=solver.manner), seeds)
         while not state.done:
             state = solver.step(state, denoise)
@@ -216,11 +225,34 @@ class Model:
         return self.autoencoder.decode(latents.to(weight)).float()
 
     @cached_property
+    def adapters(self) -> Adapters:
+        """Low-rank adapters at work in this model: `read_lora` reads them, and here they are set, merged and cleared."""
+        parts = {"unet": self.unet} | ({} if self.conditioner is None else {"conditioner": self.conditioner})
+        return Adapters(parts, changed=lambda: self.__dict__.pop("_network", None))
+
+    @cached_property
     def _network(self) -> PreparedUNet:
         return prepare(self.unet)
 
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         return self._network(noised, time, conditioning)
+
+    def _beside(
+        self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int], batch: int
+    ) -> Tensor | None:
+        """What an inpainting model is shown beside the noised latent; nothing for others."""
+        space, wanted = self.autoencoder.latent_space, self.unet.config.concat_channels
+        if wanted != 1 + space.channels:
+            if image is not None or mask is not None:
+                raise ConfigError(f"The model {self.manifest.name!r} is no inpainting model: leave image and mask out.")
+            return None
+        for picture, name in ((image, "image"), (mask, "mask")):
+            if picture is not None and picture.size != size:
+                raise ShapeError(f"The {name} is {_by(picture.size)}, but {_by(size)} is drawn: give both in one size.")
+        pixels = torch.zeros(1, 3, size[1], size[0]) if image is None else to_floats(from_picture(image)[None])
+        draw = torch.ones_like(pixels[:, :1]) if mask is None else from_picture(mask)[None, :1].float() / 255
+        channels = inpainting_channels(pixels.to(self.device), draw.to(self.device), self.encode, space.grid(*size)[1:])
+        return channels.expand(batch, *channels.shape[1:])
 
     def _initial_noise(self, seeds: Sequence[int], given: Latent | None, size: tuple[int, int]) -> Latent:
         shape = self.autoencoder.latent_space.grid(*size)
@@ -229,6 +261,10 @@ class Model:
         if given.shape != (len(seeds), *shape):
             raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
         return given.to(self.device, torch.float32)
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def pair_up(prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> tuple[list[str], list[int]]:

@@ -12,6 +12,7 @@ import pipelines
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
 import ildm
 from ildm.checkpoint.convert import convert
@@ -233,3 +234,54 @@ def test_a_flipped_bit_in_a_folder_of_ours_is_noticed(converted, tmp_path):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="SHA-256 differs"):
         ildm.load(tmp_path / "copy")
+
+
+def test_an_inpainted_picture_is_the_peers(make_saved, monkeypatch):
+    _, pipeline, folder = make_saved("SD 1 inpainting")
+    side = pipelines.SIDE
+    image = Image.effect_mandelbrot((side, side), (-2, -1.2, 1, 1.2), 50).convert("RGB")
+    mask = Image.new("L", (side, side))
+    mask.paste(255, (8, 8, 24, 32))
+    # the peer draws a sample of the encoder's belief, we take its mean
+    monkeypatch.setattr(type(pipeline.vae.encode(torch.zeros(1, 3, 8, 8)).latent_dist), "sample", lambda self, *_: self.mode())
+    expected = theirs(pipeline, monkeypatch, output_type="pt", image=image, mask_image=mask, strength=1.0)
+    actual = pixels(ours(ildm.load(folder, dtype="float32"), sampler="ddim", image=image, mask=mask))
+    assert (actual - expected).abs().max() <= 0.501 / 255
+    whole = pixels(ours(ildm.load(folder, dtype="float32"), sampler="ddim"))
+    assert (whole - expected).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("kind", ["class", "unconditional"])
+def test_a_folder_without_text_is_drawn_with(kind, monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    (tmp_path / "model").mkdir()
+    labels = {"num_class_embeds": 7} if kind == "class" else {}
+    network = diffusers.UNet2DModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        freq_shift=0,
+        norm_eps=1e-5,
+        **labels,
+    ).eval()
+    scheduler = diffusers.DDIMScheduler(**pipelines.BETAS, clip_sample=False)
+    parts = {"unet": network, "vae": pipelines.vae(1.0), "scheduler": scheduler}
+    for name, part in parts.items():
+        part.save_pretrained(tmp_path / "model" / name)
+    (tmp_path / "model" / "model_index.json").write_text(json.dumps({"_class_name": "DiffusionPipeline"}))
+    model = ildm.load(tmp_path / "model", dtype="float32")
+    decoded, decode = [], model.decode
+    monkeypatch.setattr(model, "decode", lambda latents: decoded.append(latents) or decode(latents))
+    model.generate("3" if kind == "class" else "", num_steps=NUM_STEPS, guidance_scale=1.0, initial_noise=noise())
+    scheduler.set_timesteps(NUM_STEPS)
+    latent, given = noise(), {"class_labels": torch.tensor([3])} if kind == "class" else {}
+    with torch.no_grad():
+        for timestep in scheduler.timesteps:
+            latent = scheduler.step(network(latent, timestep, **given).sample, timestep, latent).prev_sample
+    assert (decoded[0] - latent).abs().max() <= 1e-4 * max(1.0, latent.abs().max())
+    again = convert(tmp_path / "model", tmp_path / "again", "native")
+    assert again == [] and describe(tmp_path / "again").denoiser == describe(tmp_path / "model").denoiser

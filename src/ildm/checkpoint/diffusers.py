@@ -9,18 +9,22 @@ import torch
 
 from ildm.checkpoint.assembly import Configurations, assemble, described, reassemble
 from ildm.checkpoint.autoencoder_layout import diffusers_autoencoder
-from ildm.checkpoint.clip_text import AnyClip, clip_config_from_json
+from ildm.checkpoint.clip_text import clip_config_from_json
 from ildm.checkpoint.diffusers_autoencoder import autoencoder_from_diffusers, autoencoder_to_diffusers
 from ildm.checkpoint.diffusers_folder import find_weights, read_config, write_config, write_part
 from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler, scheduler_to_diffusers
 from ildm.checkpoint.diffusers_text import fill_folder_text, folder_text, text_config, write_folder_text
 from ildm.checkpoint.diffusers_unet import unet_from_diffusers, unet_to_diffusers
+from ildm.checkpoint.fields import Fields
 from ildm.checkpoint.layout import fill_by_layout, write_layout
 from ildm.checkpoint.portable import PORTABLE_FILE, from_portable, to_portable
 from ildm.checkpoint.tensors import check_hash
 from ildm.checkpoint.unet_layout import diffusers_unet
 from ildm.conditioning.clip import ClipConditioner
 from ildm.conditioning.clip_pair import ClipPairConditioner, ClipPairConfig
+from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.label import LabelConditioner, LabelConfig
+from ildm.core.config import from_json
 from ildm.core.errors import CheckpointError
 from ildm.core.files import atomic_folder, sha256
 from ildm.core.manifest import Manifest
@@ -88,7 +92,7 @@ def save_diffusers(model: Model, folder: Path, *, dtype: torch.dtype | None = No
         manifest = described(model)
         if isinstance(conditioner, ClipConditioner | ClipPairConditioner):
             entries |= write_folder_text(temporary, conditioner, dtype)
-        elif conditioner is not None:
+        elif conditioner is not None and not isinstance(conditioner, LabelConditioner):
             manifest = manifest.model_copy(update={"conditioner": None})
             notes.append(
                 f"diffusers has no counterpart of this model's text encoder ({conditioner.kind!r}), so it is left out: there the U-Net "
@@ -111,7 +115,9 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
     if portable.is_file():
         manifest = from_portable(portable.read_text(encoding="utf-8"), source=str(portable))
 
-        def restore(fields: dict[str, Any]) -> AnyClip:
+        def restore(fields: dict[str, Any]) -> Conditioner:
+            if fields.get("kind") == LabelConditioner.kind:
+                return LabelConditioner(from_json(LabelConfig, fields, where="conditioner"))
             return folder_text(folder, clip_config_from_json(fields, source=str(portable)))
 
         return reassemble(manifest, restore, prediction=prediction, source=str(portable))
@@ -133,7 +139,17 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
         image_size=(side, side),
         defaults=defaults_from_scheduler(scheduler, guidance_scale=scale, source=source),
     )
-    return assemble(configurations, None if text is None else folder_text(folder, text))
+    conditioner: Conditioner | None = None if text is None else folder_text(folder, text)
+    if conditioner is None and unet.labels is not None:
+        conditioner = LabelConditioner(_classes(read_config(folder, INDEX), unet.labels))
+    return assemble(configurations, conditioner)
+
+
+def _classes(index: Fields, count: int) -> LabelConfig:
+    """Names are where DiT's folders have them. Of 1,001 classes, ImageNet's and one more, the last stands for none."""
+    names = index.get("id2label") or {}
+    ordered = [str(names[str(number)]) for number in range(count) if str(number) in names]
+    return LabelConfig(count=count, names=tuple(ordered), unconditional=1000 if count == 1001 else None)
 
 
 def _index(model: Model, entries: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +166,8 @@ def _index(model: Model, entries: dict[str, Any]) -> dict[str, Any]:
         extras = {name: [None, None] for name in ("safety_checker", "feature_extractor", "image_encoder")}
         name = "StableDiffusionInpaintPipeline" if concat else "StableDiffusionPipeline"
         return {"_class_name": name, "requires_safety_checker": False, **extras, **entries}
-    return {"_class_name": "DiffusionPipeline", **entries}
+    named = {"id2label": dict(enumerate(conditioner.config.names))} if isinstance(conditioner, LabelConditioner) else {}
+    return {"_class_name": "DiffusionPipeline", **named, **entries}
 
 
 diffusers = DiffusersFormat()

@@ -19,6 +19,10 @@ def generate(
     negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,
+    guidance_rescale: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Against over-exposure; 0.7 is usual.", show_default="the model's")
+    ] = None,
+    projected: Annotated[bool, typer.Option("--apg", help="Adaptive projected guidance, against over-saturation.")] = False,
     sampler: Annotated[
         str | None, typer.Option(help="dpmpp-2m, unipc, heun, ddim, euler-ancestral, ...", show_default="the model's")
     ] = None,
@@ -28,6 +32,11 @@ def generate(
     height: Side = None,
     out: Annotated[Path, typer.Option(help="A .png file for one image, else a folder.")] = Path(),
     prediction: Prediction = None,
+    lora: Annotated[
+        list[str] | None, typer.Option(help="A LoRA file, FILE or FILE=STRENGTH; may be repeated.", show_default=False)
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="For inpainting models: the picture to draw into.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="For inpainting models: white where to draw.")] = None,
     vae: Annotated[Path | None, typer.Option(help="An autoencoder to use in place of the model's.")] = None,
     unet: Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")] = None,
     device: Device = None,
@@ -43,10 +52,12 @@ def generate(
     import json
 
     from ildm.checkpoint.load import load
+    from ildm.cli.adapters import merge_loras
     from ildm.cli.drawing import draw_in_batches, prompt_notes
-    from ildm.cli.pictures import destinations, save_picture
+    from ildm.cli.pictures import destinations, open_picture, save_picture
     from ildm.core.progress import steps_bar
     from ildm.core.randomness import check_seed, draw_seed
+    from ildm.denoiser.guidance import Projection
 
     first = draw_seed() if seed is None else check_seed(seed)
     prompts = [text for text in prompt for _ in range(count)]
@@ -54,24 +65,28 @@ def generate(
     check_seed(seeds[-1])
     paths = destinations(out, prompts, seeds)
     loaded = load(model, device=device, dtype=dtype, prediction=check_prediction(prediction), unet=unet, vae=vae)
+    merge_loras(loaded, lora or ())
     for note in prompt_notes(loaded.conditioner, prompts):
         typer.echo(f"ildm: {note}", err=True)
-    defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size
+    picture, area = (None if path is None else open_picture(path) for path in (image, mask))
+    defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size if picture is None else picture.size
     size = (native_width if width is None else width, native_height if height is None else height)
     settings = {
         "negative_prompt": negative_prompt,
         "num_steps": defaults.num_steps if num_steps is None else num_steps,
         "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
+        "guidance_rescale": defaults.guidance_rescale if guidance_rescale is None else guidance_rescale,
         "sampler": defaults.sampler if sampler is None else sampler,
     }
-    described = {**settings, "width": size[0], "height": size[1], "model": loaded.manifest.name}
-    described["model_files"] = loaded.manifest.files
+    described = {**settings, "apg": projected, "lora": lora or [], "width": size[0], "height": size[1]}
+    described |= {"model": loaded.manifest.name, "model_files": loaded.manifest.files}
+    settings |= {"guidance_projection": Projection() if projected else None, "image": picture, "mask": area}
     written: list[dict[str, str | int]] = []
     with steps_bar("drawing") as progress:
         for images in draw_in_batches(loaded, prompts, seeds, size=size, progress=progress, **settings):
-            for image in images:
+            for drawn in images:
                 path, text, number = paths[len(written)], prompts[len(written)], seeds[len(written)]
-                save_picture(image, path, {"prompt": text, "seed": number, **described})
+                save_picture(drawn, path, {"prompt": text, "seed": number, **described})
                 written.append({"path": str(path), "prompt": text, "seed": number})
                 if not as_json:
                     typer.echo(f"{path}  (seed {number})")

@@ -29,6 +29,22 @@ def save_picture(image: PILImage.Image, path: Path, call: dict[str, Any]) -> Non
         image.save(temporary, format="PNG", pnginfo=text)
 
 
+def open_picture(path: Path) -> PILImage.Image:
+    """An image file, turned upright.
+
+    Raises:
+        DataError: when it is missing or no image.
+    """
+    from ildm.data.picture import RefusedFile, read_picture
+
+    if not path.is_file():
+        raise DataError(f"There is no image {path}.")
+    try:
+        return read_picture(path, behind=(0, 0, 0))
+    except RefusedFile as error:
+        raise DataError(f"{path} cannot be used as an image: {error}.") from error
+
+
 def read_call(path: Path) -> dict[str, Any] | None:
     """The call that a PNG of ours carries, or None. Numbers that JSON lacks, such as NaN, come as their names.
 

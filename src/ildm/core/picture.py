@@ -27,6 +27,12 @@ def to_bytes(images: Image) -> UInt8[Tensor, "batch 3 image_height image_width"]
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
+def from_picture(picture: PILImage.Image) -> UInt8[Tensor, "3 height width"]:
+    """A picture's RGB bytes, (3, height, width)."""
+    pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8)
+    return pixels.reshape(picture.height, picture.width, 3).permute(2, 0, 1)
+
+
 def to_picture(pixels: UInt8[Tensor, "3 height width"]) -> PILImage.Image:
     """Bytes (3, height, width) as one RGB picture."""
     return PILImage.fromarray(pixels.permute(1, 2, 0).cpu().contiguous().numpy())

@@ -24,6 +24,7 @@ from ildm.core.upsampling import spread
 from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
 from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
+from ildm.denoiser.low_rank import carry, flattened, plain, stacked, strengths_in
 from ildm.denoiser.packed import can_pack, pack_layers
 from ildm.denoiser.transformer import Transformer
 from ildm.denoiser.unet import UNet, join
@@ -33,12 +34,14 @@ def prepare(network: UNet, *, dtype: torch.dtype | None = None, compiled: bool =
     """A fast, frozen twin of `network` on the same device.
 
     Args:
-        network: left as it is. Weights that need no change are shared with it: prepare again after changing them.
+        network: left as it is. Weights that need no change are shared with it: prepare again after changing them. Adapters that are
+            live in it are live in the twin, at strengths that can still be set.
         dtype: to compute in; None = that of the network. Inputs and outputs keep the caller's.
         compiled: compile at the first call of each shape, which takes a minute and a C++ compiler.
     """
-    shared = {id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in network.parameters()}
-    return PreparedUNet(copy.deepcopy(network, shared).eval(), dtype or network.conv_in.weight.dtype, compiled=compiled)
+    shared: dict[int, Tensor] = {id(buffer): buffer for buffer in network.buffers()}
+    shared |= {id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in network.parameters()}
+    return PreparedUNet(copy.deepcopy(network, shared).eval(), dtype or next(network.parameters()).dtype, compiled=compiled)
 
 
 class PreparedUNet(nn.Module):
@@ -52,8 +55,9 @@ class PreparedUNet(nn.Module):
         _fuse(network)
         self.network = network
         self.to(dtype)
-        if not compiled and can_pack(network.conv_in.weight):
+        if not compiled and can_pack(next(network.parameters())):
             pack_layers(self)
+        self._strengths = strengths_in(nn.ModuleList(network.cross_attentions()))
         self._keys_values = Recent(self._project)
         self._weights = Recent(self._weigh)
         self._run = frozen_program(self._compute) if compiled else self._compute
@@ -79,12 +83,15 @@ class PreparedUNet(nn.Module):
         regions = conditioning.regions
         if regions is not None:
             weights = self._weights(regions.weights, size)
-            return Attended(self._keys_values(regions.context), token_mask(regions.context_mask), weights)
+            return Attended(self._read(regions.context), token_mask(regions.context_mask), weights)
         if conditioning.context is not None:
-            return Attended(self._keys_values(conditioning.context), token_mask(conditioning.context_mask), {})
+            return Attended(self._read(conditioning.context), token_mask(conditioning.context_mask), {})
         return Attended((), None, {})
 
-    def _project(self, context: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    def _read(self, context: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        return self._keys_values(context, *(strength.value for strength in self._strengths))
+
+    def _project(self, context: Tensor, *_strengths: float) -> tuple[tuple[Tensor, Tensor], ...]:
         flat = context.reshape(-1, *context.shape[-2:])  # (B R, T, W)
         return project(self.network.cross_attentions(), flat.to(self.dtype))
 
@@ -159,12 +166,12 @@ def _same(known: Tensor, tensor: Tensor) -> bool:
     return known.shape == tensor.shape and known.dtype == tensor.dtype and torch.equal(known, tensor)
 
 
-def _join_time_projections(network: UNet) -> nn.Linear:
+def _join_time_projections(network: UNet) -> nn.Module:
     blocks = [module for module in network.modules() if isinstance(module, ResBlock)]
     joined = _stacked([block.time_emb_proj for block in blocks])
     start = 0
     for block in blocks:
-        stop = start + block.time_emb_proj.out_features
+        stop = start + plain(block.time_emb_proj).out_features
         block.register_module("time_emb_proj", Share(start, stop))
         start = stop
     return joined
@@ -180,17 +187,19 @@ def _fuse(module: nn.Module) -> None:
             _fuse(child)
     if isinstance(module, Transformer) and not module.linear_projection:
         module.linear_projection = True
-        module.proj_in, module.proj_out = _as_linear(module.proj_in), _as_linear(module.proj_out)
+        module.register_module("proj_in", _as_linear(module.proj_in))
+        module.register_module("proj_out", _as_linear(module.proj_out))
 
 
-def _stacked(layers: list[nn.Linear]) -> nn.Linear:
+def _stacked(layers: list[nn.Module]) -> nn.Module:
     """One linear layer with the outputs of several, in their order."""
-    bias = None if layers[0].bias is None else torch.cat([layer.bias for layer in layers])
-    return _linear(torch.cat([layer.weight for layer in layers]), bias)
+    bare = [plain(layer) for layer in layers]
+    bias = None if bare[0].bias is None else torch.cat([layer.bias for layer in bare])
+    return carry(_linear(torch.cat([layer.weight for layer in bare]), bias), stacked(layers))
 
 
-def _as_linear(layer: nn.Conv2d | nn.Linear) -> nn.Linear:
-    return _linear(layer.weight.flatten(1), layer.bias)
+def _as_linear(layer: nn.Module) -> nn.Module:
+    return carry(_linear(plain(layer).weight.flatten(1), plain(layer).bias), flattened(layer))
 
 
 def _as_transposed(convolution: nn.Conv2d) -> nn.ConvTranspose2d:

@@ -1,0 +1,38 @@
+"""`--lora FILE=STRENGTH`: adapters given on the command line, merged into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ildm.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ildm.model import Model
+
+
+def merge_loras(model: Model, given: Sequence[str]) -> None:
+    """Merge the adapters of files, each at its strength; 1 where none is said.
+
+    Raises:
+        CheckpointError: when a file holds no adapter for this model.
+        ConfigError: when a strength is no number.
+    """
+    from ildm.checkpoint.lora import read_lora
+
+    chosen = [_split(text) for text in given]
+    if chosen:
+        model.adapters.merge({read_lora(path, model): strength for path, strength in chosen})
+
+
+def _split(text: str) -> tuple[Path, float]:
+    path, equals, strength = text.rpartition("=")
+    if not equals or Path(text).is_file():
+        return Path(text), 1.0
+    try:
+        return Path(path), float(strength)
+    except ValueError as error:
+        raise ConfigError(
+            f"--lora takes FILE or FILE=STRENGTH, as in style.safetensors=0.8, but {text!r} was given."
+        ) from error

@@ -1,0 +1,83 @@
+"""Classes by number or name, embedded in the U-Net itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+
+from ildm.conditioning.conditioner import Conditioner
+from ildm.core.errors import ConfigError, nearest
+from ildm.core.types import Conditioning
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelConfig:
+    """The classes of a model.
+
+    Args:
+        count: how many the network embeds.
+        names: of the first of them, in order; may be empty.
+        unconditional: the number that stands for no class; None = there is none.
+    """
+
+    count: int
+    names: tuple[str, ...] = ()
+    unconditional: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or len(self.names) > self.count or self.unconditional not in (None, *range(self.count)):
+            raise ConfigError(
+                f"A model of {self.count} classes has at least one, at most as many names, and an unconditional one among them, but "
+                f"{len(self.names)} names and {self.unconditional} were given."
+            )
+
+
+class LabelConditioner(Conditioner):
+    """A prompt is the number or the name of a class; the empty one is the unconditional class. It has no weights of its own."""
+
+    kind: ClassVar[str] = "label"
+    Config: ClassVar[type[LabelConfig]] = LabelConfig
+
+    def __init__(self, config: LabelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._numbers = {name.strip().lower(): number for number, name in reversed(list(enumerate(config.names)))}
+
+    def forward(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,  # noqa: ARG002 - classes are drawn alike at any size
+    ) -> Conditioning:
+        """The labels of prompts, (batch,).
+
+        Raises:
+            ConfigError: for a class that there is not (nearest name named), or for none where the model does not know that.
+        """
+        return Conditioning(label=torch.tensor([self._number(prompt.strip()) for prompt in prompts]))
+
+    @classmethod
+    def restore(cls, config: LabelConfig, folder: Path) -> Self:  # noqa: ARG003 - nothing lies there
+        """The conditioner of a configuration, which is all there is to it."""
+        return cls(config)
+
+    def write_files(self, folder: Path) -> None:
+        """Nothing: the configuration says it all."""
+
+    def _number(self, prompt: str) -> int:
+        config = self.config
+        if not prompt:
+            if config.unconditional is None:
+                raise ConfigError(
+                    "This model draws classes and was not trained without one: name a class, and draw at guidance_scale 1."
+                )
+            return config.unconditional
+        if prompt.isdecimal() and int(prompt) < config.count:
+            return int(prompt)
+        if prompt.lower() in self._numbers:
+            return self._numbers[prompt.lower()]
+        known = f" {nearest(prompt, config.names)}" if config.names else ""
+        raise ConfigError(f"This model has the classes 0 to {config.count - 1}, but {prompt!r} was given.{known}")

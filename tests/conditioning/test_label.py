@@ -1,0 +1,30 @@
+"""Classes by number and name."""
+
+import pytest
+import torch
+
+from ildm.conditioning.label import LabelConditioner, LabelConfig
+from ildm.core.errors import ConfigError
+
+CLASSES = LabelConditioner(LabelConfig(count=4, names=("fox", "Owl"), unconditional=3))
+
+
+def test_numbers_and_names_are_labels():
+    assert torch.equal(CLASSES(["1", "fox", " OWL ", "", "2"]).label, torch.tensor([1, 0, 1, 3, 2]))
+
+
+@pytest.mark.parametrize("wrong", ["4", "-1", "1.5", "wolf"])
+def test_other_classes_are_refused(wrong):
+    with pytest.raises(ConfigError, match=r"classes 0 to 3, but .* was given\. "):
+        CLASSES([wrong])
+
+
+def test_none_is_refused_where_the_model_was_not_trained_without():
+    with pytest.raises(ConfigError, match="guidance_scale 1"):
+        LabelConditioner(LabelConfig(count=4))([""])
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"count": 1, "names": ("a", "b")}, {"count": 2, "unconditional": 2}])
+def test_impossible_classes_are_refused(wrong):
+    with pytest.raises(ConfigError, match="classes"):
+        LabelConfig(**wrong)
