@@ -9,9 +9,10 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +27,7 @@ from ildm.denoiser.unet import UNet
 from interleaved import Call, Timing, machine, matrix_product, take_turns
 from peer import peer_of
 
-CONFIG = UNetConfig(channels=(128, 256, 384), depths=(0, 1, 1), head_width=64, context_width=384)
-BATCH, SIDE, TOKENS = 2, 16, 77
+BATCH, TOKENS = 2, 77
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 KINDS = {
     "convolution": ("convolution",),
@@ -42,15 +42,41 @@ Network = Callable[[Tensor, Tensor, Conditioning], Tensor]
 Row = dict[str, object]
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is denoised: a graph, and the side of its latents."""
+
+    config: UNetConfig
+    side: int
+
+    def inputs(self, dtype: torch.dtype) -> tuple[Tensor, Conditioning]:
+        """Noised latents and a context of random numbers."""
+        generator = torch.Generator().manual_seed(0)
+        noised = torch.randn(BATCH, self.config.in_channels, self.side, self.side, generator=generator).to(dtype)
+        context = torch.randn(BATCH, TOKENS, self.config.context_width or 1, generator=generator).to(dtype)
+        return noised, Conditioning(context=context)
+
+    def describe(self, network: UNet) -> str:
+        """In one line."""
+        size = sum(parameter.numel() for parameter in network.parameters())
+        grid = f"{BATCH}x{self.config.in_channels}x{self.side}x{self.side}"
+        return f"U-Net of {size / 1e6:.1f} M parameters, latents {grid}, context {BATCH}x{TOKENS}x{self.config.context_width}"
+
+
+SMALL = Case(UNetConfig(channels=(128, 256, 384), depths=(0, 1, 1), head_width=64, context_width=384), 16)
+
+
 def main() -> None:
     options = read_options()
     torch.manual_seed(0)
-    network = awake(UNet(CONFIG)).eval()
-    size = sum(parameter.numel() for parameter in network.parameters())
-    print(f"U-Net of {size / 1e6:.1f} M parameters, latents {BATCH}x4x{SIDE}x{SIDE}, context {BATCH}x{TOKENS}x384")
-    results: dict[str, object] = {"machine": machine(), "parameters": size, "turns": options.turns}
-    results["steps"] = [row for name in DTYPES for row in one_step(network, name, options.turns, options.compiled)]
-    results["where the time goes"] = {name: shares(network, dtype) for name, dtype in DTYPES.items()}
+    network = awake(UNet(SMALL.config)).eval()
+    print(SMALL.describe(network))
+    results: dict[str, Any] = {"machine": machine(), "network": SMALL.describe(network), "turns": options.turns}
+    results["steps"] = []
+    for name, dtype in DTYPES.items():
+        ways = our_ways(network, dtype, options.compiled) | their_ways(network, dtype, options.compiled)
+        results["steps"] += one_step(SMALL, network, name, options.turns, ways)
+    results["where the time goes"] = {name: shares(SMALL, network, dtype) for name, dtype in DTYPES.items()}
     if options.model:
         results["images"] = whole_images(options.model, options.turns)
     results["load average after"] = machine()["load average"]
@@ -69,17 +95,16 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def one_step(network: UNet, dtype_name: str, turns: int, compiled: bool) -> list[Row]:
-    """Every way to take one denoising step in one number format, taking turns."""
+def one_step(case: Case, network: UNet, dtype_name: str, turns: int, ways: dict[str, Network]) -> list[Row]:
+    """Ways to take one denoising step in one number format, taking turns; the peer's names begin with "diffusers"."""
     dtype = DTYPES[dtype_name]
     product, product_flops = matrix_product(dtype)
     contenders: dict[str, Call] = {"matrix product": product}
-    contenders |= {name: step(contender, dtype) for name, contender in our_ways(network, dtype, compiled).items()}
-    contenders |= {name: step(contender, dtype) for name, contender in their_ways(network, dtype, compiled).items()}
+    contenders |= {name: step(case, contender, dtype) for name, contender in ways.items()}
     timings = take_turns(contenders, turns)
     rate = product_flops / timings.pop("matrix product").median
     best_peer = min(timing.median for name, timing in timings.items() if name.startswith("diffusers"))
-    work = operations(network)
+    work = operations(case, network)
     print(f"\n{dtype_name}: matrix products at {rate / 1e9:.0f} GFLOP/s; one step is {work / 1e9:.2f} GFLOP")
     print(f"{'':34}{'ms':>8}{'quartiles':>16}{'of matrix rate':>16}{'peer best / this':>18}")
     return [report(dtype_name, name, timing, work / rate, best_peer) for name, timing in timings.items()]
@@ -103,9 +128,9 @@ def their_ways(network: UNet, dtype: torch.dtype, compiled: bool) -> dict[str, N
     return ways
 
 
-def step(network: Network, dtype: torch.dtype) -> Call:
+def step(case: Case, network: Network, dtype: torch.dtype) -> Call:
     """One call with inputs made once, as a sampler's loop has them."""
-    noised, conditioning = inputs(dtype)
+    noised, conditioning = case.inputs(dtype)
     times = torch.tensor([500.0, 500.0])
 
     def call() -> Tensor:
@@ -115,16 +140,10 @@ def step(network: Network, dtype: torch.dtype) -> Call:
     return call
 
 
-def inputs(dtype: torch.dtype) -> tuple[Tensor, Conditioning]:
-    generator = torch.Generator().manual_seed(0)
-    noised = torch.randn(BATCH, CONFIG.in_channels, SIDE, SIDE, generator=generator).to(dtype)
-    return noised, Conditioning(context=torch.randn(BATCH, TOKENS, 384, generator=generator).to(dtype))
-
-
-def operations(network: UNet) -> float:
+def operations(case: Case, network: UNet) -> float:
     """Floating-point operations of one call of the plain graph, context projections included."""
     with FlopCounterMode(display=False) as counter:
-        step(network, torch.float32)()
+        step(case, network, torch.float32)()
     return float(counter.get_total_flops())
 
 
@@ -138,9 +157,9 @@ def report(dtype_name: str, name: str, timing: Timing, ideal: float, best_peer: 
     return row | {"peer best / this": ratio, "seconds": timing.seconds}
 
 
-def shares(network: UNet, dtype: torch.dtype) -> dict[str, float]:
+def shares(case: Case, network: UNet, dtype: torch.dtype) -> dict[str, float]:
     """How the prepared network's time divides among kinds of work."""
-    call = step(prepare(network, dtype=dtype), dtype)
+    call = step(case, prepare(network, dtype=dtype), dtype)
     for _ in range(3):
         call()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:

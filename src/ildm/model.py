@@ -17,6 +17,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.inpainting import inpainting_channels
 from ildm.core import extensions
@@ -44,7 +45,8 @@ class Model:
     """A latent diffusion model, ready to draw.
 
     `autoencoder`, `unet` and `conditioner` are modules on one device; latents between them are float32. Drawing runs a prepared twin
-    of the U-Net, made at the first step: after changing weights in place, call `to` to have it made anew.
+    of the U-Net, made at the first step: after changing weights in place, call `to` to have it made anew. With `compiled` the twin is
+    compiled, which takes a minute or more at the first step of each size.
     """
 
     manifest: Manifest
@@ -52,6 +54,7 @@ class Model:
     unet: UNet
     conditioner: Conditioner | None
     path: AnyPath
+    compiled: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -78,8 +81,8 @@ class Model:
         """A hash of the first stage's weights and latent space: latents made by another one do not fit this model."""
         return autoencoder_fingerprint(self.autoencoder)
 
-    def to(self, device: str | None = None, dtype: str | None = None) -> Model:
-        """Move all parts, in place.
+    def to(self, device: str | None = None, dtype: str | None = None, *, compiled: bool | None = None) -> Model:
+        """Move all parts, in place, and let the U-Net be compiled or not; None = as before.
 
         The first stage and the text encoder stay in float32 on a CPU, and the first stage in float16 too, whose range Stable Diffusion
         XL's autoencoder leaves.
@@ -87,6 +90,7 @@ class Model:
         target = pick_device(device)
         number_format = pick_dtype(dtype, target)
         self.unet.to(target, number_format)
+        self.compiled = self.compiled if compiled is None else compiled
         self.__dict__.pop("_network", None)
         careful = torch.float32 if target.type == "cpu" else number_format
         self.autoencoder.to(target, torch.float32 if careful == torch.float16 else careful)
@@ -217,12 +221,12 @@ class Model:
     def encode(self, images: Tensor) -> Latent:
         """Float32 latents of images (batch, 3, height, width) in [-1, 1], whatever format the first stage computes in."""
         weight = self.autoencoder.last_layer
-        return self.autoencoder.encode(images.to(weight)).float()
+        return encode_large(self.autoencoder, images.to(weight)).float()
 
     def decode(self, latents: Latent) -> Tensor:
         """Float32 images (batch, 3, height, width) in [-1, 1] of latents."""
         weight = self.autoencoder.last_layer
-        return self.autoencoder.decode(latents.to(weight)).float()
+        return decode_large(self.autoencoder, latents.to(weight)).float()
 
     @cached_property
     def adapters(self) -> Adapters:
@@ -232,7 +236,7 @@ class Model:
 
     @cached_property
     def _network(self) -> PreparedUNet:
-        return prepare(self.unet)
+        return prepare(self.unet, compiled=self.compiled)
 
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         return self._network(noised, time, conditioning)

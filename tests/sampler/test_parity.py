@@ -21,7 +21,7 @@ from ildm.core import extensions
 from ildm.core.randomness import sample_noise, step_stream
 from ildm.diffusion.path import LinearInterpolation, VariancePreserving
 from ildm.diffusion.prediction import data_estimate
-from ildm.diffusion.schedule import Convention, Schedule, make_schedule
+from ildm.diffusion.schedule import Convention, make_schedule
 from ildm.sampler.run import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -246,21 +246,13 @@ def test_euler_ancestral(layout, prediction, monkeypatch):
     assert_close(ours("euler-ancestral", PLAIN, prediction, schedule), theirs(peer, 20, monkeypatch), SINGLE)
 
 
-def test_heun(monkeypatch):
-    # the peer's rule is ours at alpha = 1; its list names each time but the first twice
-    peer = HeunDiscreteScheduler(**BETAS, timestep_spacing="linspace")
-    expected = theirs(peer, 12, monkeypatch)
-    sigmas = torch.cat([peer.sigmas[:1], peer.sigmas[1::2]]).double()
-    timesteps = torch.cat([peer.timesteps[:1], peer.timesteps[1::2]])
-    schedule = Schedule(torch.linspace(1, 0, len(sigmas), dtype=torch.float64), torch.ones_like(sigmas), sigmas)
-
-    def denoise(noised, t):
-        place = round((1 - t.item()) * (len(sigmas) - 1))
-        scaled = noised / (sigmas[place] ** 2 + 1) ** 0.5
-        return noised - sigmas[place] * network(scaled, float(timesteps[place]))
-
-    sampler = extensions.load("ildm.samplers", "heun")()
-    assert_close(run(sampler, sampler.init(start_noise(), schedule, [0]), denoise).latent, expected, 1e-4)
+@both_predictions
+@layouts(LEADING_0, LEADING_1, TRAILING, LINSPACE_BETWEEN)
+def test_heun(layout, prediction, monkeypatch):
+    spacing, settings, details = layout
+    peer = HeunDiscreteScheduler(**BETAS, **settings, prediction_type=PREDICTIONS[prediction])
+    schedule = make_schedule(PLAIN, 20, spacing, convention=Convention(**details, unit_start=spacing == "leading"))
+    assert_close(ours("heun", PLAIN, prediction, schedule), theirs(peer, 20, monkeypatch), SINGLE)
 
 
 # --- zero terminal SNR: the network predicts velocity, for epsilon says nothing at alpha = 0 ---------------------------------------

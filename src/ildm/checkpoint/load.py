@@ -26,6 +26,7 @@ def load(
     prediction: Prediction | None = None,
     unet: str | Path | None = None,
     vae: str | Path | None = None,
+    compiled: bool = False,
 ) -> Model:
     """Load a model.
 
@@ -36,6 +37,7 @@ def load(
         dtype: "float32", "bfloat16" or "float16"; None = the measured default of the device.
         prediction: what the network predicts: "epsilon", "velocity" or "data"; None = what the files say.
         unet: a file that holds only a U-Net, to be used in place of the model's.
+        compiled: compile the U-Net, at the first step of each size, which takes a minute or more and a C++ compiler.
         vae: a file or folder that holds an autoencoder, to be used in place of the model's.
 
     Raises:
@@ -48,7 +50,7 @@ def load(
         model.unet = read_unet_file(Path(unet).expanduser(), model.unet.config)
     if vae is not None:
         model.autoencoder = read_autoencoder_file(Path(vae).expanduser(), model.autoencoder.latent_space)
-    return model.to(device, dtype)
+    return model.to(device, dtype, compiled=compiled)
 
 
 def describe(source: str | Path, *, prediction: Prediction | None = None) -> Manifest:

@@ -41,6 +41,9 @@ def generate(
     unet: Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")] = None,
     device: Device = None,
     dtype: DType = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: a minute or more, then faster on GPUs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Draw images from words.
@@ -64,7 +67,10 @@ def generate(
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
     paths = destinations(out, prompts, seeds)
-    loaded = load(model, device=device, dtype=dtype, prediction=check_prediction(prediction), unet=unet, vae=vae)
+    said = check_prediction(prediction)
+    loaded = load(model, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
+    if compiled:
+        typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
     merge_loras(loaded, lora or ())
     for note in prompt_notes(loaded.conditioner, prompts):
         typer.echo(f"ildm: {note}", err=True)

@@ -40,14 +40,22 @@ def available() -> list[str]:
 def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:
     """The number format called `name`; None takes the measured default of the device.
 
+    That is bfloat16 wherever the hardware computes in it, CPUs with AVX-512 BF16 or AMX among them, else float32.
+
     Raises:
         ConfigError: for any other name.
     """
     if name is None:
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
+        return torch.float32 if device.type == "cpu" and not _cpu_computes_in_bfloat16() else torch.bfloat16
     if name not in DTYPES:
         raise ConfigError(f"Unknown dtype {name!r}: {nearest(name, DTYPES)}")
     return DTYPES[name]
+
+
+def _cpu_computes_in_bfloat16() -> bool:
+    # torch has no public name for these yet; where it lacks one, the feature counts as absent
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in tests)
 
 
 def describe(device: torch.device) -> str:
