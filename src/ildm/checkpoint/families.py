@@ -95,8 +95,23 @@ def find_family(weights: Weights) -> Family:
     for family in FAMILIES:
         if all(any(name.startswith(prefix) for name in weights) for prefix in family.text):
             return family
-    known = ", ".join(family.name for family in FAMILIES)
-    raise CheckpointError(f"{weights.source} holds a U-Net, but no text encoder of a known family: known are {known}.")
+    raise CheckpointError(f"{weights.source} {_what_else(weights)}")
+
+
+def _what_else(weights: Weights) -> str:
+    """What a file holds that is no whole model, and what it is good for."""
+    names = list(weights)
+    whole = any(name.startswith(UNET) for name in names), any(name.startswith(AUTOENCODER) for name in names)
+    if any("lora" in name.lower() for name in names):
+        return "is an adapter (LoRA), not a model: give a model, and this file as --lora."
+    if all(whole):
+        known = ", ".join(family.name for family in FAMILIES)
+        return f"has no text encoder of a known family: known are {known}."
+    if whole[0] or any(name in names for name in ("input_blocks.0.0.weight", "conv_in.weight")):
+        return "holds a U-Net alone: give a whole model of its family, and this file as --unet."
+    if whole[1] or any(name.startswith(("encoder.", "decoder.")) for name in names):
+        return "holds an autoencoder alone: give a whole model of its family, and this file as --vae."
+    return "holds no model that is known: no U-Net, no autoencoder."
 
 
 def family_of(config: ClipConfig | ClipPairConfig) -> Family:
