@@ -23,7 +23,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.types import Image, Latent
 
 STRIP = 2**22  # values: 16 rows of 256 features at 1024 pixels, 16 MiB in float32
-WHOLE_ON_CPU, WHOLE_ELSEWHERE = 2**28, 2**30  # bytes of the largest grid; a whole decode takes some six times as much
+WHOLE_ON_CPU, WHOLE_ELSEWHERE = 2**26, 2**30  # bytes of the largest grid; a whole decode takes four to six times as much
 
 SAME, BELOW, NONE = (1, 1), (0, 1), (0, 0)  # paddings
 
@@ -48,8 +48,8 @@ def encode_large(autoencoder: Autoencoder, images: Image) -> Latent:
 def whole_at_once(autoencoder: Autoencoder, width: int, height: int) -> int:
     """How many images of this size in pixels are coded whole in one batch; 0 = not even one: in strips.
 
-    The largest grids of a batch may take 256 MiB on a CPU, 1 GiB on other devices. For Stable Diffusion's first stage that is one
-    image of 512x512 in float32 on a CPU, one of 1448x1448 in bfloat16 on a GPU.
+    The largest grids of a batch may take 64 MiB on a CPU, where strips are as fast, and 1 GiB on other devices. For Stable
+    Diffusion's first stage that is one image of 256x256 in float32 on a CPU, one of 1448x1448 in bfloat16 on a GPU.
     """
     weight = autoencoder.last_layer
     limit = WHOLE_ON_CPU if weight.device.type == "cpu" else WHOLE_ELSEWHERE
@@ -94,7 +94,8 @@ class SampleBySample(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Tensor) -> Tensor:
-        return torch.cat([self.code(sample) for sample in batch.split(1)])
+        # grids are laid out channels last, where torch's own group norm, which may come next, is less exact
+        return torch.cat([self.code(sample).contiguous() for sample in batch.split(1)])
 
 
 def _encode(encoder: Encoder, strip: int, image: Tensor) -> Tensor:

@@ -156,6 +156,7 @@ def _check_expressible(config: UNetConfig) -> None:
         "channels beside the latent without transformers": plain and config.concat_channels > 0,
         "a pooled vector or a time embedding of its own width without transformers": plain
         and (config.pooled_width is not None or config.time_width is not None),
+        "linear projections without transformers": plain and config.linear_projection,
         "transformers without a context": not plain and config.context_width is None,
         "another output than a latent": config.in_channels != config.out_channels,
     }

@@ -112,6 +112,7 @@ def fill_by_layout(module: nn.Module, layout: Layout, weights: Weights) -> None:
         CheckpointError: when tensors are missing, left over, of another shape or not of floating numbers.
     """
     wanted = {name: place.shape for name, place in module.state_dict().items()}
+    weights.expect()
     found = read_layout(layout, weights, source=weights.source)
     for name, tensor in found.items():
         if tensor.shape != wanted[name] or not tensor.is_floating_point():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,6 +43,11 @@ class Weights(Mapping[str, Tensor]):
         """The shape of a tensor, without reading it."""
         file, stored = self._places[name]
         return file.shape(stored)
+
+    def expect(self) -> None:
+        """Say that all of them will be read soon: beside whoever asks, their files are read once from end to end, at the disk's pace."""
+        for file in {id(file): file for file, _ in self._places.values()}.values():
+            file.expect()
 
     def under(self, prefix: str) -> Weights:
         """Those whose names begin with `prefix`, without it."""
@@ -101,8 +108,21 @@ class _File:
             self._open = safetensors.safe_open(path, framework="pt", device="cpu")
         except (safetensors.SafetensorError, ValueError, OSError) as error:
             raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
+        self._expected = False
         self.names = tuple(self._open.keys())
         self.metadata: dict[str, str] = self._open.metadata() or {}
+
+    def expect(self) -> None:
+        if not self._expected:
+            self._expected = True
+            threading.Thread(target=self._warm, daemon=True).start()
+
+    def _warm(self) -> None:
+        # a mapped file is read in small pieces as they are touched, in the network's order, which takes more than twice as long
+        buffer = bytearray(1 << 24)
+        with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._open.get_slice(name).get_shape())
