@@ -24,9 +24,12 @@ def stage_one(steps: int) -> StageOneConfig:
     return StageOneConfig(
         loop=LoopConfig(steps=steps, sample_every=steps // 6),
         loss=ReconstructionLossConfig(backbone="none", discriminator_weight=0.0),
-        optimizer=OptimizerConfig(learning_rate=1e-3, betas=(0.5, 0.9), warmup_steps=200, decay="cosine"),
+        optimizer=OptimizerConfig(
+            learning_rate=1e-3, hidden_learning_rate=4e-3, betas=(0.5, 0.9), warmup_steps=100, decay="cosine"
+        ),
         batch_size=16,
         crop=64,
+        equivariance=0.3,
     )
 
 

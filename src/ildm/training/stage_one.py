@@ -26,6 +26,7 @@ from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Image
 from ildm.training.collapse import CollapseGuard
 from ildm.training.ema import EMA
+from ildm.training.equivariance import transform_together
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import Optimizer, OptimizerConfig
 from ildm.training.precision import Precision, autocast
@@ -50,6 +51,7 @@ class StageOneConfig:
         precision: of the forward pass; weights stay float32.
         ema_decay: of the exported weights.
         discriminator_channels, discriminator_layers: see `PatchDiscriminator`.
+        equivariance: share of the steps that shrink and turn images and latents together, see `transform_together`.
         seed: of posterior samples and data order.
     """
 
@@ -63,6 +65,7 @@ class StageOneConfig:
     ema_decay: float = 0.999
     discriminator_channels: int = 32
     discriminator_layers: int = 2
+    equivariance: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +74,8 @@ class StageOneConfig:
                 "Stage one takes a batch_size and a crop of at least 1 and an ema_decay in [0, 1), but "
                 f"{self.batch_size}, {self.crop} and {self.ema_decay} were given."
             )
+        if not 0.0 <= self.equivariance <= 1.0:
+            raise ConfigError(f"equivariance is a share of the steps, within [0, 1], but {self.equivariance} was given.")
 
 
 class StageOne:
@@ -116,7 +121,10 @@ class StageOne:
         scale = self.config.loss.discriminator_scale(step)
         with autocast(self.config.precision, images.device):
             posterior = self.autoencoder.posterior(images)
-            raw = posterior.sample(self._noise(step, posterior.mode))
+            random = generator(self.config.seed, step_stream(step))
+            raw = posterior.sample(_noise(posterior.mode, random))
+            if self.config.equivariance > torch.rand((), generator=random):
+                images, raw = transform_together(images, raw, random)
             reconstructions = self.autoencoder.reconstruct(raw)
         reconstructions = reconstructions.float()
         # The loss's own graph ends at `output`: its gradient there serves the adaptive weight and the update alike, so that
@@ -181,13 +189,13 @@ class StageOne:
         """Watch the discriminator and the reconstructions."""
         return self._guard.judge(metrics)
 
-    def _noise(self, step: int, like: Tensor) -> Tensor:
-        drawn = torch.randn(like.shape, generator=generator(self.config.seed, step_stream(step)))
-        return drawn.to(like.device, like.dtype)
-
     def _train_discriminator(self, step: int, images: Image, fakes: Tensor) -> Metrics:
         with autocast(self.config.precision, images.device):
             real, fake = self.discriminator(images).float(), self.discriminator(fakes).float()
         loss = hinge_loss(real, fake)
         self._discriminator_optimizer.update(loss, step)
         return {"discriminator_loss": loss, "discriminator_accuracy": discriminator_accuracy(real, fake)}
+
+
+def _noise(like: Tensor, random: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=random).to(like.device, like.dtype)
