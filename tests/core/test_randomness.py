@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ildm.core.errors import ConfigError
-from ildm.core.randomness import MAX_SEED, START_STREAM, check_seed, draw_seed, sample_noise, step_stream
+from ildm.core.randomness import START_STREAM, sample_noise, step_stream
+from ildm.core.seeds import MAX_SEED, check_seed, draw_seed
 
 
 @given(st.lists(st.integers(0, MAX_SEED), min_size=1, max_size=4), st.integers(0, 1000))

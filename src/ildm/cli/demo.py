@@ -43,7 +43,7 @@ def demo(
     from ildm.core.files import check_writable
     from ildm.core.picture import paste_grid
     from ildm.core.progress import steps_bar
-    from ildm.core.randomness import check_seed
+    from ildm.core.seeds import check_seed
 
     path, seeds = out / "sheet.png", [check_seed(seed)] * len(PROMPTS)
     check_writable(path)

@@ -54,7 +54,7 @@ def evaluate(
     from ildm.checkpoint.load import load
     from ildm.core.files import check_writable
     from ildm.core.progress import named_bars
-    from ildm.core.randomness import check_seed
+    from ildm.core.seeds import check_seed
     from ildm.data.splits import SPLITS
     from ildm.evaluation.evaluate import check_metrics
     from ildm.evaluation.evaluate import evaluate as measure

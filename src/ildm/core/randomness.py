@@ -7,37 +7,18 @@ float32 whatever the device, so a result depends neither on its neighbours in a 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ildm.core.errors import ConfigError
-
-MAX_SEED = 2**53 - 1  # survives JSON and JavaScript unchanged
 START_STREAM = 0
+REFERENCE_STREAM = -1  # of what a sample is referred to: no step has it
 
 
 def step_stream(step: int) -> int:
     """The stream of the noise that step `step` (counted from 0) adds."""
     return step + 1
-
-
-def draw_seed() -> int:
-    """A seed nobody chose, short enough to read aloud."""
-    return secrets.randbelow(2**32)
-
-
-def check_seed(seed: int) -> int:
-    """Return `seed` when it can be used.
-
-    Raises:
-        ConfigError: when it is negative or above 2**53 - 1.
-    """
-    if not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"A seed is a whole number from 0 to {MAX_SEED}, but {seed} was given.")
-    return seed
 
 
 def generator(seed: int, stream: int) -> torch.Generator:

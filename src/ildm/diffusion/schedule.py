@@ -142,6 +142,22 @@ def make_schedule(
     return Schedule.along(path, shift * times / (1.0 + (shift - 1.0) * times), unit_start=convention.unit_start)
 
 
+def relaid(path: Path, schedule: Schedule, step: int, num_steps: int) -> Schedule:
+    """The schedule of a run that stands after `step` steps and is to have another number of them in all.
+
+    The borders passed stay; those to come are spread along the same curve of times, down to the same end.
+
+    Raises:
+        ConfigError: when no step would be left.
+    """
+    if not step < num_steps or not step < schedule.num_steps:
+        raise ConfigError(f"{step} of {schedule.num_steps} steps are done, so the run cannot have {num_steps} steps in all.")
+    index = torch.linspace(step, schedule.num_steps, num_steps - step + 1, dtype=torch.float64)
+    low = index.floor().clamp_max(schedule.num_steps - 1).long()
+    times = torch.lerp(schedule.times[low], schedule.times[low + 1], index - low)
+    return Schedule.along(path, torch.cat([schedule.times[:step], times]), unit_start=schedule.unit_start)
+
+
 def _check_heeded(spacing: str, convention: Convention) -> None:
     for field in fields(convention):
         value = getattr(convention, field.name)

@@ -55,7 +55,7 @@ def recipe() -> Recipe:
             size=128, length=400_000, concepts=CONCEPTS, styles=("flat", "3d", "noto"), single_object_share=0.5
         ),
         autoencoder=small.AUTOENCODER,
-        stage_one=small.stage_one(steps=5_500),
+        stage_one=small.stage_one(steps=4_500),
         denoiser=small.DENOISER,
         text=small.TEXT,
         stage_two=small.stage_two(steps=20_000),

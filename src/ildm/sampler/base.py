@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ildm.core.errors import ConfigError, ShapeError
-from ildm.core.randomness import check_seed, sample_noise, step_stream
+from ildm.core.randomness import sample_noise, step_stream
+from ildm.core.seeds import check_seed
 from ildm.core.types import Latent
 from ildm.diffusion.published import Manner
 from ildm.diffusion.schedule import Schedule
@@ -104,19 +105,35 @@ def denoise_at(denoise: Denoise, latent: Latent, t: float) -> Latent:
     return denoise(latent, torch.full((latent.shape[0],), t, dtype=torch.float64))
 
 
+def clipped(data: Latent, limit: float | None) -> Latent:
+    """A data estimate held within +-`limit`, as published models in pixels or bounded latents are sampled; None = as it is."""
+    return data if limit is None else data.clamp(-limit, limit)
+
+
+def check_clip(limit: float | None) -> None:
+    """Check that estimates can be held within +-`limit`.
+
+    Raises:
+        ConfigError: when they cannot.
+    """
+    if limit is not None and not limit > 0.0:
+        raise ConfigError(f"Data estimates are clipped to a range above 0, but clip={limit} was given.")
+
+
 def step_noise(state: SamplerState) -> Latent:
     """The unit normal noise that belongs to the coming step of each sample."""
     latent = state.latent
     return sample_noise(state.seeds, step_stream(state.step), latent.shape[1:], device=latent.device, dtype=latent.dtype)
 
 
-def ancestral_move(state: SamplerState, move: Move, data: Latent, eta: float) -> Latent:
+def ancestral_move(state: SamplerState, move: Move, data: Latent, eta: float, clip: float | None = None) -> Latent:
     """The first-order move with part of the noise renewed.
 
     The share that is new has deviation `eta * sigma_s * sqrt(1 - (sigma_s alpha_t / (sigma_t alpha_s))^2)` (Song 2021, eq. 16, for
-    any path); old and new together keep the level sigma_s. Nothing is drawn where nothing is added.
+    any path); old and new together keep the level sigma_s. Nothing is drawn where nothing is added. `clip` changes the data alone:
+    the noise estimate stays that of the data as they were estimated.
     """
-    noise = move.noise_estimate(state.latent, data)
+    noise, data = move.noise_estimate(state.latent, data), clipped(data, clip)
     if eta == 0.0 or move.sigma_s == 0.0:
         return move.first_order(data, noise)
     kept_ratio = (move.sigma_s * move.alpha_t) / (move.sigma_t * move.alpha_s)

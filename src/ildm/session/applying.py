@@ -1,0 +1,216 @@
+"""What each command does to a cursor. Flow commands are not here: they say when steps are made, not what they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from PIL import Image as PILImage
+
+from ildm.core.errors import ConfigError, DataError
+from ildm.core.picture import from_picture, to_floats
+from ildm.core.seeds import MAX_SEED
+from ildm.session.blobs import Blobs
+from ildm.session.commands import (
+    BranchOff,
+    Command,
+    Compare,
+    DeleteBranch,
+    DislikeArea,
+    ForgetFeedback,
+    LikeArea,
+    LockArea,
+    NameBranch,
+    NameNode,
+    OpenBranch,
+    OpenNode,
+    Redo,
+    RedoArea,
+    ReleaseArea,
+    Rewind,
+    SetGuidance,
+    SetNegativePrompt,
+    SetNumSteps,
+    SetPrompt,
+    SetSampler,
+    StartFromImage,
+    StartOver,
+    Undo,
+)
+from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
+from ildm.session.holds import implied_noise
+from ildm.session.run import Cursor
+from ildm.session.settings import Feedback, Hold, Settings, Start
+from ildm.session.wire import Mask
+
+MAX_SIDE = 8192
+
+
+def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
+    """Let a command act where the cursor stands.
+
+    Returns:
+        The branches that a comparison has begun; nothing otherwise.
+
+    Raises:
+        ConfigError, ShapeError, DataError: when it cannot act, with the reason; then everything stays as it was.
+    """
+    match command:
+        case SetPrompt() | SetNegativePrompt() | SetGuidance() | SetSampler() | SetNumSteps() | ForgetFeedback():
+            cursor.change(edited(cursor.settings, command))
+        case Rewind(step=step):
+            cursor.rewind(step)
+        case OpenNode(node=node):
+            cursor.open(node)
+        case OpenBranch(branch=branch):
+            cursor.open_branch(branch)
+        case BranchOff(step=step, name=name):
+            cursor.branch_off(step, name)
+        case NameNode(node=node, name=name):
+            cursor.run.timeline.name_node(node, name)
+        case NameBranch(branch=branch, name=name):
+            cursor.run.timeline.name_branch(branch, name)
+        case DeleteBranch(branch=branch):
+            _delete(cursor, branch)
+        case Undo():
+            cursor.undo()
+        case Redo():
+            cursor.redo()
+        case StartOver():
+            cursor.begin_again(started_over(cursor.settings, command))
+        case StartFromImage():
+            cursor.begin_again(_from_image(cursor, command))
+        case LockArea(area=area):
+            cursor.change(_locked(cursor, area))
+        case ReleaseArea(area=area):
+            cursor.change(_released(cursor, area))
+        case RedoArea():
+            cursor.begin_again(_redone(cursor, command))
+        case LikeArea(area=area, strength=strength):
+            cursor.change(_judged(cursor, area, strength, liked=True))
+        case DislikeArea(area=area, strength=strength):
+            _dislike(cursor, area, strength)
+        case Compare():
+            return _compare(cursor, command)
+        case _:
+            raise ConfigError(f"The command {command.kind!r} is not carried out by this version yet.")
+    return ()
+
+
+def prompts_of(settings: Settings, command: Command) -> tuple[str, ...]:
+    """The prompts that must be encoded before a command can act."""
+    match command:
+        case SetPrompt(text=text) | SetNegativePrompt(text=text):
+            return (text,)
+        case SetGuidance():
+            return (settings.negative_prompt,)
+        case Compare(choices=choices):
+            return tuple(text for one in choices for text in (one.prompt, one.negative_prompt) if text is not None)
+        case _:
+            return ()
+
+
+def _delete(cursor: Cursor, branch: int) -> None:
+    if branch == cursor.position.branch:
+        raise ConfigError("The branch that is open cannot be deleted: open another one first.")
+    cursor.forget(cursor.run.delete(branch), branch)
+
+
+def _locked(cursor: Cursor, area: Mask) -> Settings:
+    run, settings = cursor.run, cursor.settings
+    source = run.blobs.put_latent(run.estimate(cursor.position.node))
+    one = Hold(source=source, change=run.blobs.put_mask(kept_inside(area)), seed=settings.seed)
+    return changed(settings, holds=(*settings.holds, one))
+
+
+def _released(cursor: Cursor, area: Mask | None) -> Settings:
+    blobs, settings = cursor.run.blobs, cursor.settings
+    if not settings.holds:
+        raise ConfigError("Nothing is locked, so nothing can be released.")
+    return changed(settings, holds=() if area is None else _holds_without(blobs, settings.holds, area))
+
+
+def _holds_without(blobs: Blobs, holds: Sequence[Hold], area: Mask) -> tuple[Hold, ...]:
+    """Holds that let an area go; those that hold nothing any more are left out."""
+    kept = [one.model_copy(update={"change": blobs.put_mask(released(blobs.mask(one.change), area))}) for one in holds]
+    return tuple(one for one in kept if blobs.mask(one.change).to_array().min() < 1.0)
+
+
+def _redone(cursor: Cursor, command: RedoArea) -> Settings:
+    """The picture as it is, noised to an earlier step: inside the area anew, outside so that it comes back to what it was.
+
+    Over a finished run the outside is held to the end. In mid-run it is held, with the noise it has now, until the step that
+    it stands at, and goes on from there as it would have.
+    """
+    run, settings, node = cursor.run, cursor.settings, cursor.node
+    state, picture = run.state(node.id), run.estimate(node.id)
+    num_steps = settings.num_steps
+    back = max(1, round(num_steps * command.strength))
+    step = max(0, min(num_steps - back, node.step - 1))
+    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(command.area)
+    if cursor.finished:
+        outside = Hold(source=source, change=change, seed=settings.seed)
+    else:
+        noise = implied_noise(state.latent, picture, state.schedule, state.step)
+        outside = Hold(source=source, change=change, noise=run.blobs.put_latent(noise), until=node.step)
+    seed = command.seed if command.seed is not None else (settings.seed + 1) % (MAX_SEED + 1)
+    holds = (*_holds_without(run.blobs, settings.holds, command.area), outside)
+    return changed(settings, seed=seed, start=Start(source=source, step=step), holds=holds)
+
+
+def _from_image(cursor: Cursor, command: StartFromImage) -> Settings:
+    run, settings = cursor.run, cursor.settings
+    pixels = to_floats(from_picture(_open(command.image, (settings.width, settings.height)))[None])
+    with torch.inference_mode():
+        source = run.blobs.put_latent(run.model.encode(pixels.to(run.model.device)))
+    change = strengthened(command.change_map, command.strength)
+    # where nothing may change yet the run would only follow the source: it begins where something may
+    free = float(change.to_array().max())
+    step = min(settings.num_steps, max(0, round(settings.num_steps * (1.0 - free))))
+    one = Hold(source=source, change=run.blobs.put_mask(change), seed=settings.seed)
+    return changed(settings, start=Start(source=source, step=step), holds=(one,), feedback=())
+
+
+def _open(data: bytes, size: tuple[int, int]) -> PILImage.Image:
+    try:
+        with PILImage.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
+            if max(picture.size) > MAX_SIDE:
+                raise DataError(f"A picture to start from has at most {MAX_SIDE} pixels a side, but {picture.size} came.")
+            return picture.convert("RGB").resize(size, PILImage.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError, PILImage.DecompressionBombError) as error:
+        raise DataError(f"These {len(data)} bytes are no PNG, JPEG or WebP picture ({error}).") from error
+
+
+def _judged(cursor: Cursor, area: Mask | None, strength: float, *, liked: bool) -> Settings:
+    run, settings = cursor.run, cursor.settings
+    source = run.blobs.put_latent(run.estimate(cursor.position.node))
+    place = None if area is None else run.blobs.put_mask(area)
+    one = Feedback(liked=liked, source=source, area=place, strength=strength)
+    return changed(settings, feedback=(*settings.feedback, one))
+
+
+def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
+    """A dislike acts in the middle third of the steps: a run that is further goes back to where that begins."""
+    judged = _judged(cursor, area, strength, liked=False)
+    cursor.run.steering.check(judged)
+    first = judged.num_steps // 3
+    if cursor.node.step > first:
+        cursor.rewind(max(first, cursor.run.first_step(cursor.position.branch)))
+    cursor.change(changed(cursor.settings, feedback=judged.feedback))
+
+
+def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:
+    if command.step is not None:
+        cursor.rewind(command.step)
+    here = cursor.position
+    wanted = [chosen(here.settings, choice) for choice in command.choices]
+    for settings in wanted:
+        cursor.run.steering.check(settings)
+    begun: list[int] = []
+    for number, settings in enumerate(wanted, start=1):
+        line = cursor.run.timeline.fork(here.node, settings, f"choice {number}")
+        begun.append(line.id)
+    cursor.position = replace(here, branch=begun[0], settings=wanted[0], following=False)
+    return tuple(begun)

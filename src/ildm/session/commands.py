@@ -1,0 +1,339 @@
+"""What a person can ask of a run. Commands are imperative; the matching events are in the past tense.
+
+A command acts at the first step boundary after it is ready: all are ready at once but those whose prompt must be encoded first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ildm.session.settings import Region
+from ildm.session.wire import (
+    MAX_IMAGE_BYTES,
+    BranchId,
+    Guidance,
+    Mask,
+    Message,
+    Name,
+    NodeId,
+    NumSteps,
+    Seed,
+    Share,
+    Side,
+    Text,
+)
+
+Picture = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
+Step = Annotated[int, Field(ge=0, le=1000)]
+
+
+class SetPrompt(Message):
+    """Say something else from the next step on."""
+
+    kind: Literal["set-prompt"] = "set-prompt"
+    text: Text
+
+
+class SetNegativePrompt(Message):
+    """Move away from something else."""
+
+    kind: Literal["set-negative-prompt"] = "set-negative-prompt"
+    text: Text
+
+
+class SetGuidance(Message):
+    """Follow the words more or less strongly. `rescale` None = as it is."""
+
+    kind: Literal["set-guidance"] = "set-guidance"
+    scale: Guidance
+    rescale: Share | None = None
+
+
+class SetSampler(Message):
+    """Solve the remaining steps by another method."""
+
+    kind: Literal["set-sampler"] = "set-sampler"
+    name: Name
+
+
+class SetNumSteps(Message):
+    """Spread the remaining noise over so many steps that the run has `num_steps` in all."""
+
+    kind: Literal["set-num-steps"] = "set-num-steps"
+    num_steps: NumSteps
+
+
+class Pause(Message):
+    """Stop after the step in flight."""
+
+    kind: Literal["pause"] = "pause"
+
+
+class Resume(Message):
+    """Go on."""
+
+    kind: Literal["resume"] = "resume"
+
+
+class StepOnce(Message):
+    """Make one step, then pause."""
+
+    kind: Literal["step-once"] = "step-once"
+
+
+class Cancel(Message):
+    """End the run where it is; all that was made stays."""
+
+    kind: Literal["cancel"] = "cancel"
+
+
+class Rewind(Message):
+    """Go to the state after `step` steps of this branch, back or forth. Without a change the run then repeats itself exactly."""
+
+    kind: Literal["rewind"] = "rewind"
+    step: Step
+
+
+class OpenNode(Message):
+    """Go to any state of the tree."""
+
+    kind: Literal["open-node"] = "open-node"
+    node: NodeId
+
+
+class OpenBranch(Message):
+    """Go to the last state of a branch."""
+
+    kind: Literal["open-branch"] = "open-branch"
+    branch: BranchId
+
+
+class BranchOff(Message):
+    """Begin another future at a step of this branch, and go there. `step` None = here."""
+
+    kind: Literal["branch-off"] = "branch-off"
+    step: Step | None = None
+    name: Name | None = None
+
+
+class NameNode(Message):
+    """Give a state a name; None takes it away."""
+
+    kind: Literal["name-node"] = "name-node"
+    node: NodeId
+    name: Name | None
+
+
+class NameBranch(Message):
+    """Give a branch a name; None takes it away."""
+
+    kind: Literal["name-branch"] = "name-branch"
+    branch: BranchId
+    name: Name | None
+
+
+class DeleteBranch(Message):
+    """Forget a branch, and the states that no other branch needs."""
+
+    kind: Literal["delete-branch"] = "delete-branch"
+    branch: BranchId
+
+
+class Undo(Message):
+    """Go back to where the last change was made, without it."""
+
+    kind: Literal["undo"] = "undo"
+
+
+class Redo(Message):
+    """Take the last undo back."""
+
+    kind: Literal["redo"] = "redo"
+
+
+class StartOver(Message):
+    """Begin a new branch from noise. None = as before."""
+
+    kind: Literal["start-over"] = "start-over"
+    seed: Seed | None = None
+    width: Side | None = None
+    height: Side | None = None
+
+
+class StartFromImage(Message):
+    """Begin a new branch from a picture.
+
+    Args:
+        image: a PNG, JPEG or WebP file of the picture, scaled to the run's size.
+        strength: how much of the run is made anew: 0 keeps the picture, 1 keeps nothing.
+        change_map: where the picture may change, 255 = fully; multiplied by `strength`. None = everywhere.
+    """
+
+    kind: Literal["start-from-image"] = "start-from-image"
+    image: Picture
+    strength: Share = 0.6
+    change_map: Mask | None = None
+
+
+class LockArea(Message):
+    """Keep an area as it is now, bit for bit to the end."""
+
+    kind: Literal["lock-area"] = "lock-area"
+    area: Mask
+
+
+class ReleaseArea(Message):
+    """Let an area go again; None = all that is locked."""
+
+    kind: Literal["release-area"] = "release-area"
+    area: Mask | None = None
+
+
+class RedoArea(Message):
+    """Make an area anew, on a branch of its own.
+
+    Args:
+        strength: how far back in the run the area goes: 1 = to noise.
+        seed: of the new content; None = the run's plus one.
+    """
+
+    kind: Literal["redo-area"] = "redo-area"
+    area: Mask
+    strength: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    seed: Seed | None = None
+
+
+class LikeArea(Message):
+    """More like this; None = the whole picture."""
+
+    kind: Literal["like-area"] = "like-area"
+    area: Mask | None = None
+    strength: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+
+
+class DislikeArea(Message):
+    """Something else here; None = the whole picture."""
+
+    kind: Literal["dislike-area"] = "dislike-area"
+    area: Mask | None = None
+    strength: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+
+
+class ForgetFeedback(Message):
+    """Take all likes and dislikes back."""
+
+    kind: Literal["forget-feedback"] = "forget-feedback"
+
+
+class Choice(Message):
+    """One cell of a comparison; None = as it is."""
+
+    kind: Literal["choice"] = "choice"
+    prompt: Text | None = None
+    negative_prompt: Text | None = None
+    guidance_scale: Guidance | None = None
+    sampler: Name | None = None
+    num_steps: NumSteps | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that differ."""
+        return self.model_dump(exclude={"kind", "version"}, exclude_none=True)
+
+
+class Compare(Message):
+    """Finish several futures of one state, a branch for each choice. `step` None = here."""
+
+    kind: Literal["compare"] = "compare"
+    choices: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=64)]
+    step: Step | None = None
+
+
+class SetPreviewRate(Message):
+    """Show every so many steps; 0 = only the end."""
+
+    kind: Literal["set-preview-rate"] = "set-preview-rate"
+    every: Annotated[int, Field(ge=0, le=1000)]
+
+
+class AddRegion(Message):
+    """Bind a prompt to an area. The region's own mask is None; `mask` is it."""
+
+    kind: Literal["add-region"] = "add-region"
+    region: Region
+    mask: Mask | None = None
+
+
+class ChangeRegion(Message):
+    """Replace a region's fields but its mask."""
+
+    kind: Literal["change-region"] = "change-region"
+    region: Region
+
+
+class RemoveRegion(Message):
+    """Let a region go."""
+
+    kind: Literal["remove-region"] = "remove-region"
+    id: Name
+
+
+class ReorderRegions(Message):
+    """Bring the regions into this order, the uppermost last."""
+
+    kind: Literal["reorder-regions"] = "reorder-regions"
+    ids: Annotated[tuple[Name, ...], Field(max_length=64)]
+
+
+class PaintRegion(Message):
+    """Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture."""
+
+    kind: Literal["paint-region"] = "paint-region"
+    id: Name
+    patch: Mask
+    left: Annotated[int, Field(ge=0, le=4096)] = 0
+    top: Annotated[int, Field(ge=0, le=4096)] = 0
+    erase: bool = False
+
+
+Command = Annotated[
+    SetPrompt
+    | SetNegativePrompt
+    | SetGuidance
+    | SetSampler
+    | SetNumSteps
+    | Pause
+    | Resume
+    | StepOnce
+    | Cancel
+    | Rewind
+    | OpenNode
+    | OpenBranch
+    | BranchOff
+    | NameNode
+    | NameBranch
+    | DeleteBranch
+    | Undo
+    | Redo
+    | StartOver
+    | StartFromImage
+    | LockArea
+    | ReleaseArea
+    | RedoArea
+    | LikeArea
+    | DislikeArea
+    | ForgetFeedback
+    | Compare
+    | SetPreviewRate
+    | AddRegion
+    | ChangeRegion
+    | RemoveRegion
+    | ReorderRegions
+    | PaintRegion,
+    Field(discriminator="kind"),
+]
+"""Any command. `wire.from_json(Command, text)` reads one; `wire.adapter(Command).json_schema()` is their schema."""
+
+FLOW = (Pause, Resume, StepOnce, Cancel, SetPreviewRate)
+"""Commands about when steps are made and shown; they change no state, so a replay leaves them out."""

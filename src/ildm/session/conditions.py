@@ -1,0 +1,63 @@
+"""Encoded prompts, made once each, and beside the loop when there is somebody to make them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from concurrent.futures import Executor, Future
+from threading import Lock
+
+from ildm.core.types import Conditioning
+from ildm.model import Model
+
+Key = tuple[str, tuple[int, int]]
+"""A prompt and the (width, height) it is drawn at: some encoders are told."""
+
+
+class Conditions:
+    """A model's conditionings of prompts, the most recent ones kept.
+
+    Args:
+        executor: encodes ahead of need; None = everything is encoded when it is needed.
+        kept: how many stay.
+    """
+
+    def __init__(self, model: Model, executor: Executor | None = None, *, kept: int = 64) -> None:
+        self._model = model
+        self._executor = executor
+        self._kept = kept
+        self._made: OrderedDict[Key, Future[Conditioning]] = OrderedDict()
+        self._lock = Lock()
+
+    def prepare(self, prompt: str, size: tuple[int, int]) -> Future[Conditioning]:
+        """Begin to encode a prompt, or find it begun. An error is the future's."""
+        key = (prompt, size)
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+            future: Future[Conditioning] = Future()
+            self._made[key] = future
+            while len(self._made) > self._kept:
+                self._made.popitem(last=False)
+        if self._executor is None:
+            self._encode(key, future)
+        else:
+            self._executor.submit(self._encode, key, future)
+        return future
+
+    def get(self, prompt: str, size: tuple[int, int]) -> Conditioning:
+        """The conditioning of one prompt, waited for.
+
+        Raises:
+            ConfigError: when the model cannot take it.
+        """
+        return self.prepare(prompt, size).result()
+
+    def _encode(self, key: Key, future: Future[Conditioning]) -> None:
+        prompt, size = key
+        try:
+            future.set_result(self._model.condition([prompt], size))
+        except BaseException as error:
+            with self._lock:
+                self._made.pop(key, None)  # what went wrong once may go right later
+            future.set_exception(error)

@@ -1,0 +1,241 @@
+"""The engine: one thread that owns a model and its device, and gives every running session one step in turn.
+
+A turn is: drain commands -> apply what is ready at the step boundary -> step -> keep the state -> preview if due -> publish.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from ildm.core.errors import ConfigError, IldmError
+from ildm.core.types import Latent
+from ildm.model import Model
+from ildm.session.commands import Command
+from ildm.session.conditions import Conditions
+from ildm.session.events import AnyEvent
+from ildm.session.keeping import Keeper, Kept, restore
+from ildm.session.live import LiveSession
+from ildm.session.log import Log, open_log
+from ildm.session.records import new_session_id
+from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
+from ildm.session.settings import Settings
+
+PATIENCE = 0.005
+"""Seconds that a step boundary waits at most for a prompt which is being encoded."""
+SMALL_ENCODER = 0.02
+"""An encoder that takes fewer seconds than this is waited for whatever else the machine does, so that its edits are never late."""
+RETRY = 0.25
+"""Seconds between two tries to write to a disk that was full."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Previewer(Protocol):
+    """Makes pictures of estimates, off the engine's thread; the newest wins."""
+
+    def offer(self, session_id: str, node: int, estimate: Latent) -> None:
+        """Take an estimate. Returns at once."""
+        ...
+
+
+class Engine:
+    """Live sessions of one model.
+
+    Every method may be called from any thread. Events come to listeners on the engine's thread, which must not be held up.
+
+    Args:
+        model: owned by the engine from now on.
+        keeper: where sessions are kept; None = nowhere.
+        previewer: shown the estimates of sessions that have previews; None = nobody is.
+        budget: bytes of states in memory, per session.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        keeper: Keeper | None = None,
+        previewer: Previewer | None = None,
+        budget: int = SNAPSHOT_BUDGET,
+    ) -> None:
+        self.model = model
+        self._keeper, self._previewer, self._budget = keeper, previewer, budget
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="ildm-encoder")
+        self._conditions = Conditions(model, self._encoder)
+        self.patience = self._measure_patience()
+        self._sessions: dict[str, LiveSession] = {}
+        self._order: deque[str] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._loop, name="ildm-engine", daemon=True)
+        self._thread.start()
+
+    def open(self, settings: Settings, session_id: str | None = None, *, paused: bool = False) -> Future[str]:
+        """Begin a session. The future gives its id, or says why it cannot begin."""
+        number = session_id or new_session_id()
+
+        def begin() -> str:
+            if number in self._sessions:
+                raise ConfigError(f"There is a session {number!r} already: choose another id.")
+            cursor = Cursor.begin(Run(self.model, conditions=self._conditions, budget=self._budget), settings)
+            self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, paused=paused), fresh=True)
+            return number
+
+        return self._call(begin)
+
+    def resume(self, session_id: str, kept: Kept, *, paused: bool = False) -> Future[str]:
+        """Go on with a session that was kept."""
+
+        def take_up() -> str:
+            if session_id not in self._sessions:
+                logged = restore(self.model, kept, conditions=self._conditions, budget=self._budget)[0]
+                self._add(LiveSession(session_id, logged, self._keeper, self._previewer, paused=paused), fresh=False)
+            return session_id
+
+        return self._call(take_up)
+
+    def close_session(self, session_id: str) -> Future[None]:
+        """Let a session go from memory; what was kept stays."""
+
+        def forget() -> None:
+            self._session(session_id)
+            del self._sessions[session_id]
+            self._order.remove(session_id)
+
+        return self._call(forget)
+
+    def submit(self, session_id: str, command: Command, op: int | None = None) -> int:
+        """Ask for something. It acts at the next step boundary; the log says when. Returns the command's number.
+
+        Raises:
+            ConfigError: for an unknown session.
+        """
+        session = self._session(session_id)
+        number = session.receive(command, op)
+        self._notify()
+        return number
+
+    def listen(self, session_id: str, listener: Callable[[AnyEvent], None]) -> list[AnyEvent]:
+        """Hear of a session's events from now on. Returns those until now: nothing is missed, nothing comes twice.
+
+        Raises:
+            ConfigError: for an unknown session.
+        """
+        session = self._session(session_id)
+
+        def add() -> list[AnyEvent]:
+            session.log.listeners.append(listener)
+            return list(session.log.events)
+
+        return self._call(add).result()
+
+    def on_thread(self, work: Callable[[], Any]) -> Future[Any]:
+        """Do something between two steps, on the thread that owns the model."""
+        return self._call(work)
+
+    def session(self, session_id: str) -> LiveSession:
+        """A session, to be looked at on the engine's thread only.
+
+        Raises:
+            ConfigError: for an unknown session.
+        """
+        return self._session(session_id)
+
+    def wait(self, session_id: str, timeout: float | None = None) -> bool:
+        """Wait until a session rests: finished, paused, cancelled or failed, with nothing more to apply and all of it kept."""
+        return self._session(session_id).resting.wait(timeout)
+
+    def close(self) -> None:
+        """Finish the step in flight, keep what there is, and end the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._thread.join()
+        self._encoder.shutdown()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the engine's thread ---------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not (self._stopping or self._calls or self._has_work()):
+                    self._wake.wait(self._pause_length())
+                if self._stopping and not self._calls:
+                    break
+                calls, self._calls = self._calls, deque()
+            for call in calls:
+                call()
+            if self._order:
+                self._order.rotate(-1)
+                for session in [self._sessions[session_id] for session_id in self._order]:
+                    if session.has_work:
+                        session.turn(self._conditions, self.patience)
+        for session in self._sessions.values():
+            session.flush()
+
+    def _has_work(self) -> bool:
+        return any(session.has_work for session in self._sessions.values())
+
+    def _pause_length(self) -> float | None:
+        """How long nothing has to be looked after: until the next try to write, or for ever."""
+        return RETRY if any(session.unsaved for session in self._sessions.values()) else None
+
+    def _add(self, session: LiveSession, *, fresh: bool) -> None:
+        session.notify = self._notify
+        self._sessions[session.id] = session
+        self._order.append(session.id)
+        session.begin(fresh=fresh)
+
+    def _session(self, session_id: str) -> LiveSession:
+        if session_id not in self._sessions:
+            raise ConfigError(f"There is no open session {session_id!r}: open it first.")
+        return self._sessions[session_id]
+
+    def _call(self, work: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def call() -> None:
+            try:
+                future.set_result(work())
+            except IldmError as error:
+                future.set_exception(error)
+            except BaseException as error:
+                _logger.exception("A call to the engine failed.")
+                future.set_exception(error)
+
+        if threading.current_thread() is self._thread:
+            call()
+            return future
+        with self._wake:
+            if self._stopping:
+                future.set_exception(ConfigError("The engine has been closed."))
+                return future
+            self._calls.append(call)
+            self._wake.notify_all()
+        return future
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+    def _measure_patience(self) -> float:
+        size = self.model.image_size
+        took = []
+        for text in ("a", "b"):
+            began = time.perf_counter()
+            self._conditions.get(text if self.model.conditioner is not None else "", size)
+            took.append(time.perf_counter() - began)
+        return 50 * SMALL_ENCODER if min(took) < SMALL_ENCODER else PATIENCE

@@ -1,0 +1,156 @@
+"""What has happened in a session: its log. The log alone rebuilds every state, see `ildm.session.replay`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ildm.session.commands import Command
+from ildm.session.settings import Settings
+from ildm.session.wire import BlobId, BranchId, Message, NodeId, Strict
+
+RejectionCode = Literal["bad-value", "not-now", "superseded", "unsupported", "failed"]
+
+
+class ExecutionShape(Strict):
+    """What a bit-exact repetition needs to be the same: rounding depends on it."""
+
+    device: str
+    dtype: str
+    threads: int
+    torch: str
+    compiled: bool = False
+    ildm: str = ""
+
+
+class Event(Message):
+    """The root of events.
+
+    Args:
+        seq: its place in the session's log, from 0 without a gap.
+        at: seconds since 1970, for people; nothing is computed from it.
+        cursor: whose it is, when several places of one tree are worked on.
+    """
+
+    seq: int = Field(ge=0)
+    at: float = 0.0
+    cursor: int = Field(default=0, ge=0)
+
+
+class SessionOpened(Event):
+    """The first event. `model` is the name it loads by, `model_hash` says whether it is the same one."""
+
+    kind: Literal["session-opened"] = "session-opened"
+    model: str
+    model_hash: BlobId
+    settings: Settings
+    shape: ExecutionShape
+
+
+class CommandApplied(Event):
+    """A command acts from here on.
+
+    Args:
+        op: the number under which it was sent.
+        received_step, applied_step: how many steps were done when it came and when it took effect.
+        node: the state at which it took effect.
+    """
+
+    kind: Literal["command-applied"] = "command-applied"
+    op: int
+    command: Command
+    received_step: int
+    applied_step: int
+    node: NodeId
+
+
+class CommandRejected(Event):
+    """A command does not act, and why."""
+
+    kind: Literal["command-rejected"] = "command-rejected"
+    op: int
+    code: RejectionCode
+    text: str
+
+
+class StepCompleted(Event):
+    """One step further. `fresh` is False where a rewound run passes states it already has."""
+
+    kind: Literal["step-completed"] = "step-completed"
+    node: NodeId
+    parent: NodeId
+    branch: BranchId
+    step: int
+    num_steps: int
+    fresh: bool = True
+    seconds: float = 0.0
+
+
+class StateSaved(Event):
+    """A state lies safely on the disk: it survives whatever happens to the process."""
+
+    kind: Literal["state-saved"] = "state-saved"
+    node: NodeId
+
+
+class CursorMoved(Event):
+    """The run stands elsewhere: after a rewind, a branch, an undo, or when a new cursor begins."""
+
+    kind: Literal["cursor-moved"] = "cursor-moved"
+    node: NodeId
+    branch: BranchId
+    step: int
+
+
+class RunFinished(Event):
+    """A branch has made all its steps. `latent_hash` is of the final latent's bytes, `image_hash` of the picture's RGB rows."""
+
+    kind: Literal["run-finished"] = "run-finished"
+    node: NodeId
+    branch: BranchId
+    latent_hash: BlobId
+    image_hash: BlobId
+
+
+class RunPaused(Event):
+    """No step is made until `resume`. `reason` where it was not asked for."""
+
+    kind: Literal["run-paused"] = "run-paused"
+    reason: str | None = None
+
+
+class RunResumed(Event):
+    """Steps are made again."""
+
+    kind: Literal["run-resumed"] = "run-resumed"
+
+
+class RunCancelled(Event):
+    """The run ended before its last step, as asked."""
+
+    kind: Literal["run-cancelled"] = "run-cancelled"
+
+
+class RunFailed(Event):
+    """This run cannot go on; others can."""
+
+    kind: Literal["run-failed"] = "run-failed"
+    text: str
+
+
+AnyEvent = Annotated[
+    SessionOpened
+    | CommandApplied
+    | CommandRejected
+    | StepCompleted
+    | StateSaved
+    | CursorMoved
+    | RunFinished
+    | RunPaused
+    | RunResumed
+    | RunCancelled
+    | RunFailed,
+    Field(discriminator="kind"),
+]
+"""Any event."""

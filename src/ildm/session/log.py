@@ -1,0 +1,167 @@
+"""The log of a session, and cursors whose every move is in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ildm import __version__
+from ildm.model import Model
+from ildm.session.applying import apply
+from ildm.session.commands import Command
+from ildm.session.events import (
+    AnyEvent,
+    CommandApplied,
+    CursorMoved,
+    Event,
+    ExecutionShape,
+    RunFinished,
+    SessionOpened,
+    StepCompleted,
+)
+from ildm.session.run import Cursor, latent_hash, picture_hash
+
+Listener = Callable[[AnyEvent], None]
+
+
+class Log:
+    """Events in order, numbered without a gap.
+
+    Args:
+        events: those of an earlier sitting.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, events: Sequence[AnyEvent] = (), *, clock: Callable[[], float] = time.time) -> None:
+        self.events: list[AnyEvent] = list(events)
+        self.listeners: list[Listener] = []
+        self._clock = clock
+        self._ops = max((event.op for event in events if isinstance(event, CommandApplied)), default=-1) + 1
+
+    def add(self, kind: type[Event], **fields: Any) -> Any:
+        """Append an event of a kind, and tell the listeners. Returns the event."""
+        event = kind(seq=len(self.events), at=self._clock(), **fields)
+        self.events.append(event)  # type: ignore[arg-type]
+        for listener in self.listeners:
+            listener(event)  # type: ignore[arg-type]
+        return event
+
+    def next_op(self) -> int:
+        """A number for a command that came without one."""
+        self._ops += 1
+        return self._ops - 1
+
+
+class LoggedCursor:
+    """A cursor and the log of all it does.
+
+    Args:
+        cursor: not to be moved by anybody else.
+        log: shared by the cursors of one tree.
+    """
+
+    def __init__(self, cursor: Cursor, log: Log) -> None:
+        self.cursor = cursor
+        self.log = log
+
+    @property
+    def run(self) -> Any:
+        """The tree."""
+        return self.cursor.run
+
+    def apply(self, command: Command, *, op: int | None = None, received_step: int | None = None) -> tuple[int, ...]:
+        """Let a command act here and now. Returns the branches that a comparison has begun.
+
+        Args:
+            op: the number it was sent under; None = the next free one.
+            received_step: how many steps were done when it came; None = now.
+
+        Raises:
+            ConfigError, ShapeError, DataError: when it cannot act; then nothing is logged.
+        """
+        cursor = self.cursor
+        before, step = cursor.position, cursor.node.step
+        begun = apply(cursor, command)
+        self.log.add(
+            CommandApplied,
+            cursor=cursor.number,
+            op=self.log.next_op() if op is None else op,
+            command=command,
+            received_step=step if received_step is None else received_step,
+            applied_step=step,
+            node=before.node,
+        )
+        if (cursor.position.node, cursor.position.branch) != (before.node, before.branch):
+            self.tell_position()
+        return begun
+
+    def step(self) -> StepCompleted:
+        """One step on; after a branch's last one its result is logged, too.
+
+        Raises:
+            ConfigError: when all steps are done.
+        """
+        cursor, began = self.cursor, time.perf_counter()
+        parent = cursor.position.node
+        node, fresh = cursor.step()
+        event: StepCompleted = self.log.add(
+            StepCompleted,
+            cursor=cursor.number,
+            node=node.id,
+            parent=parent,
+            branch=cursor.position.branch,
+            step=node.step,
+            num_steps=cursor.settings.num_steps,
+            fresh=fresh,
+            seconds=time.perf_counter() - began,
+        )
+        if fresh and cursor.finished:
+            self.tell_result()
+        return event
+
+    def tell_position(self) -> None:
+        """Log where the cursor stands."""
+        position = self.cursor.position
+        self.log.add(
+            CursorMoved, cursor=self.cursor.number, node=position.node, branch=position.branch, step=self.cursor.node.step
+        )
+
+    def tell_result(self) -> None:
+        """Log what the branch's last state is."""
+        cursor, node = self.cursor, self.cursor.position.node
+        self.log.add(
+            RunFinished,
+            cursor=cursor.number,
+            node=node,
+            branch=cursor.position.branch,
+            latent_hash=latent_hash(cursor.run.state(node).latent),
+            image_hash=picture_hash(cursor.run.picture(node)),
+        )
+
+
+def open_log(cursor: Cursor, log: Log) -> LoggedCursor:
+    """Begin a session's log with what it starts from."""
+    model = cursor.run.model
+    log.add(
+        SessionOpened,
+        model=model.manifest.name,
+        model_hash=model.hash,
+        settings=cursor.settings,
+        shape=execution_shape(model),
+    )
+    return LoggedCursor(cursor, log)
+
+
+def execution_shape(model: Model) -> ExecutionShape:
+    """What rounding depends on, here and now."""
+    return ExecutionShape(
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        compiled=model.compiled,
+        ildm=__version__,
+    )

@@ -1,0 +1,393 @@
+"""A run that a person steers step by step from Python, without a server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from ildm.core.errors import ConfigError
+from ildm.core.picture import paste_grid
+from ildm.core.progress import Progress
+from ildm.core.seeds import check_seed, draw_seed
+from ildm.core.types import Latent
+from ildm.model import Model
+from ildm.session import commands
+from ildm.session.commands import Choice, Command
+from ildm.session.editing import changed
+from ildm.session.events import AnyEvent
+from ildm.session.log import Log, LoggedCursor, open_log
+from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
+from ildm.session.settings import Settings
+from ildm.session.wire import Mask, checked
+
+Area = Mask | PILImage.Image | NDArray[Any] | tuple[float, float, float, float]
+"""A mask, a greyscale picture (white = inside), an array (height, width) in [0, 1], or a box (left, top, right, bottom) in fractions."""
+
+
+class Session:
+    """One image while it forms.
+
+    Steps are made when asked for; between two of them everything can be changed, and acts from the next step on.
+    `branch` gives a second session on the same tree of states. In a notebook a session shows its picture.
+
+    Args:
+        model: draws.
+        prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height: as for `Model.generate`; None = the default
+            in the model's manifest; seed None = drawn and recorded.
+        initial_noise: unit normal (1, channels, height / stride, width / stride) in place of the seed's own.
+        budget: bytes of states kept in memory; others are computed again when asked for.
+
+    Raises:
+        ConfigError, ShapeError: for settings that the model cannot follow.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        num_steps: int | None = None,
+        guidance_scale: float | None = None,
+        sampler: str | None = None,
+        seed: int | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        initial_noise: Latent | None = None,
+        budget: int = SNAPSHOT_BUDGET,
+    ) -> None:
+        settings = settings_for(
+            model,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            seed=seed,
+            width=width,
+            height=height,
+        )
+        run = Run(model, budget=budget)
+        if initial_noise is not None:
+            settings = changed(settings, initial_noise=run.blobs.put_latent(initial_noise))
+        self._logged = open_log(Cursor.begin(run, settings), Log())
+
+    @classmethod
+    def of(cls, logged: LoggedCursor) -> Self:
+        """A session of a cursor that is there already."""
+        session = cls.__new__(cls)
+        session._logged = logged
+        return session
+
+    # --- where it stands -----------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        """What draws."""
+        return self._cursor.run.model
+
+    @property
+    def settings(self) -> Settings:
+        """In force for the next step."""
+        return self._cursor.settings
+
+    @property
+    def step_index(self) -> int:
+        """How many steps are done."""
+        return self._cursor.node.step
+
+    @property
+    def node(self) -> int:
+        """The number of the state in the tree."""
+        return self._cursor.position.node
+
+    @property
+    def done(self) -> bool:
+        """Whether no step is left."""
+        return self._cursor.finished
+
+    @property
+    def latent(self) -> Latent:
+        """The current latent, (1, channels, height, width), at the noise level of this step."""
+        return self._cursor.run.state(self.node).latent
+
+    @property
+    def events(self) -> tuple[AnyEvent, ...]:
+        """All that has happened, in this tree."""
+        return tuple(self._logged.log.events)
+
+    @property
+    def tree(self) -> Run:
+        """All states of this session and its branches."""
+        return self._cursor.run
+
+    def image(self) -> PILImage.Image:
+        """The picture as it is: final, or the last step's estimate of it. Grey before the first step."""
+        return self._cursor.run.picture(self.node)
+
+    # --- going on ------------------------------------------------------------------------------------------------------
+
+    def step(self) -> Self:
+        """Make one step.
+
+        Raises:
+            ConfigError: when all steps are done.
+        """
+        self._logged.step()
+        return self
+
+    def run(self, progress: Progress | None = None) -> Self:
+        """Make all steps that are left."""
+        while not self.done:
+            self._logged.step()
+            if progress is not None:
+                progress(self.step_index, self.settings.num_steps)
+        return self
+
+    def rewind(self, step: int) -> Self:
+        """Go to the state after `step` steps, back or forth; absolute. Without a change the run then repeats itself exactly."""
+        return self.apply(commands.Rewind(step=step))
+
+    def open(self, node: int) -> Self:
+        """Go to any state of the tree."""
+        return self.apply(commands.OpenNode(node=node))
+
+    def branch(self, name: str | None = None) -> Session:
+        """A second session that goes on from here; this one stays where it is."""
+        log, former = self._logged.log, self._cursor
+        number = 1 + max(event.cursor for event in log.events)
+        other = LoggedCursor(Cursor.at(former.run, former.position.node, former.position.branch, number), log)
+        other.tell_position()
+        other.apply(commands.BranchOff(name=name))
+        return type(self).of(other)
+
+    # --- steering ------------------------------------------------------------------------------------------------------
+
+    def apply(self, command: Command) -> Self:
+        """Let any command act here and now.
+
+        Raises:
+            ConfigError, ShapeError, DataError: when it cannot, with the reason; then everything stays as it was.
+        """
+        self._logged.apply(command)
+        return self
+
+    def set_prompt(self, text: str) -> Self:
+        """Say something else from the next step on."""
+        return self.apply(commands.SetPrompt(text=text))
+
+    def set_negative_prompt(self, text: str) -> Self:
+        """Move away from something else from the next step on."""
+        return self.apply(commands.SetNegativePrompt(text=text))
+
+    def set_guidance(self, scale: float, *, rescale: float | None = None) -> Self:
+        """Follow the words more or less strongly from the next step on."""
+        return self.apply(commands.SetGuidance(scale=scale, rescale=rescale))
+
+    def set_sampler(self, name: str) -> Self:
+        """Solve the remaining steps by another method."""
+        return self.apply(commands.SetSampler(name=name))
+
+    def set_num_steps(self, num_steps: int) -> Self:
+        """Give the run another number of steps in all; those that are left spread over the noise that is left."""
+        return self.apply(commands.SetNumSteps(num_steps=num_steps))
+
+    def start_over(self, *, seed: int | None = None, width: int | None = None, height: int | None = None) -> Self:
+        """Begin a new branch from noise; None = as before."""
+        return self.apply(commands.StartOver(seed=seed, width=width, height=height))
+
+    def start_from(self, image: PILImage.Image, *, strength: float = 0.6, change_map: Area | None = None) -> Self:
+        """Begin a new branch from a picture.
+
+        Args:
+            strength: 0 keeps the picture, 1 keeps nothing.
+            change_map: where it may change; multiplied by `strength`.
+        """
+        file = io.BytesIO()
+        image.convert("RGB").save(file, "PNG")
+        change = None if change_map is None else self._mask(change_map)
+        return self.apply(commands.StartFromImage(image=file.getvalue(), strength=strength, change_map=change))
+
+    def lock(self, area: Area) -> Self:
+        """Keep an area as it is now, bit for bit to the end."""
+        return self.apply(commands.LockArea(area=self._mask(area)))
+
+    def release(self, area: Area | None = None) -> Self:
+        """Let a locked area go; None = all."""
+        return self.apply(commands.ReleaseArea(area=None if area is None else self._mask(area)))
+
+    def redo_area(self, area: Area, *, strength: float = 0.7, seed: int | None = None) -> Self:
+        """Make an area anew, on a branch of its own; `strength` 1 goes back to noise."""
+        return self.apply(commands.RedoArea(area=self._mask(area), strength=strength, seed=seed))
+
+    def like(self, area: Area | None = None, *, strength: float = 1.0) -> Self:
+        """More like this; None = like the whole picture."""
+        return self.apply(commands.LikeArea(area=None if area is None else self._mask(area), strength=strength))
+
+    def dislike(self, area: Area | None = None, *, strength: float = 1.0) -> Self:
+        """Something else here; None = than the whole picture. A run that is past the first third goes back to there."""
+        return self.apply(commands.DislikeArea(area=None if area is None else self._mask(area), strength=strength))
+
+    def undo(self) -> Self:
+        """Go back to where the last change was made, without it."""
+        return self.apply(commands.Undo())
+
+    def redo(self) -> Self:
+        """Take the last undo back."""
+        return self.apply(commands.Redo())
+
+    def compare(self, *, at: int | None = None, columns: int | None = None, **values: Sequence[Any]) -> Comparison:
+        """Finish a future for every combination of one or two settings, from a shared step.
+
+        Args:
+            at: the step they share; None = here.
+            columns: of the sheet; None = as many as the last setting has values.
+            values: such as `guidance_scale=[1, 3, 5]`, `prompt=[...]`, `sampler=[...]`, `num_steps=[...]`.
+
+        Raises:
+            ConfigError: for no settings, more than two, or values that the model cannot follow.
+        """
+        choices = combinations(values)
+        here = self.node
+        begun = self._logged.apply(commands.Compare(choices=choices, step=at))
+        pictures = []
+        for number in begun:
+            self.apply(commands.OpenBranch(branch=number))
+            self.run()
+            pictures.append(self.image())
+        self.apply(commands.OpenNode(node=here))
+        captions = [", ".join(f"{key} {value}" for key, value in one.given().items()) for one in choices]
+        return Comparison(begun, pictures, captions, columns or len(list(values.values())[-1]))
+
+    # --- keeping -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture as a PNG that carries the settings, the log's hash and the model's.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        from ildm.session.files import save_session_picture
+
+        save_session_picture(self, Path(path))
+
+    def export(self, path: str | Path) -> None:
+        """Write the whole session, log and states, into one file that opens on another machine.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        from ildm.session.files import export_session
+
+        export_session(self, Path(path))
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.image().save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.settings.prompt!r}: step {self.step_index} of {self.settings.num_steps}, seed {self.settings.seed}>"
+
+    @property
+    def _cursor(self) -> Cursor:
+        return self._logged.cursor
+
+    def _mask(self, area: Area) -> Mask:
+        return as_mask(area, self.settings.width, self.settings.height)
+
+
+class Comparison:
+    """Finished futures side by side.
+
+    Args:
+        branches: their numbers.
+        pictures: one per branch.
+        captions: what each differs in.
+    """
+
+    def __init__(
+        self, branches: Sequence[int], pictures: Sequence[PILImage.Image], captions: Sequence[str], columns: int
+    ) -> None:
+        self.branches, self.pictures, self.captions, self.columns = tuple(branches), list(pictures), list(captions), columns
+
+    def sheet(self) -> PILImage.Image:
+        """All of them on one picture, with captions."""
+        return paste_grid(self.pictures, columns=self.columns, captions=self.captions)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.sheet().save(file, "PNG")
+        return file.getvalue()
+
+
+def settings_for(
+    model: Model,
+    *,
+    prompt: str = "",
+    negative_prompt: str = "",
+    num_steps: int | None = None,
+    guidance_scale: float | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+) -> Settings:
+    """The settings of a new run; None = the default in the model's manifest."""
+    defaults, native = model.manifest.defaults, model.image_size
+    given: dict[str, Any] = {
+        "prompt": prompt,
+        "negative_prompt": negative_prompt,
+        "num_steps": defaults.num_steps if num_steps is None else num_steps,
+        "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
+        "guidance_rescale": defaults.guidance_rescale,
+        "sampler": defaults.sampler if sampler is None else sampler,
+        "seed": draw_seed() if seed is None else check_seed(seed),
+        "width": native[0] if width is None else width,
+        "height": native[1] if height is None else height,
+    }
+    return checked(Settings, given)
+
+
+def as_mask(area: Area, width: int, height: int) -> Mask:
+    """Any way to say where, as a mask.
+
+    Args:
+        width, height: of the picture, for boxes.
+
+    Raises:
+        ShapeError: when an array is no mask.
+        ConfigError: for a box that is none.
+    """
+    if isinstance(area, Mask):
+        return area
+    if isinstance(area, tuple):
+        left, top, right, bottom = area
+        if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
+            raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
+        return Mask.rectangle(width, height, area)
+    if isinstance(area, PILImage.Image):
+        return Mask.from_array(np.asarray(area.convert("L")))
+    return Mask.from_array(area)
+
+
+def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
+    """A choice for every combination of the values of one or two settings, the last varying fastest.
+
+    Raises:
+        ConfigError: for none, more than two, an empty list, or a setting that cannot be compared.
+    """
+    known = set(Choice.model_fields) - {"kind", "version"}
+    unknown = sorted(set(values) - known)
+    if unknown or not 1 <= len(values) <= 2 or not all(len(one) for one in values.values()):
+        raise ConfigError(f"A comparison takes lists for one or two of {', '.join(sorted(known))}, but {sorted(values)} came.")
+    rows: list[dict[str, Any]] = [{}]
+    for key, several in values.items():
+        rows = [{**row, key: value} for row in rows for value in several]
+    return tuple(checked(Choice, row) for row in rows)

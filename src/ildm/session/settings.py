@@ -1,0 +1,124 @@
+"""All that a person can change about a run, as one immutable value. Between two steps it may be exchanged: that is steering.
+
+Masks, pictures and latents are named by their hashes (`BlobId`); the bytes lie beside.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ildm.session.wire import BlobId, Guidance, Name, NumSteps, Seed, Share, Side, Strict, Text
+
+MAX_REGIONS, MAX_HOLDS, MAX_FEEDBACK = 64, 64, 16
+
+
+class Start(Strict):
+    """Where a run begins that does not begin with noise: a known latent, noised to the level of a step.
+
+    Args:
+        source: the latent, normalised.
+        step: how many steps count as done.
+    """
+
+    source: BlobId
+    step: int = Field(ge=0)
+
+
+class Hold(Strict):
+    """A known latent that later steps hold on to (differential diffusion, Levin & Fried 2023).
+
+    Before step i of N, where `i / N < 1 - change`, the latent becomes the source, noised to that step's level; once all steps are done,
+    the source itself is written wherever `change` is 0.
+
+    Args:
+        source: the latent held, normalised.
+        change: mask, 255 = free to change, 0 = kept to the end.
+        seed: of the noise that the source gets at every step, always the same; or
+        noise: that noise itself, a latent.
+        until: the step before which it still acts, and nothing is written at the end; None = to the end.
+    """
+
+    source: BlobId
+    change: BlobId
+    seed: Seed | None = None
+    noise: BlobId | None = None
+    until: int | None = Field(default=None, ge=0)
+
+
+class Feedback(Strict):
+    """A picture, or an area of one, that was liked or disliked.
+
+    Args:
+        source: its latent, normalised.
+        area: mask of where it was, and where it acts; None = everywhere.
+        strength: 1 = as strong as the picture's own content.
+    """
+
+    liked: bool
+    source: BlobId
+    area: BlobId | None = None
+    strength: float = Field(default=1.0, ge=0.0, le=10.0)
+
+
+class Region(Strict):
+    """A painted area with a prompt of its own.
+
+    Args:
+        id: its name in messages; never reused within a session.
+        mask: soft mask; None = nowhere yet.
+        strength: how much of the guidance acts here.
+        base_ratio: how much of the base prompt is mixed in.
+        guidance_scale, seed: None = the run's.
+        window: steps [start, stop) in which it acts; None = all.
+    """
+
+    id: Name
+    name: Text = ""
+    prompt: Text = ""
+    negative_prompt: Text = ""
+    mask: BlobId | None = None
+    strength: float = Field(default=1.0, ge=0.0, le=10.0)
+    base_ratio: Share = 0.0
+    guidance_scale: Guidance | None = None
+    seed: Seed | None = None
+    window: tuple[int, int] | None = None
+
+
+class Settings(Strict):
+    """How the coming steps are made. Lists are in order: a later hold wins over an earlier one, a later region lies on top.
+
+    Args:
+        initial_noise: a unit normal latent that takes the place of the seed's own start noise.
+        start: where the run begins when it does not begin with noise.
+    """
+
+    prompt: Text = ""
+    negative_prompt: Text = ""
+    num_steps: NumSteps
+    guidance_scale: Guidance
+    guidance_rescale: Share = 0.0
+    sampler: Name
+    seed: Seed
+    width: Side
+    height: Side
+    initial_noise: BlobId | None = None
+    start: Start | None = None
+    holds: tuple[Hold, ...] = Field(default=(), max_length=MAX_HOLDS)
+    feedback: tuple[Feedback, ...] = Field(default=(), max_length=MAX_FEEDBACK)
+    regions: tuple[Region, ...] = Field(default=(), max_length=MAX_REGIONS)
+    overlap: Literal["normalise", "add", "z-order"] = "normalise"
+    region_mode: Literal["attention", "latent"] = "attention"
+
+    @property
+    def blobs(self) -> frozenset[str]:
+        """The hashes of everything these settings refer to."""
+        named = [self.start.source] if self.start else []
+        named += [self.initial_noise] if self.initial_noise else []
+        for hold in self.holds:
+            named += [hold.source, hold.change, hold.noise or hold.source]
+        for one in self.feedback:
+            named += [one.source, one.area or one.source]
+        named += [region.mask for region in self.regions if region.mask is not None]
+        return frozenset(named)
