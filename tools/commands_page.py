@@ -36,10 +36,11 @@ def commands(group: Any = None, prefix: str = "ildm") -> Iterator[tuple[str, Any
     for name, command in group.commands.items():
         if command.hidden:
             continue
-        if hasattr(command, "commands"):
-            yield from commands(command, f"{prefix} {name}")
-        else:
+        is_group = hasattr(command, "commands")
+        if not is_group or command.invoke_without_command:
             yield f"{prefix} {name}", command
+        if is_group:
+            yield from commands(command, f"{prefix} {name}")
 
 
 def section(name: str, command: Any) -> str:

@@ -27,10 +27,11 @@ from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.manifest import Manifest
 from ildm.core.picture import from_picture, to_floats, to_pictures
 from ildm.core.progress import Progress
-from ildm.core.randomness import START_STREAM, check_seed, draw_seed, sample_noise
+from ildm.core.randomness import START_STREAM, sample_noise
+from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Conditioning, Denoiser, Latent
 from ildm.denoiser.adapters import Adapters
-from ildm.denoiser.guidance import Guided, Projection, Rescale
+from ildm.denoiser.guidance import Guided, Projection, Rescale, Told
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
 from ildm.denoiser.unet import UNet
@@ -77,9 +78,25 @@ class Model:
         return Preconditioned(self._predict, self.path, self.manifest.prediction)
 
     @property
+    def is_told_guidance(self) -> bool:
+        """Whether the U-Net was distilled with guidance: then it is told the scale, and knows no negative prompt."""
+        return self.unet.config.guidance_width is not None
+
+    @property
     def autoencoder_fingerprint(self) -> str:
         """A hash of the first stage's weights and latent space: latents made by another one do not fit this model."""
         return autoencoder_fingerprint(self.autoencoder)
+
+    @cached_property
+    def hash(self) -> str:
+        """Names the weights: a SHA-256 over the manifest's file hashes, or over the U-Net and first stage where it has none."""
+        if self.manifest.files:
+            return hashlib.sha256(repr(sorted(self.manifest.files.items())).encode()).hexdigest()
+        digest = hashlib.sha256(self.autoencoder_fingerprint.encode())
+        for name, tensor in sorted(self.unet.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def to(self, device: str | None = None, dtype: str | None = None, *, compiled: bool | None = None) -> Model:
         """Move all parts, in place, and let the U-Net be compiled or not; None = as before.
@@ -136,15 +153,22 @@ class Model:
         rescale: float | None = None,
         projection: Projection | None = None,
     ) -> Guided:
-        """The denoiser under classifier-free guidance.
+        """The denoiser under classifier-free guidance, or told its scale where the network was distilled with it.
 
         Args:
             rescale: how far the result's deviation is brought back to the positive one's, in [0, 1] (see `Rescale`).
             projection: see `Projection`; None = none.
+
+        Raises:
+            ConfigError: for a rescaling or projection where there is but one estimate.
         """
         defaults = self.manifest.defaults
         scale = defaults.guidance_scale if guidance_scale is None else guidance_scale
         strength = defaults.guidance_rescale if rescale is None else rescale
+        if self.is_told_guidance:
+            if strength or projection is not None:
+                raise self._refuse_told("there is no second estimate to rescale or project by: leave that out")
+            return Guided(Told(self.denoiser, scale, defaults.guidance_interval), negative, 1.0)
         tamed = Rescale(path=self.path, prediction=self.manifest.prediction, strength=strength) if strength else None
         return Guided(self.denoiser, negative, scale, defaults.guidance_interval, projection, tamed)
 
@@ -191,7 +215,7 @@ class Model:
             RGB images; `info` holds prompt and seed.
 
         Raises:
-            ConfigError: for an unknown sampler, a bad seed, or a prompt the model cannot take.
+            ConfigError: for an unknown sampler, a bad seed, or a prompt or guidance the model cannot take.
             ShapeError: for a size not divisible by the stride, a picture or mask of another size, or lists of different lengths.
         """
         prompts, seeds = pair_up(prompt, seed)
@@ -201,11 +225,13 @@ class Model:
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
         noise = self._initial_noise(seeds, initial_noise, size)
+        if self.is_told_guidance and any(negatives):
+            raise self._refuse_told("there is nothing to move away from: leave the negative prompt out")
         positive = self.condition(prompts, size)
         scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
         # at scale 1 nothing is moved away from, and some models know no unconditional
-        negative = positive if scale == 1.0 else self.condition(negatives, size)
-        beside = self._beside(image, mask, size, len(prompts))
+        negative = positive if scale == 1.0 or self.is_told_guidance else self.condition(negatives, size)
+        beside = self.beside(image, mask, size, len(prompts))
         guided = self.guided(replace(negative, concat=beside), scale, rescale=guidance_rescale, projection=guidance_projection)
         denoise = guided.under(replace(positive, concat=beside))
         state = solver.init(noise, self.schedule(num_steps, manner=solver.manner), seeds)
@@ -241,10 +267,22 @@ class Model:
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         return self._network(noised, time, conditioning)
 
-    def _beside(
+    def _refuse_told(self, what: str) -> ConfigError:
+        return ConfigError(f"The model {self.manifest.name!r} is told its guidance scale and evaluated once, so {what}.")
+
+    def beside(
         self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int], batch: int
     ) -> Tensor | None:
-        """What an inpainting model is shown beside the noised latent; nothing for others."""
+        """What an inpainting model is shown beside the noised latent, (batch, 1 + channels, height, width); None for other models.
+
+        Args:
+            image, mask: see `generate`.
+            size: (width, height) in pixels.
+
+        Raises:
+            ConfigError: for an image or mask given to another model.
+            ShapeError: for one of another size.
+        """
         space, wanted = self.autoencoder.latent_space, self.unet.config.concat_channels
         if wanted != 1 + space.channels:
             if image is not None or mask is not None:
@@ -288,10 +326,15 @@ def pair_up(prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> tu
     return prompts, [check_seed(number) for number in seeds]
 
 
-def autoencoder_fingerprint(autoencoder: Autoencoder) -> str:
-    """A SHA-256 over the weights, in float32, and the latent space."""
+def autoencoder_fingerprint(autoencoder: Autoencoder, *, rounded_to: torch.dtype = torch.float32) -> str:
+    """A SHA-256 over the weights and the latent space.
+
+    Args:
+        rounded_to: the number format that the weights are rounded to before they are hashed; with a coarse one, copies of one
+            first stage in finer formats are the same.
+    """
     digest = hashlib.sha256(repr(autoencoder.latent_space).encode())
     for name, tensor in sorted(autoencoder.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.detach().to(rounded_to).float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

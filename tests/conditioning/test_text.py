@@ -56,7 +56,10 @@ def test_captions_without_words_are_told():
 def test_a_prompt_encodes_alike_alone_and_in_company(conditioner):
     with torch.no_grad():
         together, alone = conditioner(["a red rose", CAPTIONS[0]]), conditioner(["a red rose"])
-    assert torch.allclose(together.context[:1], alone.context, atol=1e-6)
+    tokens = alone.context.shape[1]
+    assert tokens == 8 < together.context.shape[1] == 12
+    assert torch.allclose(together.context[:1, :tokens], alone.context, atol=1e-6)
+    assert not together.context_mask[:1, tokens:].any()
     assert torch.allclose(together.pooled[:1], alone.pooled, atol=1e-6)
 
 

@@ -50,7 +50,7 @@ def vae(scale):
     ).eval()
 
 
-def unet(width, *, xl=False, linear=False, concat=0, pooled=None):
+def unet(width, *, xl=False, linear=False, concat=0, pooled=None, told=None):
     network = diffusers.UNet2DConditionModel(
         sample_size=SIDE // 4,
         in_channels=4 + concat,
@@ -63,6 +63,7 @@ def unet(width, *, xl=False, linear=False, concat=0, pooled=None):
         attention_head_dim=(1, 2) if linear else 8,
         use_linear_projection=linear,
         transformer_layers_per_block=(1, 2) if xl else 1,
+        time_cond_proj_dim=told,
         **({} if pooled is None else XL_EXTRAS | {"projection_class_embeddings_input_dim": pooled}),
     ).eval()
     for parameter in network.parameters():
@@ -75,8 +76,9 @@ XL_EXTRAS = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
 
 
 def make_pipeline(family, folder):
-    """A random pipeline of a family; its vocabularies are CLIP's own."""
+    """A random pipeline of a family, or of "LCM" or "LCM XL"; its vocabularies are CLIP's own."""
     torch.manual_seed(0)
+    consistent, told = family.startswith("LCM"), 32 if family.startswith("LCM") else None
     second = family.startswith("SD 2")
     scheduler = diffusers.DDIMScheduler(
         **BETAS,
@@ -86,9 +88,11 @@ def make_pipeline(family, folder):
         clip_sample=False,
         timestep_spacing="leading",
     )
-    if family == "XL":
+    if consistent:
+        scheduler = diffusers.LCMScheduler(original_inference_steps=50)
+    if family.endswith("XL"):
         parts = {
-            "unet": unet(64 + 128, xl=True, linear=True, pooled=128 + 6 * 256),
+            "unet": unet(64 + 128, xl=True, linear=True, pooled=128 + 6 * 256, told=told),
             "vae": vae(0.13025),
             "text_encoder": text_encoder(64, "quick_gelu"),
             "text_encoder_2": text_encoder(128, "gelu", projected=True),
@@ -97,12 +101,13 @@ def make_pipeline(family, folder):
         }
         return diffusers.StableDiffusionXLPipeline(**parts, scheduler=scheduler, add_watermarker=False)
     parts = {
-        "unet": unet(64, linear=second, concat=5 if "inpainting" in family else 0),
+        "unet": unet(64, linear=second, concat=5 if "inpainting" in family else 0, told=told),
         "vae": vae(0.18215),
         "text_encoder": text_encoder(64, "gelu" if second else "quick_gelu"),
         "tokenizer": tokenizer(folder / "vocabulary", "!" if second else "<|endoftext|>"),
     }
-    kind = diffusers.StableDiffusionInpaintPipeline if "inpainting" in family else diffusers.StableDiffusionPipeline
+    kind = diffusers.LatentConsistencyModelPipeline if consistent else diffusers.StableDiffusionPipeline
+    kind = diffusers.StableDiffusionInpaintPipeline if "inpainting" in family else kind
     return kind(**parts, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 
 
@@ -121,3 +126,12 @@ def save(pipeline, folder, *, old=False):
         del fields["timestep_spacing"]
         path.write_text(json.dumps(fields))
     return folder
+
+
+def load(folder):
+    """A fresh pipeline out of its folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

@@ -39,7 +39,7 @@ def program() -> Any:
     def take_work_out(command: Any) -> None:
         for inner in getattr(command, "commands", {}).values():
             take_work_out(inner)
-        if not hasattr(command, "commands"):
+        if not hasattr(command, "commands") or command.invoke_without_command:
             command.callback = lambda **given: given
 
     take_work_out(whole)

@@ -15,6 +15,8 @@ _HEADS = 8
 _HEAD_WIDTH = 64
 # the unconditional models of faces and bedrooms
 _PLAIN_HEAD_WIDTH = 32
+# of networks that are told a guidance scale
+_GUIDANCE = "time_embed.cond_proj.weight"
 
 
 def detect_unet(weights: Weights) -> UNetConfig:
@@ -82,6 +84,7 @@ def _unet(weights: Weights) -> UNetConfig:
         linear_projection=linear,
         pooled_width=weights.shape("label_emb.0.0.weight")[1] if "label_emb.0.0.weight" in weights else None,
         labels=weights.shape("label_emb.weight")[0] if "label_emb.weight" in weights else None,
+        guidance_width=weights.shape(_GUIDANCE)[1] if _GUIDANCE in weights else None,
         scale_shift_norm=first == 2 * channels[0],
         resample="residual" if residual else "convolution",
         time_channels=width if width != channels[0] else None,

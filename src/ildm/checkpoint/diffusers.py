@@ -15,6 +15,7 @@ from ildm.checkpoint.diffusers_folder import find_weights, read_config, write_co
 from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler, scheduler_to_diffusers
 from ildm.checkpoint.diffusers_text import fill_folder_text, folder_text, text_config, write_folder_text
 from ildm.checkpoint.diffusers_unet import unet_from_diffusers, unet_to_diffusers
+from ildm.checkpoint.families import TOLD_GUIDANCE
 from ildm.checkpoint.fields import Fields
 from ildm.checkpoint.layout import fill_by_layout, write_layout
 from ildm.checkpoint.portable import PORTABLE_FILE, from_portable, to_portable
@@ -128,7 +129,8 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
     path, said = path_from_scheduler(scheduler, source=source)
     side = int(unet_fields.get("sample_size") or 64) * autoencoder.stride
     text = text_config(folder, read_config(folder, INDEX), unet_fields, (side, side))
-    scale = _XL_GUIDANCE if isinstance(text, ClipPairConfig) else _GUIDANCE if text else 1.0
+    is_told = unet.guidance_width is not None
+    usual = _XL_GUIDANCE if isinstance(text, ClipPairConfig) else _GUIDANCE if text else 1.0
     configurations = Configurations(
         name=folder.resolve().name,
         unet=unet,
@@ -137,7 +139,9 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
         path=path,
         prediction=prediction or said,
         image_size=(side, side),
-        defaults=defaults_from_scheduler(scheduler, guidance_scale=scale, source=source),
+        defaults=defaults_from_scheduler(
+            scheduler, guidance_scale=TOLD_GUIDANCE if is_told else usual, is_told=is_told, source=source
+        ),
     )
     conditioner: Conditioner | None = None if text is None else folder_text(folder, text)
     if conditioner is None and unet.labels is not None:
@@ -154,6 +158,7 @@ def _classes(index: Fields, count: int) -> LabelConfig:
 
 def _index(model: Model, entries: dict[str, Any]) -> dict[str, Any]:
     conditioner, concat = model.conditioner, model.unet.config.concat_channels
+    is_consistent = model.is_told_guidance and model.manifest.defaults.sampler == "lcm"
     if isinstance(conditioner, ClipPairConditioner):
         refiner = conditioner.config.first is None
         fields: dict[str, Any] = {
@@ -164,7 +169,8 @@ def _index(model: Model, entries: dict[str, Any]) -> dict[str, Any]:
         return fields | ({"text_encoder": [None, None], "tokenizer": [None, None]} if refiner else {}) | entries
     if isinstance(conditioner, ClipConditioner):
         extras = {name: [None, None] for name in ("safety_checker", "feature_extractor", "image_encoder")}
-        name = "StableDiffusionInpaintPipeline" if concat else "StableDiffusionPipeline"
+        plain = "LatentConsistencyModelPipeline" if is_consistent else "StableDiffusionPipeline"
+        name = "StableDiffusionInpaintPipeline" if concat else plain
         return {"_class_name": name, "requires_safety_checker": False, **extras, **entries}
     named = {"id2label": dict(enumerate(conditioner.config.names))} if isinstance(conditioner, LabelConditioner) else {}
     return {"_class_name": "DiffusionPipeline", **named, **entries}

@@ -28,6 +28,7 @@ _READ = {
     "layers_per_block", "dropout", "norm_num_groups", "norm_eps", "cross_attention_dim", "transformer_layers_per_block",
     "attention_head_dim", "use_linear_projection", "class_embed_type", "addition_embed_type", "num_class_embeds",
     "resnet_time_scale_shift", "time_embedding_dim", "projection_class_embeddings_input_dim", "downsample_type", "upsample_type",
+    "time_cond_proj_dim",
 }  # fmt: skip
 # these say how a model was trained, how it is run by default, or what cannot matter to one of our graphs
 _FREE = {
@@ -81,6 +82,7 @@ def unet_from_diffusers(fields: Fields, *, source: str) -> UNetConfig:
         "linear_projection": bool(fields.get("use_linear_projection", False)),
         "pooled_width": fields.get("projection_class_embeddings_input_dim") if _takes_pooled(fields, source) else None,
         "labels": fields.get("num_class_embeds"),
+        "guidance_width": fields.get("time_cond_proj_dim"),
         "scale_shift_norm": fields.get("resnet_time_scale_shift", "default") == "scale_shift",
         "resample": "residual" if residual else "convolution",
         "time_width": fields.get("time_embedding_dim"),
@@ -134,6 +136,7 @@ def unet_to_diffusers(config: UNetConfig, *, sample_size: int) -> dict[str, Any]
         "transformer_layers_per_block": _one_or_list(tuple(max(1, depth) for depth in config.depths)),
         "use_linear_projection": config.linear_projection,
         "time_embedding_dim": config.time_width,
+        "time_cond_proj_dim": config.guidance_width,
     }
     if config.pooled_width is not None:
         fields |= {
@@ -154,8 +157,8 @@ def _check_expressible(config: UNetConfig) -> None:
         "residual resampling in a network with transformers": config.resample == "residual" and not plain,
         "another number of blocks at each level without transformers": plain and len(set(config.res_blocks)) > 1,
         "channels beside the latent without transformers": plain and config.concat_channels > 0,
-        "a pooled vector or a time embedding of its own width without transformers": plain
-        and (config.pooled_width is not None or config.time_width is not None),
+        "a pooled vector, a guidance scale or a time embedding of its own width without transformers": plain
+        and not (config.pooled_width is config.guidance_width is config.time_width is None),
         "linear projections without transformers": plain and config.linear_projection,
         "transformers without a context": not plain and config.context_width is None,
         "another output than a latent": config.in_channels != config.out_channels,

@@ -18,6 +18,9 @@ from ildm.diffusion.published import Published
 
 UNET, AUTOENCODER, AVERAGED = "model.diffusion_model.", "first_stage_model.", "model_ema."
 
+TOLD_GUIDANCE = 8.5
+"""What latent consistency models are told by the pipeline they were published with."""
+
 # Marks that fine-tuners put into a file, whose values say nothing.
 VELOCITY_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 
@@ -59,11 +62,16 @@ class Family:
     guidance_scale: float = 7.5
     spacing: Literal["leading", "trailing", "linspace"] | None = None
 
-    @property
-    def defaults(self) -> Defaults:
-        """How its models draw when nobody says otherwise."""
-        published = Published(spacing=self.spacing, steps_offset=1, set_alpha_to_one=False)
-        return Defaults(num_steps=25, guidance_scale=self.guidance_scale, sampler="dpmpp-2m", published=to_json(published))
+    def defaults(self, *, is_told: bool) -> Defaults:
+        """How its models draw when nobody says otherwise.
+
+        Args:
+            is_told: whether the network is told its guidance scale, as latent consistency models are.
+        """
+        published = to_json(Published(spacing=self.spacing, steps_offset=1, set_alpha_to_one=False))
+        if is_told:
+            return Defaults(num_steps=4, guidance_scale=TOLD_GUIDANCE, sampler="lcm", published=published)
+        return Defaults(num_steps=25, guidance_scale=self.guidance_scale, sampler="dpmpp-2m", published=published)
 
     def image_side(self, prediction: Prediction) -> int:
         """The side of its images: where the family has models of both predictions, those of epsilon are the smaller ones."""

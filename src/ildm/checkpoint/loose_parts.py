@@ -56,12 +56,16 @@ def read_autoencoder_file(path: Path, wanted: LatentSpace) -> Autoencoder:
 def read_unet_file(path: Path, wanted: UNetConfig) -> UNet:
     """A U-Net of the graph `wanted`, from a file in either layout.
 
+    It may be told a guidance scale where the model's own is not, and the other way round.
+
     Raises:
         CheckpointError: when there is none, it is damaged, or of another graph.
     """
     weights = _part(open_weights(path), UNET)
     layout: Layout
     if "conv_in.weight" in weights:
+        told = "time_embedding.cond_proj.weight"
+        wanted = replace(wanted, guidance_width=weights.shape(told)[-1] if told in weights else None)
         layout = diffusers_unet(wanted)
     else:
         found = detect_unet(weights)
@@ -70,6 +74,7 @@ def read_unet_file(path: Path, wanted: UNetConfig) -> UNet:
                 f"The U-Net in {path} has channels {found.channels} and reads context of width {found.context_width}, but "
                 f"{wanted.channels} and {wanted.context_width} are this model's: use one of the model's own family."
             )
+        wanted = replace(wanted, guidance_width=found.guidance_width)
         layout = ldm_unet(wanted)
     with torch.device("meta"):
         network = UNet(wanted)

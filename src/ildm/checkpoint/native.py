@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ from ildm.model import Model
 
 MANIFEST = "model.json"
 AUTOENCODER, DENOISER, CONDITIONER = "autoencoder.safetensors", "denoiser.safetensors", "conditioner.safetensors"
+PREVIEW = "preview.safetensors"
+"""What a folder may carry besides, as `ildm.session.preview_files` writes it: no part of the model, so the manifest does not list it."""
 
 
 def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None) -> Manifest:
     """Write a model as a native folder, in one step: the former folder survives a failure.
+
+    A preview in the former folder is kept when the autoencoder is the same to the byte, as in every export of a running training.
 
     Args:
         dtype: of the stored weights; None keeps each tensor's own.
@@ -47,6 +52,7 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         manifest = described(model).model_copy(update={"files": files})
         (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        _keep_preview(folder, temporary)
     return manifest
 
 
@@ -118,6 +124,12 @@ def _conditioner(manifest: Manifest, fields: dict[str, Any], folder: Path) -> Co
         if path.suffix != ".safetensors" and (not path.is_file() or sha256(path) != manifest.files[name]):
             raise CheckpointError(f"The vocabulary {path} is missing or damaged: fetch the model again.")
     return kind.restore(from_json(kind.Config, fields, where="conditioner"), folder)
+
+
+def _keep_preview(former: Path, folder: Path) -> None:
+    both_there = (former / PREVIEW).is_file() and (former / AUTOENCODER).is_file()
+    if both_there and sha256(former / AUTOENCODER) == sha256(folder / AUTOENCODER):
+        shutil.copyfile(former / PREVIEW, folder / PREVIEW)
 
 
 def _hash_of(manifest: Manifest, name: str) -> str:

@@ -165,7 +165,7 @@ def _assemble(weights: Weights, path: Path, prediction: Prediction | None) -> Mo
         path=path_of(weights),
         prediction=settled,
         image_size=(side, side),
-        defaults=family.defaults,
+        defaults=family.defaults(is_told=unet.guidance_width is not None),
     )
     return assemble(configurations, make_clip(_text_config(weights, family), vocabulary))
 

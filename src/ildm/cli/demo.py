@@ -39,11 +39,11 @@ def demo(
 
     from ildm.checkpoint.load import load
     from ildm.cli.drawing import draw_in_batches
-    from ildm.cli.pictures import save_picture
     from ildm.core.files import check_writable
     from ildm.core.picture import paste_grid
     from ildm.core.progress import steps_bar
     from ildm.core.seeds import check_seed
+    from ildm.session.picture_file import write_picture
 
     path, seeds = out / "sheet.png", [check_seed(seed)] * len(PROMPTS)
     check_writable(path)
@@ -53,5 +53,5 @@ def demo(
         images = [image for batch in batches for image in batch]
     enlarged = [image.resize((ENLARGED, ENLARGED), Image.Resampling.LANCZOS) for image in images]
     sheet = paste_grid(enlarged, columns=COLUMNS, captions=PROMPTS, lines=3, gap=16)
-    save_picture(sheet, path, {"prompts": list(PROMPTS), "seed": seed, "model": loaded.manifest.name})
+    write_picture(sheet, path, {"prompts": list(PROMPTS), "seed": seed, "model": loaded.manifest.name})
     typer.echo(f"Twelve prompts, twelve pictures: {path.resolve()}")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
 from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
+from ildm.core.errors import ConfigError
 
 
 def generate(
-    prompt: Annotated[list[str], typer.Argument(help="What to draw; several prompts make several images.", show_default=False)],
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to draw; several prompts make several images.", show_default="required without --like"),
+    ] = None,
     model: Annotated[
-        str, typer.Option(help="A shipped name, a run's name, a model folder or a .safetensors file.")
-    ] = DEFAULT_MODEL,
-    negative_prompt: Annotated[str, typer.Option(help="What to move away from.")] = "",
+        str | None,
+        typer.Option(help="A shipped name, a run's name, a model folder or a .safetensors file.", show_default=DEFAULT_MODEL),
+    ] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What to move away from.", show_default=False)] = None,
     num_steps: NumSteps = None,
     guidance_scale: GuidanceScale = None,
     guidance_rescale: Annotated[
@@ -30,6 +36,9 @@ def generate(
     count: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Images per prompt.")] = 1,
     width: Side = None,
     height: Side = None,
+    like: Annotated[
+        Path | None, typer.Option(help="A drawn picture: what is not said here is as it was there.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="A .png file for one image, else a folder.")] = Path(),
     prediction: Prediction = None,
     lora: Annotated[
@@ -50,40 +59,57 @@ def generate(
 
     Example: `ildm generate "a red apple on a plain blue background" --seed 7 --out apple.png`
 
-    Every PNG carries its call; `ildm info apple.png` shows it. Images are drawn a few at a time, and saved as they are drawn.
+    Every PNG carries its call; `ildm info apple.png` shows it, and `ildm generate --like apple.png` draws it again. Images are
+    drawn a few at a time, and saved as they are drawn.
     """
     import json
 
     from ildm.checkpoint.load import load
     from ildm.cli.adapters import merge_loras
     from ildm.cli.drawing import draw_in_batches, prompt_notes
-    from ildm.cli.pictures import destinations, open_picture, save_picture
+    from ildm.cli.like import NO_LIKENESS, read_likeness
+    from ildm.cli.pictures import destinations, open_picture
     from ildm.core.progress import steps_bar
-    from ildm.core.randomness import check_seed, draw_seed
+    from ildm.core.seeds import check_seed, draw_seed
     from ildm.denoiser.guidance import Projection
+    from ildm.session.picture_file import write_picture
 
-    first = draw_seed() if seed is None else check_seed(seed)
-    prompts = [text for text in prompt for _ in range(count)]
+    options = {
+        "prompt": prompt or None,
+        "model": model,
+        "negative_prompt": negative_prompt,
+        "num_steps": num_steps,
+        "guidance_scale": guidance_scale,
+        "guidance_rescale": guidance_rescale,
+        "apg": projected or None,
+        "sampler": sampler,
+        "seed": seed,
+        "lora": lora or None,
+        "width": width,
+        "height": height,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    likeness = NO_LIKENESS if like is None else read_likeness(like, asked)
+    wanted = {**likeness.settings, **asked}
+    first = check_seed(wanted["seed"]) if "seed" in wanted else draw_seed()
+    prompts = [text for text in _prompts(wanted, like) for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
     paths = destinations(out, prompts, seeds)
     said = check_prediction(prediction)
-    loaded = load(model, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
+    source = wanted.get("model", DEFAULT_MODEL)
+    loaded = load(source, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
     if compiled:
         typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
     merge_loras(loaded, lora or ())
-    for note in prompt_notes(loaded.conditioner, prompts):
+    for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, prompts)]:
         typer.echo(f"ildm: {note}", err=True)
     picture, area = (None if path is None else open_picture(path) for path in (image, mask))
     defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size if picture is None else picture.size
-    size = (native_width if width is None else width, native_height if height is None else height)
-    settings = {
-        "negative_prompt": negative_prompt,
-        "num_steps": defaults.num_steps if num_steps is None else num_steps,
-        "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
-        "guidance_rescale": defaults.guidance_rescale if guidance_rescale is None else guidance_rescale,
-        "sampler": defaults.sampler if sampler is None else sampler,
-    }
+    size, projected = (wanted.get("width", native_width), wanted.get("height", native_height)), wanted.get("apg", False)
+    settings = {"negative_prompt": wanted.get("negative_prompt", "")}
+    for name in ("num_steps", "guidance_scale", "guidance_rescale", "sampler"):
+        settings[name] = wanted.get(name, getattr(defaults, name))
     described = {**settings, "apg": projected, "lora": lora or [], "width": size[0], "height": size[1]}
     described |= {"model": loaded.manifest.name, "model_files": loaded.manifest.files}
     settings |= {"guidance_projection": Projection() if projected else None, "image": picture, "mask": area}
@@ -92,9 +118,20 @@ def generate(
         for images in draw_in_batches(loaded, prompts, seeds, size=size, progress=progress, **settings):
             for drawn in images:
                 path, text, number = paths[len(written)], prompts[len(written)], seeds[len(written)]
-                save_picture(drawn, path, {"prompt": text, "seed": number, **described})
+                write_picture(drawn, path, {"prompt": text, "seed": number, **described})
                 written.append({"path": str(path), "prompt": text, "seed": number})
                 if not as_json:
                     typer.echo(f"{path}  (seed {number})")
     if as_json:
         typer.echo(json.dumps(written))
+
+
+def _prompts(wanted: Mapping[str, Any], like: Path | None) -> list[str]:
+    if "prompt" in wanted:
+        return [wanted["prompt"]] if isinstance(wanted["prompt"], str) else wanted["prompt"]
+    if like is not None:
+        raise ConfigError(f"{like} carries settings, but no prompt: give one beside --like.")
+    raise ConfigError(
+        "ildm generate needs PROMPT (what to draw; several prompts make several images) or --like with a picture, but neither "
+        "was given: `ildm generate --help` shows an example."
+    )

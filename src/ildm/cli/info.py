@@ -1,8 +1,7 @@
-"""`ildm info`: what a model or one of our pictures says about itself."""
+"""`ildm info`: what a model or a picture says about itself."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,28 +10,28 @@ from ildm.cli.options import Prediction, check_prediction
 
 
 def info(
-    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or file, or a PNG made by ildm.")],
+    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or file, or a drawn picture.")],
     prediction: Prediction = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole manifest, or the settings in one line, as JSON.")
+    ] = False,
 ) -> None:
-    """Show a model's manifest, or the call that made a picture.
+    """Show a model's manifest, or the settings that made a picture.
 
     Example: `ildm info emoji-scenes --json`
+
+    A picture is a PNG of ildm, or a PNG, JPEG or WebP file of a program that writes what AUTOMATIC1111's web UI writes.
     """
     import json
     import shutil
     import textwrap
 
     from ildm.checkpoint.load import describe, locate
-    from ildm.cli.pictures import read_call
-    from ildm.core.errors import DataError
+    from ildm.session.picture_file import SUFFIXES, read_settings
 
     path = locate(model)
-    if path.suffix.lower() == ".png":
-        call = read_call(Path(path))
-        if call is None:
-            raise DataError(f"{path} was not made by ildm: it carries no call. A picture of `ildm generate` does.")
-        typer.echo(json.dumps(call, indent=None if as_json else 1, ensure_ascii=False))
+    if path.suffix.lower() in SUFFIXES:
+        typer.echo(json.dumps(read_settings(path)[0], indent=None if as_json else 1, ensure_ascii=False))
         return
     manifest = describe(model, prediction=check_prediction(prediction))
     if as_json:

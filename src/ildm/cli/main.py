@@ -12,14 +12,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ildm import __version__
-from ildm.cli import data
+from ildm.cli import data, models, sessions
 from ildm.cli.convert import convert
 from ildm.cli.demo import demo
 from ildm.cli.evaluate import evaluate
 from ildm.cli.generate import generate
 from ildm.cli.info import info
-from ildm.cli.models import models
 from ildm.cli.refusals import UsageError, refusal
+from ildm.cli.replay import replay
 from ildm.cli.train import train
 from ildm.core.errors import IldmError
 
@@ -36,9 +36,11 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(info)
 app.command()(convert)
-app.command()(models)
+app.command()(replay)
 app.command()(demo)
+app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
+app.add_typer(sessions.app, name="sessions")
 
 
 def _tell_version(wanted: bool) -> bool:

@@ -1,13 +1,22 @@
-"""`ildm models`: what can be loaded by name."""
+"""`ildm models`: what can be loaded by name; `ildm models fit-preview`: how a run of one is shown as it goes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ildm.cli.options import MAX_COUNT, Device, Prediction, check_choice, check_prediction
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_KINDS = ("tiny", "linear")
+_STEPS, _MOST_STEPS = 2000, 1_000_000
+
+
+@app.callback()
+def models(context: typer.Context, as_json: AsJson = False) -> None:
     """List the models known by name: the shipped ones, and those your runs have made.
 
     Example: `ildm models`
@@ -19,6 +28,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from ildm.checkpoint.native import read_manifest
     from ildm.core.errors import CheckpointError
 
+    if context.invoked_subcommand is not None:
+        return
     found: list[dict[str, Any]] = []
     for name in known_names():
         try:
@@ -33,3 +44,61 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         typer.echo(f"{entry['name']:23} {said}".rstrip())
     if not found:
         typer.echo("No models yet: train one with `ildm train emoji`.")
+
+
+@app.command()
+def fit_preview(
+    model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or a .safetensors file.")],
+    kind: Annotated[str, typer.Option(help="tiny, a small network, or linear, quicker to make and coarser.")] = "tiny",
+    steps: Annotated[int, typer.Option(min=1, max=_MOST_STEPS, help="Updates of the small network.")] = _STEPS,
+    images: Annotated[
+        int | None,
+        typer.Option(min=2, max=MAX_COUNT, help=f"How many to learn from, {MAX_COUNT} at most.", show_default="by their size"),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder of images to learn from.", show_default="the model's own data, or what it draws"),
+    ] = None,
+    prediction: Prediction = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the small pictures that show a run as it goes to what a model's own decoder makes.
+
+    Example: `ildm models fit-preview my-model`
+
+    The preview is written into the model's folder, for shipped models and other programs' files into ILDM_HOME/previews. It belongs to
+    the autoencoder: models with the same one share it.
+    """
+    import json
+
+    from ildm.checkpoint.load import load
+    from ildm.core.files import check_writable
+    from ildm.core.progress import named_bars
+    from ildm.session import preview_files, preview_fit, preview_samples
+
+    check_choice("--kind", kind, _KINDS)
+    loaded = load(model, device=device, prediction=check_prediction(prediction))
+    place = preview_files.place_for(loaded, model)
+    check_writable(place)
+    with named_bars() as tell:
+        count = preview_samples.usual_count(loaded) if images is None else images
+        samples = preview_samples.gather(loaded, count, folder=folder, progress=tell)
+        fit = preview_fit.fit_preview(
+            samples,
+            loaded.autoencoder.config.stride,
+            kind=kind,  # type: ignore[arg-type]
+            steps=steps,
+            progress=lambda done, total: tell("distilling", done, total),
+        )
+    preview_files.write_preview(fit.preview, loaded, place)
+    measures = {name: value for name, value in vars(fit).items() if name != "preview"}
+    result = {"preview": str(place), "kind": kind, "origin": samples.origin, **measures}
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+        return
+    beside = f"a linear one {fit.linear_psnr:.1f} dB, " if kind == "tiny" else ""
+    typer.echo(
+        f"Fitted to {fit.fitted_to} latents of {samples.origin}: {fit.psnr:.1f} dB beside the full decoder "
+        f"({beside}R² {fit.r_squared:.3f}), {fit.milliseconds:.2f} ms a preview. File: {place}"
+    )

@@ -1,32 +1,14 @@
-"""PNG files that carry the call which made them."""
+"""Picture files as the command line takes and names them."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 from PIL import Image as PILImage
-from PIL import UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import atomic_file, check_writable
-
-KEY = "ildm"
-
-
-def save_picture(image: PILImage.Image, path: Path, call: dict[str, Any]) -> None:
-    """Write a PNG with the call as JSON in its text, in one step.
-
-    Raises:
-        StorageError: when it cannot be written, with the reason.
-    """
-    text = PngInfo()
-    text.add_itxt(KEY, json.dumps(call, ensure_ascii=False, allow_nan=False))
-    with atomic_file(path) as temporary:
-        image.save(temporary, format="PNG", pnginfo=text)
+from ildm.core.files import check_writable
 
 
 def open_picture(path: Path) -> PILImage.Image:
@@ -43,25 +25,6 @@ def open_picture(path: Path) -> PILImage.Image:
         return read_picture(path, behind=(0, 0, 0))
     except RefusedFile as error:
         raise DataError(f"{path} cannot be used as an image: {error}.") from error
-
-
-def read_call(path: Path) -> dict[str, Any] | None:
-    """The call that a PNG of ours carries, or None. Numbers that JSON lacks, such as NaN, come as their names.
-
-    Raises:
-        DataError: when the file is no image, or what it carries is damaged.
-    """
-    try:
-        with PILImage.open(path) as image:
-            text = getattr(image, "text", {}).get(KEY)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}).") from error
-    if text is None:
-        return None
-    try:
-        return json.loads(text, parse_constant=str)
-    except ValueError as error:
-        raise DataError(f"The call in {path} is damaged ({error}): only the picture itself can be used.") from error
 
 
 def destinations(out: Path, prompts: list[str], seeds: list[int]) -> list[Path]:

@@ -18,6 +18,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
 
 VOCABULARY = "tokenizer.json"
+TOKEN_BLOCK = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,14 @@ class TextConditioner(Conditioner):
         self.encoder = TextEncoder(config, tokenizer.vocabulary_size)
 
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
-        """The context of prompts, (batch, max_tokens, width), with its mask, and the pooled vector when configured."""
+        """The context of prompts with its mask, and the pooled vector when configured.
+
+        The context is (batch, tokens, width) with as many tokens as the longest prompt has, rounded up to a multiple of
+        `TOKEN_BLOCK`: most prompts are much shorter than the longest possible, and what is masked costs as much as what is read.
+        """
         tokens, mask = self.tokenizer(prompts)
+        kept = -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
+        tokens, mask = tokens[:, :kept], mask[:, :kept]
         device = self.encoder.position_embedding.device
         mask = mask.to(device)
         context = self.encoder(tokens.to(device), mask)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ildm.core.errors import ShapeError
+from ildm.core.references import References
 
 Latent = Float[Tensor, "batch channels height width"]
 Image = Float[Tensor, "batch 3 image_height image_width"]
@@ -51,16 +52,20 @@ class Conditioning:
         context_mask: (batch, tokens), True where a token is real; None = all are.
         pooled: (batch, features), added to the time embedding through a small MLP (SDXL's route).
         label: (batch,), class indices, embedded and added to the time embedding.
+        guidance: (batch,), the guidance scale, told to networks that were distilled with it (Meng 2023); 1 = none.
         concat: (batch, channels, height, width), concatenated to the noised latent.
         regions: contexts bound to areas; replaces `context` in cross-attention when given.
+        references: pictures that self-attention reads beside the sample.
     """
 
     context: Float[Tensor, "batch tokens context_width"] | None = None
     context_mask: Bool[Tensor, "batch tokens"] | None = None
     pooled: Float[Tensor, "batch features"] | None = None
     label: Int[Tensor, " batch"] | None = None
+    guidance: Float[Tensor, " batch"] | None = None
     concat: Float[Tensor, "batch channels height width"] | None = None
     regions: Regions | None = None
+    references: References | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply `function` to every tensor, keeping what is None."""
@@ -81,20 +86,25 @@ class Conditioning:
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 return value.shape[0]
-        return None if self.regions is None else self.regions.context.shape[0]
+        if self.regions is not None:
+            return self.regions.context.shape[0]
+        return None if self.references is None else self.references.latents.shape[0]
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        """Join along the batch. Shorter contexts are padded with masked tokens.
+        """Join along the batch. Shorter contexts are padded with masked tokens, missing references with some of weight 0.
 
         Raises:
-            ShapeError: when one part has a field that another lacks.
+            ShapeError: when one part has a field that another lacks, references apart, or references cannot be joined.
         """
         padded = _equal_tokens(parts)
-        joined: dict[str, Tensor | Regions | None] = {}
+        joined: dict[str, Tensor | Regions | References | None] = {}
         for field in fields(Conditioning):
             values = [getattr(part, field.name) for part in padded]
             if all(value is None for value in values):
+                continue
+            if field.name == "references":
+                joined[field.name] = References.cat(values, [part.batch for part in parts])
                 continue
             if any(value is None for value in values):
                 raise ShapeError(
@@ -128,6 +138,8 @@ def _map_fields(value: Part, function: Callable[[Tensor], Tensor]) -> Part:
             changed[field.name] = function(part)
         elif isinstance(part, Regions):
             changed[field.name] = _map_fields(part, function)
+        elif isinstance(part, References):
+            changed[field.name] = part.map(function)
     return replace(value, **changed)  # type: ignore[type-var]
 
 

@@ -1,4 +1,4 @@
-"""Self- and cross-attention, and cross-attention to several contexts at once, each acting in its own area.
+"""Self- and cross-attention, to several contexts at once, each acting in its own area, and to other rows of the batch.
 
 Rombach 2022, section 3.3. Keys and values of a context do not depend on the latent, so they are a value of their own
 (`Attended`): made once per prompt, read by every step.
@@ -20,22 +20,38 @@ Grid = tuple[int, int]
 SMALL = 64  # tokens
 
 
+class Beside(NamedTuple):
+    """What the self-attentions of one resolution read beside the row of the batch that they are computed for.
+
+    Args:
+        rows: (readers, 1 + others), which rows have more to read, each followed by the others that it reads.
+        bias: (readers, 1, 1, (1 + others) * positions), added to the logits: 0 for its own, the log of their weight for the others'.
+        seen: (readers, 1, positions, 1) in [0, 1], where others are read at all; None = everywhere.
+    """
+
+    rows: Tensor
+    bias: Tensor
+    seen: Tensor | None
+
+
 class Attended(NamedTuple):
-    """What the cross-attentions of one call read; `regions` is 1 for a plain context.
+    """What the attentions of one call read besides the latent; `regions` is 1 for a plain context.
 
     Args:
         keys_values: per cross-attention, in the network's order: (batch * regions, heads, tokens, head_width), twice.
         mask: (batch * regions, 1, 1, tokens), True where a token is real; None = all are.
         weights: per grid (height, width): (batch, regions, height * width, 1); empty for a plain context.
+        beside: per grid, for self-attentions; None = each row of the batch reads itself alone.
     """
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
     mask: Tensor | None
     weights: dict[Grid, Tensor]
+    beside: dict[Grid, Beside] | None = None
 
 
 class SelfAttention(nn.Module):
-    """Every position attends to every position."""
+    """Every position attends to every position, and to those of other rows of the batch where `beside` says so."""
 
     def __init__(self, channels: int, heads: int, *, qk_norm: bool = False) -> None:
         super().__init__()
@@ -46,11 +62,13 @@ class SelfAttention(nn.Module):
         self.to_out = nn.Linear(channels, channels)
         self.norm_q, self.norm_k = _head_norms(channels // heads, qk_norm)
 
-    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions channels"]:
+    def forward(
+        self, x: Float[Tensor, "batch positions channels"], beside: Beside | None = None
+    ) -> Float[Tensor, "batch positions channels"]:
         query = self.norm_q(split_heads(self.to_q(x), self.heads))  # (B, H, N, d)
         key = self.norm_k(split_heads(self.to_k(x), self.heads))  # (B, H, N, d)
         value = split_heads(self.to_v(x), self.heads)  # (B, H, N, d)
-        return self.to_out(join_heads(attend(query, key, value)))  # (B, N, C)
+        return self.to_out(join_heads(attend_rows(query, key, value, beside)))  # (B, N, C)
 
 
 class CrossAttention(nn.Module):
@@ -135,8 +153,31 @@ def _attend_for_training(query: Tensor, key: Tensor, value: Tensor, mask: Tensor
         scores = query @ (key * key.shape[-1] ** -0.5).mT  # (B, H, N, T)
         return scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype) @ value
     with torch.autocast("cpu", enabled=False):  # which would undo the casts
+        if mask is not None and mask.is_floating_point():
+            mask = mask.float()
         found = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
     return found.to(query.dtype)
+
+
+def attend_rows(query: Tensor, key: Tensor, value: Tensor, beside: Beside | None) -> Tensor:
+    """`softmax(Q K^T / sqrt(d)) V` within each row of the batch, and over several of them for the rows that read others.
+
+    Args:
+        query, key, value: (batch, heads, positions, head_width).
+        beside: who reads whom; None = nobody.
+
+    Returns:
+        (batch, heads, positions, head_width), exactly as within each row wherever others have weight 0 in `beside.seen`.
+    """
+    found = attend(query, key, value)
+    if beside is None:
+        return found
+    readers = beside.rows[:, 0]
+    keys, values = (x[beside.rows].transpose(1, 2).flatten(2, 3) for x in (key, value))  # (readers, H, (1 + others) N, d)
+    more = attend(query[readers], keys, values, beside.bias.to(query.dtype))  # (readers, H, N, d)
+    if beside.seen is not None:
+        more = torch.lerp(found[readers], more, beside.seen.to(more.dtype))
+    return found.index_copy(0, readers, more)
 
 
 def attend_regions(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, weights: Tensor | None) -> Tensor:

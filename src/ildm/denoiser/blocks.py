@@ -14,14 +14,22 @@ Resample = Literal["up", "down"]
 
 
 class EmbeddingMLP(nn.Module):
-    """Two linear layers with SiLU between: from features (of the time, of a pooled vector) to the embedding width."""
+    """Two linear layers with SiLU between: from features (of the time, of a pooled vector) to the embedding width.
 
-    def __init__(self, features: int, width: int) -> None:
+    With `told`, as many other features (of a guidance scale) are projected and added to the first ones.
+    """
+
+    def __init__(self, features: int, width: int, told: int | None = None) -> None:
         super().__init__()
+        self.cond_proj = None if told is None else nn.Linear(told, features, bias=False)
         self.linear_1 = nn.Linear(features, width)
         self.linear_2 = nn.Linear(width, width)
 
-    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
+    def forward(
+        self, features: Float[Tensor, "batch features"], told: Float[Tensor, "batch told"] | None = None
+    ) -> Float[Tensor, "batch width"]:
+        if self.cond_proj is not None and told is not None:
+            features = features + self.cond_proj(told)
         return self.linear_2(F.silu(self.linear_1(features)))
 
 

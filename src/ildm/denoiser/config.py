@@ -28,6 +28,7 @@ class UNetConfig:
         linear_projection: transformers project in and out by linear layers instead of 1x1 convolutions.
         pooled_width: of `Conditioning.pooled`; None = not taken.
         labels: number of classes of `Conditioning.label`; None = not taken.
+        guidance_width: of the sinusoidal embedding of `Conditioning.guidance`, even, 4 or more; None = not taken.
         scale_shift_norm: the time embedding scales and shifts the second norm instead of being added.
         resample: halve and double the resolution by a convolution or by residual blocks (`resblock_updown`).
         time_channels: of the sinusoidal embedding; None = channels[0].
@@ -52,6 +53,7 @@ class UNetConfig:
     linear_projection: bool = False
     pooled_width: int | None = None
     labels: int | None = None
+    guidance_width: int | None = None
     scale_shift_norm: bool = False
     resample: Literal["convolution", "residual"] = "convolution"
     time_channels: int | None = None
@@ -80,6 +82,8 @@ class UNetConfig:
                 )
         if (self.head_width is None) == (self.heads is None):
             raise ConfigError("A U-Net needs exactly one of head_width (channels per head) and heads (heads per level).")
+        if self.guidance_width is not None and (self.guidance_width < 4 or self.guidance_width % 2):
+            raise ConfigError(f"guidance_width is even and 4 or more, but {self.guidance_width} was given.")
         self._check_channels()
         if self.attention == "plain" and max(*self.depths, self.mid_depth) > 1:
             raise ConfigError(

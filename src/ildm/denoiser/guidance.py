@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -108,9 +108,7 @@ class Guided:
     _joined: list[tuple[Conditioning, Conditioning]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        low, high = self.interval
-        if not 0.0 <= low <= high <= 1.0:
-            raise ConfigError(f"A guidance interval is two rising times in [0, 1], but {self.interval} was given.")
+        _check_interval(self.interval)
 
     def __call__(self, noised: Latent, t: Times, conditioning: Conditioning) -> Latent:
         """The guided data estimate.
@@ -159,6 +157,30 @@ class Guided:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A denoiser whose network was distilled with guidance (Meng 2023, sec. 3.1): it is told the scale, and evaluated once.
+
+    Args:
+        denoiser: of a network that takes `Conditioning.guidance`.
+        scale: see `Guided`.
+        interval: see `Guided`; outside, the scale that is told is 1.
+    """
+
+    denoiser: Denoiser
+    scale: float
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _check_interval(self.interval)
+
+    def __call__(self, noised: Latent, t: Times, conditioning: Conditioning) -> Latent:
+        """The data estimate as if guided by the scale."""
+        low, high = self.interval
+        scales = torch.where((t >= low) & (t <= high), self.scale, 1.0).float()
+        return self.denoiser(noised, t, replace(conditioning, guidance=scales))
+
+
+@dataclass(frozen=True)
 class GuidedUnder:
     """Guidance under one conditioning: (noised, t) -> data estimate, with the memory handed in and out."""
 
@@ -172,6 +194,12 @@ class GuidedUnder:
     def recall(self, noised: Latent, t: Times, memory: Memory) -> tuple[Latent, Memory]:
         """The guided data estimate, and what to remember from now on."""
         return self.guided.recall(noised, t, self.conditioning, memory)
+
+
+def _check_interval(interval: tuple[float, float]) -> None:
+    low, high = interval
+    if not 0.0 <= low <= high <= 1.0:
+        raise ConfigError(f"A guidance interval is two rising times in [0, 1], but {interval} was given.")
 
 
 def _norm(latent: Latent) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,11 +22,22 @@ from torch import Tensor, nn
 
 from ildm.core.types import Conditioning
 from ildm.core.upsampling import spread
-from ildm.denoiser.attention import Attended, Grid, SelfAttention, attend, join_heads, project, token_mask, weights_on
+from ildm.denoiser.attention import (
+    Attended,
+    Beside,
+    Grid,
+    SelfAttention,
+    attend_rows,
+    join_heads,
+    project,
+    token_mask,
+    weights_on,
+)
 from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.low_rank import carry, flattened, plain, stacked, strengths_in
 from ildm.denoiser.packed import can_pack, pack_layers
+from ildm.denoiser.references import Companions, companions
 from ildm.denoiser.transformer import Transformer
 from ildm.denoiser.unet import UNet, join
 
@@ -60,6 +72,7 @@ class PreparedUNet(nn.Module):
         self._strengths = strengths_in(nn.ModuleList(network.cross_attentions()))
         self._keys_values = Recent(self._project)
         self._weights = Recent(self._weigh)
+        self._companions = Recent(self._accompany)
         self._run = frozen_program(self._compute) if compiled else self._compute
 
     @torch.no_grad()
@@ -71,13 +84,24 @@ class PreparedUNet(nn.Module):
     ) -> Float[Tensor, "batch out_channels height width"]:
         """As `UNet.forward`."""
         check_inputs(self.config, noised, timestep, conditioning)
-        attended = self._attend(conditioning, (noised.shape[2], noised.shape[3]))
+        size = (noised.shape[2], noised.shape[3])
+        attended = self._attend(conditioning, size)
         inputs = Conditioning(pooled=conditioning.pooled, label=conditioning.label).to(noised.device, self.dtype)
-        return self._run(join(noised, conditioning).to(self.dtype), timestep, inputs, attended).to(noised.dtype)
+        if conditioning.guidance is not None:  # in its own format, as the time is
+            inputs = replace(inputs, guidance=conditioning.guidance.to(noised.device))
+        joined, references = join(noised, conditioning).to(self.dtype), conditioning.references
+        if references is not None:
+            going = self._companions(references.weights, references.queries, size)
+            if going is not None:  # never compiled: the number of rows changes with likes and dislikes
+                embedding = self._embed(timestep, inputs)
+                return going.predict(self.network.predict, joined, embedding, attended, references.latents).to(noised.dtype)
+        return self._run(joined, timestep, inputs, attended).to(noised.dtype)
 
     def _compute(self, noised: Tensor, timestep: Tensor, conditioning: Conditioning, attended: Attended) -> Tensor:
-        embedding = self.network.embed(timestep, conditioning, self.dtype)  # (B, time_width)
-        return self.network.predict(noised, self.time_projections(embedding), attended)
+        return self.network.predict(noised, self._embed(timestep, conditioning), attended)
+
+    def _embed(self, timestep: Tensor, conditioning: Conditioning) -> Tensor:
+        return self.time_projections(self.network.embed(timestep, conditioning, self.dtype))  # (B, all)
 
     def _attend(self, conditioning: Conditioning, size: Grid) -> Attended:
         regions = conditioning.regions
@@ -97,6 +121,9 @@ class PreparedUNet(nn.Module):
 
     def _weigh(self, weights: Tensor, size: Grid) -> dict[Grid, Tensor]:
         return weights_on(self.network.grids(size), weights.to(self.dtype))
+
+    def _accompany(self, weights: Tensor, queries: Tensor | None, size: Grid) -> Companions | None:
+        return companions(weights, queries, self.network.grids(size))
 
 
 def frozen_program(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -122,9 +149,11 @@ class FusedSelfAttention(nn.Module):
         self.qkv = _stacked([attention.to_q, attention.to_k, attention.to_v])
         self.to_out, self.norm_q, self.norm_k = attention.to_out, attention.norm_q, attention.norm_k
 
-    def forward(self, x: Float[Tensor, "batch positions channels"]) -> Float[Tensor, "batch positions channels"]:
+    def forward(
+        self, x: Float[Tensor, "batch positions channels"], beside: Beside | None = None
+    ) -> Float[Tensor, "batch positions channels"]:
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, H, N, d) each
-        return self.to_out(join_heads(attend(self.norm_q(query), self.norm_k(key), value)))  # (B, N, C)
+        return self.to_out(join_heads(attend_rows(self.norm_q(query), self.norm_k(key), value, beside)))  # (B, N, C)
 
 
 class Share(nn.Module):
@@ -139,31 +168,33 @@ class Share(nn.Module):
 
 
 class Recent:
-    """The last few results of a function of a tensor, found again by the tensor's value."""
+    """The last few results of a function of tensors, found again by the tensors' values."""
 
     def __init__(self, function: Callable[..., Any], *, kept: int = 4) -> None:
         self.function = function
         self.kept = kept
-        self._results: list[tuple[Tensor, tuple[Any, ...], Any]] = []
+        self._results: list[tuple[tuple[Any, ...], Any]] = []
 
-    def __call__(self, tensor: Tensor, *others: Any) -> Any:
-        for known, known_others, result in self._results:
-            if known_others == others and _same(known, tensor):
+    def __call__(self, *arguments: Any) -> Any:
+        for known, result in self._results:
+            if len(known) == len(arguments) and all(map(_same, known, arguments)):
                 return result
-        result = self.function(tensor, *others)
-        self._results = [(_kept(tensor), others, result), *self._results][: self.kept]
+        result = self.function(*arguments)
+        self._results = [(tuple(map(_kept, arguments)), result), *self._results][: self.kept]
         return result
 
 
-def _kept(tensor: Tensor) -> Tensor:
+def _kept(argument: Any) -> Any:
     # a copy, so that a tensor overwritten in place counts as new
-    return tensor.clone() if tensor.device.type == "cpu" else tensor
+    return argument.clone() if isinstance(argument, Tensor) and argument.device.type == "cpu" else argument
 
 
-def _same(known: Tensor, tensor: Tensor) -> bool:
-    if tensor.device.type != "cpu":
-        return known is tensor  # comparing values would wait for the device
-    return known.shape == tensor.shape and known.dtype == tensor.dtype and torch.equal(known, tensor)
+def _same(known: Any, argument: Any) -> bool:
+    if not isinstance(known, Tensor):
+        return not isinstance(argument, Tensor) and known == argument
+    if not isinstance(argument, Tensor) or argument.device.type != "cpu":
+        return known is argument  # comparing values would wait for the device
+    return known.shape == argument.shape and known.dtype == argument.dtype and torch.equal(known, argument)
 
 
 def _join_time_projections(network: UNet) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ildm.core.errors import ShapeError
-from ildm.core.types import Conditioning
+from ildm.core.types import Conditioning, References
 
 if TYPE_CHECKING:
     from ildm.denoiser.config import UNetConfig
@@ -31,9 +31,12 @@ def check_inputs(config: UNetConfig, noised: Tensor, timestep: Tensor, condition
         )
     _check_concat(config, noised, conditioning.concat)
     _check_context(config, conditioning)
+    _check_references(noised, conditioning.references)
     _check_vector("pooled", config.pooled_width, conditioning.pooled, "pooled_width")
     if (config.labels is None) != (conditioning.label is None):
         raise ShapeError(_presence("label", config.labels is not None, "labels"))
+    if (config.guidance_width is None) != (conditioning.guidance is None):
+        raise ShapeError(_presence("guidance", config.guidance_width is not None, "guidance_width"))
 
 
 def _check_latent(config: UNetConfig, noised: Tensor) -> None:
@@ -77,6 +80,17 @@ def _check_context(config: UNetConfig, conditioning: Conditioning) -> None:
         raise ShapeError(
             f"Regions need one weight map per context, but weights of shape {_shape(regions.weights)} were given with contexts of "
             f"shape {_shape(regions.context)}."
+        )
+
+
+def _check_references(noised: Tensor, references: References | None) -> None:
+    if references is None:
+        return
+    batch, count = references.latents.shape[:2]
+    if batch != noised.shape[0] or references.latents.shape[2:] != noised.shape[1:]:
+        raise ShapeError(
+            f"References have the shape of the latents that they go with, {(noised.shape[0], count, *noised.shape[1:])} here, but "
+            f"{_shape(references.latents)} was given: encode their pictures at the size that is drawn."
         )
 
 

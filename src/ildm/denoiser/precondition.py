@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ildm.core.types import Conditioning, Latent, Times
+from ildm.denoiser.references import noise_references
 from ildm.diffusion.path import Path
 from ildm.diffusion.prediction import Prediction, data_estimate
 
@@ -20,7 +21,8 @@ class Preconditioned:
     """A network as a `Denoiser` (eq. 2, solved for the data).
 
     Args:
-        network: takes (noised, network time (batch,), conditioning) and predicts as `prediction` says.
+        network: takes (noised, network time (batch,), conditioning) and predicts as `prediction` says; references are noised for
+            it.
         path: the path it was trained on.
         prediction: what it predicts.
     """
@@ -32,5 +34,5 @@ class Preconditioned:
     def __call__(self, noised: Latent, t: Times, conditioning: Conditioning) -> Latent:
         """The data estimate, in the number format of `noised`."""
         time = self.path.network_time(t).to(noised.device, noised.dtype)
-        output = self.network(noised, time, conditioning)
+        output = self.network(noised, time, noise_references(self.path, conditioning, t, noised))
         return data_estimate(self.path, self.prediction, output.to(noised.dtype), noised, t)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ildm.denoiser.attention import Attended, CrossAttention, Grid, SelfAttention, attend, join_heads
+from ildm.denoiser.attention import Attended, CrossAttention, Grid, SelfAttention, attend_rows, join_heads
 from ildm.denoiser.blocks import start_at_zero
 
 NORM_EPS = 1e-6  # of the transformer's outer norm in every LDM and Stable Diffusion checkpoint
@@ -41,7 +41,7 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(channels)
 
     def forward(self, x: Float[Tensor, "batch positions channels"], attended: Attended, grid: Grid) -> Tensor:
-        x = x + self.attn1(self.norm1(x))  # (B, N, C)
+        x = x + self.attn1(self.norm1(x), None if attended.beside is None else attended.beside[grid])  # (B, N, C)
         if self.attn2 is not None and self.norm2 is not None:
             x = x + self.attn2(self.norm2(x), attended, grid)  # (B, N, C)
         return x + self.ff(self.norm3(x))  # (B, N, C)
@@ -99,11 +99,12 @@ class AttentionBlock(nn.Module):
         self.to_out = nn.Linear(channels, channels)
         start_at_zero(self.to_out)
 
-    def forward(self, x: Float[Tensor, "batch channels height width"], _attended: Attended) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channels height width"], attended: Attended) -> Tensor:
         grid = (x.shape[2], x.shape[3])
         qkv = self.qkv(to_positions(self.group_norm(x)))  # (B, N, H 3 d)
         query, key, value = qkv.unflatten(-1, (self.heads, 3, -1)).permute(3, 0, 2, 1, 4)  # (B, H, N, d) each
-        hidden = self.to_out(join_heads(attend(query, key, value)))  # (B, N, C)
+        found = attend_rows(query, key, value, None if attended.beside is None else attended.beside[grid])  # (B, H, N, d)
+        hidden = self.to_out(join_heads(found))  # (B, N, C)
         return x + to_grid(hidden, grid)  # (B, C, h, w)
 
 

@@ -17,6 +17,7 @@ from ildm.denoiser.blocks import Downsample, EmbeddingMLP, Resample, ResBlock, U
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.levels import DownBlock, MidBlock, UpBlock
+from ildm.denoiser.references import companions
 from ildm.denoiser.transformer import AttentionBlock, Transformer
 
 
@@ -31,7 +32,7 @@ class UNet(nn.Module):
         self.time_width = config.time_width or 4 * channels[0]
 
         self.conv_in = nn.Conv2d(config.in_channels + config.concat_channels, channels[0], 3, padding=1)
-        self.time_embedding = EmbeddingMLP(self.time_channels, self.time_width)
+        self.time_embedding = EmbeddingMLP(self.time_channels, self.time_width, config.guidance_width)
         self.class_embedding = None if config.labels is None else nn.Embedding(config.labels, self.time_width)
         self.add_embedding = None if config.pooled_width is None else EmbeddingMLP(config.pooled_width, self.time_width)
 
@@ -57,20 +58,28 @@ class UNet(nn.Module):
         """Args:
             noised: (batch, in_channels, height, width), both sides divisible by 2 ** (levels - 1).
             timestep: (batch,), on the network's own scale (0..1000 for Stable Diffusion), fractions allowed.
-            conditioning: carries exactly what the configuration takes.
+            conditioning: carries exactly what the configuration takes; references, noised to the time, are always taken.
 
         Raises:
+            ConfigError: when a weight of a reference is negative or not finite.
             ShapeError: when the latent or the conditioning does not fit the configuration.
         """
         check_inputs(self.config, noised, timestep, conditioning)
         embedding = self.embed(timestep, conditioning, noised.dtype)  # (B, time_width)
-        attended = self.attend(conditioning, (noised.shape[2], noised.shape[3]))
+        size = (noised.shape[2], noised.shape[3])
+        attended = self.attend(conditioning, size)
+        if conditioning.references is not None:
+            references = conditioning.references
+            going = companions(references.weights, references.queries, self.grids(size))
+            if going is not None:
+                return going.predict(self.predict, join(noised, conditioning), embedding, attended, references.latents)
         return self.predict(join(noised, conditioning), embedding, attended)
 
     def embed(self, timestep: Tensor, conditioning: Conditioning, dtype: torch.dtype) -> Float[Tensor, "batch time_width"]:
-        """The time with the label and the pooled vector, through the SiLU that every residual block would apply."""
+        """The time with guidance, label and pooled vector, through the SiLU that every residual block would apply."""
         waves = sinusoidal(timestep, self.time_channels, cosine_first=self.config.cosine_first)  # (B, time_channels)
-        embedding = self.time_embedding(waves.to(dtype))  # (B, time_width)
+        told = None if conditioning.guidance is None else self._guidance_waves(conditioning.guidance).to(dtype)
+        embedding = self.time_embedding(waves.to(dtype), told)  # (B, time_width)
         if self.class_embedding is not None:
             embedding = embedding + self.class_embedding(conditioning.label)
         if self.add_embedding is not None:
@@ -109,6 +118,11 @@ class UNet(nn.Module):
     def cross_attentions(self) -> list[CrossAttention]:
         """Every cross-attention, in the order in which the latent meets them."""
         return [module for module in self.modules() if isinstance(module, CrossAttention)]
+
+    def _guidance_waves(self, guidance: Float[Tensor, " batch"]) -> Float[Tensor, "batch guidance_width"]:
+        """What a guidance scale adds to plain drawing, in thousandths, as latent consistency models are told it (Luo 2023)."""
+        assert self.config.guidance_width is not None
+        return sinusoidal((guidance - 1.0) * 1000.0, self.config.guidance_width, cosine_first=False, closed=True)
 
     def _down(self, level: int, skips: list[int]) -> DownBlock:
         config, width = self.config, self.config.channels[level]

@@ -60,7 +60,7 @@ def recipe() -> Recipe:
         text=small.TEXT,
         stage_two=small.stage_two(steps=20_000),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
-        num_latents=80_000,
+        num_latents=60_000,
         prompts=PROMPTS,
         licence="Apache-2.0 (weights); the drawings it was trained on: MIT and Apache-2.0",
         attribution="Trained on drawings of Fluent Emoji (Microsoft, MIT) and Noto Emoji (Google, Apache-2.0).",

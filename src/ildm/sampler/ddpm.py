@@ -10,7 +10,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
 from ildm.diffusion.published import Manner
-from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
+from ildm.sampler.base import Move, Sampler, check_clip, clipped, denoise_at, step_noise
 from ildm.sampler.state import Denoise, SamplerState
 
 Variance = Literal["fixed_small", "fixed_large"]
@@ -23,19 +23,22 @@ class DDPM(Sampler):
     Args:
         variance: "fixed_small" is the posterior's own, right for data that are one point; "fixed_large" the forward step's, right
             for data that are unit normal (Ho 2020, sec. 3.2). The first makes this the same as DDIM with eta = 1.
+        clip: what data estimates are held within, +-; None = nothing.
     """
 
     manner: ClassVar[Manner] = "ddpm"
 
     variance: Variance = "fixed_small"
+    clip: float | None = None
 
     def __post_init__(self) -> None:
+        check_clip(self.clip)
         if self.variance not in ("fixed_small", "fixed_large"):
             raise ConfigError(f"DDPM's variance is 'fixed_small' or 'fixed_large', but {self.variance!r} was given.")
 
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
         """One evaluation, the posterior's mean, and its noise except on the way to clean data."""
-        data = denoise_at(denoise, state.latent, move.t)
+        data = clipped(denoise_at(denoise, state.latent, move.t), self.clip)
         scale = move.alpha_t / move.alpha_s
         forward_variance = max(0.0, move.sigma_t**2 - (scale * move.sigma_s) ** 2)
         by_latent = scale * (move.sigma_s / move.sigma_t) ** 2

@@ -28,32 +28,36 @@ class DPMpp2M(Sampler):
     former data estimate and the (alpha, sigma) it was made at, so a schedule may change between steps.
 
     Args:
+        order: 2, or 1 to leave the former estimate out.
         solver_type: how the estimates' slope is integrated, "midpoint" (Lu 2022b, eq. 19) or "heun" (its integral exactly).
         lower_order_final: whether the last step of a run of fewer than 15 steps is first order even where sigma stays above 0.
     """
 
     manner: ClassVar[Manner] = "dpm-solver"
 
+    order: int = 2
     solver_type: SolverType = "midpoint"
     lower_order_final: bool = True
 
     def __post_init__(self) -> None:
-        check_solver_type(self.solver_type)
+        check_solver(self.order, self.solver_type)
 
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
         """One evaluation; Lu 2022b, eq. 19 written in (alpha, sigma), finite at alpha = 0."""
         data = denoise_at(denoise, state.latent, move.t)
-        order_one = ends_first_order(state, move, self.lower_order_final)
+        order_one = self.order == 1 or ends_first_order(state, move, self.lower_order_final)
         extrapolated = data if order_one else extrapolate(state, move, data, self.solver_type)
         return exponential_move(state.latent, move, extrapolated), data, to_history([Estimate.at_start(move, data)])
 
 
-def check_solver_type(solver_type: str) -> None:
-    """Check that there is such a way to integrate.
+def check_solver(order: int, solver_type: str) -> None:
+    """Check that there is such an order, and such a way to integrate.
 
     Raises:
         ConfigError: when there is not.
     """
+    if order not in (1, 2):
+        raise ConfigError(f"The order of DPM-Solver++ (2M) is 1 or 2, but {order} was given.")
     if solver_type not in ("midpoint", "heun"):
         raise ConfigError(f"DPM-Solver++ integrates by 'midpoint' or 'heun', but solver_type={solver_type!r} was given.")
 

@@ -14,7 +14,7 @@ from ildm.diffusion.published import Manner
 from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
 from ildm.sampler.dpmpp_2m import (
     SolverType,
-    check_solver_type,
+    check_solver,
     ends_first_order,
     exponential_move,
     extrapolate,
@@ -34,6 +34,7 @@ class DPMpp2MSDE(Sampler):
 
     Args:
         eta: how much of the noise is renewed; 1 is the reverse SDE, 0 is `DPMpp2M`; 0 or more.
+        order: see `DPMpp2M`.
         solver_type: see `DPMpp2M`.
         lower_order_final: see `DPMpp2M`.
     """
@@ -41,18 +42,19 @@ class DPMpp2MSDE(Sampler):
     manner: ClassVar[Manner] = "dpm-solver"
 
     eta: float = 1.0
+    order: int = 2
     solver_type: SolverType = "midpoint"
     lower_order_final: bool = True
 
     def __post_init__(self) -> None:
-        check_solver_type(self.solver_type)
+        check_solver(self.order, self.solver_type)
         if not 0.0 <= self.eta < math.inf:
             raise ConfigError(f"DPM-Solver++'s eta is 0 or more, but {self.eta} was given.")
 
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
         """One evaluation, a second-order move of the mean, and noise up to the level sigma_s."""
         data = denoise_at(denoise, state.latent, move.t)
-        order_one = ends_first_order(state, move, self.lower_order_final)
+        order_one = self.order == 1 or ends_first_order(state, move, self.lower_order_final)
         extrapolated = data if order_one else extrapolate(state, move, data, self.solver_type, self.eta)
         latent = exponential_move(state.latent, move, extrapolated, self.eta)
         if self.eta > 0.0 and move.sigma_s > 0.0:

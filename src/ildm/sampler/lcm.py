@@ -10,7 +10,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError
 from ildm.core.types import Latent
 from ildm.diffusion.published import Manner
-from ildm.sampler.base import Move, Sampler, denoise_at, step_noise
+from ildm.sampler.base import Move, Sampler, check_clip, clipped, denoise_at, step_noise
 from ildm.sampler.state import Denoise, SamplerState
 
 
@@ -26,6 +26,7 @@ class LCM(Sampler):
         timestep_scaling: s per timestep.
         sigma_data: d, the deviation of the data.
         num_timesteps: how many timesteps the model was distilled with; t = 1 is the last, num_timesteps - 1.
+        clip: what data estimates are held within, +-; None = nothing.
     """
 
     manner: ClassVar[Manner] = "lcm"
@@ -33,8 +34,10 @@ class LCM(Sampler):
     timestep_scaling: float = 10.0
     sigma_data: float = 0.5
     num_timesteps: int = 1000
+    clip: float | None = None
 
     def __post_init__(self) -> None:
+        check_clip(self.clip)
         if self.timestep_scaling <= 0.0 or self.sigma_data <= 0.0 or self.num_timesteps < 1:
             raise ConfigError(
                 "LCM's timestep_scaling, sigma_data and num_timesteps are above 0, but "
@@ -46,7 +49,7 @@ class LCM(Sampler):
         scaled = self.timestep_scaling * max(0.0, move.t * self.num_timesteps - 1.0)
         skip = self.sigma_data**2 / (scaled**2 + self.sigma_data**2)
         out = scaled / (scaled**2 + self.sigma_data**2) ** 0.5
-        data = out * denoise_at(denoise, state.latent, move.t) + skip * state.latent
+        data = out * clipped(denoise_at(denoise, state.latent, move.t), self.clip) + skip * state.latent
         if move.sigma_s == 0.0:
             return move.alpha_s * data, data, ()
         return move.alpha_s * data + move.sigma_s * step_noise(state), data, ()

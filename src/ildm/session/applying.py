@@ -139,25 +139,30 @@ def _holds_without(blobs: Blobs, holds: Sequence[Hold], area: Mask) -> tuple[Hol
 
 
 def _redone(cursor: Cursor, command: RedoArea) -> Settings:
-    """The picture as it is, noised to an earlier step: inside the area anew, outside so that it comes back to what it was.
+    back = max(1, round(cursor.settings.num_steps * command.strength))
+    return _anew(cursor, command.area, cursor.settings.num_steps - back, command.seed)
+
+
+def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
+    """The picture as it is, noised to an earlier step: inside the area with other noise, outside so that it comes back to what it was.
 
     Over a finished run the outside is held to the end. In mid-run it is held, with the noise it has now, until the step that
     it stands at, and goes on from there as it would have.
     """
     run, settings, node = cursor.run, cursor.settings, cursor.node
     state, picture = run.state(node.id), run.estimate(node.id)
-    num_steps = settings.num_steps
-    back = max(1, round(num_steps * command.strength))
-    step = max(0, min(num_steps - back, node.step - 1))
-    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(command.area)
+    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(area)
     if cursor.finished:
         outside = Hold(source=source, change=change, seed=settings.seed)
     else:
         noise = implied_noise(state.latent, picture, state.schedule, state.step)
         outside = Hold(source=source, change=change, noise=run.blobs.put_latent(noise), until=node.step)
-    seed = command.seed if command.seed is not None else (settings.seed + 1) % (MAX_SEED + 1)
-    holds = (*_holds_without(run.blobs, settings.holds, command.area), outside)
-    return changed(settings, seed=seed, start=Start(source=source, step=step), holds=holds)
+    return changed(
+        settings,
+        seed=(settings.seed + 1) % (MAX_SEED + 1) if seed is None else seed,
+        start=Start(source=source, step=max(0, min(step, node.step - 1))),
+        holds=(*_holds_without(run.blobs, settings.holds, area), outside),
+    )
 
 
 def _from_image(cursor: Cursor, command: StartFromImage) -> Settings:
@@ -192,13 +197,19 @@ def _judged(cursor: Cursor, area: Mask | None, strength: float, *, liked: bool) 
 
 
 def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
-    """A dislike acts in the middle third of the steps: a run that is further goes back to where that begins."""
-    judged = _judged(cursor, area, strength, liked=False)
-    cursor.run.steering.check(judged)
-    first = judged.num_steps // 3
+    """A dislike acts in the middle third of the steps: a run that is further goes back to where that begins.
+
+    An area is made anew there, with other noise, while the rest comes back to what it was.
+    """
+    feedback = _judged(cursor, area, strength, liked=False).feedback
+    first = cursor.settings.num_steps // 3
+    if area is not None:
+        cursor.begin_again(changed(_anew(cursor, area, first, None), feedback=feedback))
+        return
+    cursor.run.steering.check(changed(cursor.settings, feedback=feedback))
     if cursor.node.step > first:
         cursor.rewind(max(first, cursor.run.first_step(cursor.position.branch)))
-    cursor.change(changed(cursor.settings, feedback=judged.feedback))
+    cursor.change(changed(cursor.settings, feedback=feedback))
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:

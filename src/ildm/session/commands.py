@@ -214,7 +214,7 @@ class LikeArea(Message):
 
 
 class DislikeArea(Message):
-    """Something else here; None = the whole picture."""
+    """Something else: an area is made anew from the first third of the steps on; the whole picture (None) goes back to there."""
 
     kind: Literal["dislike-area"] = "dislike-area"
     area: Mask | None = None

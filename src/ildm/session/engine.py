@@ -9,39 +9,29 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
-from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.session.commands import Command
 from ildm.session.conditions import Conditions
 from ildm.session.events import AnyEvent
-from ildm.session.keeping import Keeper, Kept, restore
-from ildm.session.live import LiveSession
+from ildm.session.keeping import Keeper, restore
+from ildm.session.live import RETRY, LiveSession, Previewer
 from ildm.session.log import Log, open_log
 from ildm.session.records import new_session_id
 from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
 from ildm.session.settings import Settings
+from ildm.session.stored import StoredSession
 
 PATIENCE = 0.005
 """Seconds that a step boundary waits at most for a prompt which is being encoded."""
 SMALL_ENCODER = 0.02
 """An encoder that takes fewer seconds than this is waited for whatever else the machine does, so that its edits are never late."""
-RETRY = 0.25
-"""Seconds between two tries to write to a disk that was full."""
 
 _logger = logging.getLogger(__name__)
-
-
-class Previewer(Protocol):
-    """Makes pictures of estimates, off the engine's thread; the newest wins."""
-
-    def offer(self, session_id: str, node: int, estimate: Latent) -> None:
-        """Take an estimate. Returns at once."""
-        ...
 
 
 class Engine:
@@ -90,12 +80,14 @@ class Engine:
 
         return self._call(begin)
 
-    def resume(self, session_id: str, kept: Kept, *, paused: bool = False) -> Future[str]:
-        """Go on with a session that was kept."""
+    def resume(
+        self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, paused: bool = False
+    ) -> Future[str]:
+        """Go on with a session that was kept, from its last saved state."""
 
         def take_up() -> str:
             if session_id not in self._sessions:
-                logged = restore(self.model, kept, conditions=self._conditions, budget=self._budget)[0]
+                logged = restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)[0]
                 self._add(LiveSession(session_id, logged, self._keeper, self._previewer, paused=paused), fresh=False)
             return session_id
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ildm.session.commands import Command
 from ildm.session.settings import Settings
-from ildm.session.wire import BlobId, BranchId, Message, NodeId, Strict
+from ildm.session.wire import BlobId, BranchId, Count, Message, NodeId, Strict
 
 RejectionCode = Literal["bad-value", "not-now", "superseded", "unsupported", "failed"]
 
@@ -18,7 +18,7 @@ class ExecutionShape(Strict):
 
     device: str
     dtype: str
-    threads: int
+    threads: Count
     torch: str
     compiled: bool = False
     ildm: str = ""
@@ -33,9 +33,9 @@ class Event(Message):
         cursor: whose it is, when several places of one tree are worked on.
     """
 
-    seq: int = Field(ge=0)
+    seq: Count
     at: float = 0.0
-    cursor: int = Field(default=0, ge=0)
+    cursor: Count = 0
 
 
 class SessionOpened(Event):
@@ -58,10 +58,10 @@ class CommandApplied(Event):
     """
 
     kind: Literal["command-applied"] = "command-applied"
-    op: int
+    op: Count
     command: Command
-    received_step: int
-    applied_step: int
+    received_step: Count
+    applied_step: Count
     node: NodeId
 
 
@@ -69,7 +69,7 @@ class CommandRejected(Event):
     """A command does not act, and why."""
 
     kind: Literal["command-rejected"] = "command-rejected"
-    op: int
+    op: Count
     code: RejectionCode
     text: str
 
@@ -81,8 +81,8 @@ class StepCompleted(Event):
     node: NodeId
     parent: NodeId
     branch: BranchId
-    step: int
-    num_steps: int
+    step: Count
+    num_steps: Count
     fresh: bool = True
     seconds: float = 0.0
 
@@ -100,7 +100,7 @@ class CursorMoved(Event):
     kind: Literal["cursor-moved"] = "cursor-moved"
     node: NodeId
     branch: BranchId
-    step: int
+    step: Count
 
 
 class RunFinished(Event):

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
-from ildm.core.errors import ProtocolError
+from ildm.core.errors import ProtocolError, StorageError
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.conditions import Conditions
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, Status
-from ildm.session.run import Cursor, Position, Run
+from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Position, Run
+from ildm.session.stored import StoredSession
 from ildm.session.timeline import Branch, Node
 
 
+@runtime_checkable
 class Keeper(Protocol):
     """What takes a session's states and events into safety; `Store` does."""
 
-    def create(self, session_id: str, opened: SessionOpened) -> Any:
-        """Make room for a session."""
+    def create(self, session_id: str, opened: SessionOpened) -> Future[None]:
+        """Make room for a session and keep its first event."""
         ...
 
     def append(self, session_id: str, **batch: Any) -> Future[None]:
@@ -29,24 +34,25 @@ class Keeper(Protocol):
         ...
 
 
-class Kept(Protocol):
-    """What comes back of a session; `StoredSession` is one."""
+class Handed:
+    """Something on its way to the disk.
 
-    nodes: Any
-    branches: Any
-    positions: Any
+    Args:
+        write: hands it over.
+        nodes: the states in it.
 
-    def events(self) -> list[AnyEvent]:
-        """Its log."""
-        ...
+    `future` is done when it lies on the disk, or cannot.
+    """
 
-    def snapshot(self, node: int) -> bytes | None:
-        """A state, as it was kept."""
-        ...
+    def __init__(self, write: Callable[[], Future[None]], nodes: Sequence[int] = ()) -> None:
+        self.nodes = nodes
+        self._write = write
+        self.again()
 
-    def blob(self, name: str) -> bytes:
-        """Bytes by their hash."""
-        ...
+    def again(self) -> None:
+        """Hand it over once more, after there was no room."""
+        self.tried = time.monotonic()
+        self.future = self._write()
 
 
 @dataclass
@@ -63,33 +69,37 @@ class Keeping:
     _nodes: dict[int, Node] = field(default_factory=dict)
     _branches: dict[int, Branch] = field(default_factory=dict)
     _blobs: set[str] = field(default_factory=set)
+    _positions: dict[int, Position] = field(default_factory=dict)
 
-    def begin(self, opened: SessionOpened) -> None:
-        """Make room."""
-        if self.keeper is not None:
-            self.keeper.create(self.session_id, opened)
+    def begin(self, opened: SessionOpened) -> Handed | None:
+        """Make room for a session, and hand over its first event. None when nothing is kept."""
+        keeper = self.keeper
+        if keeper is None:
+            return None
+        self._events = 1
+        return Handed(partial(keeper.create, self.session_id, opened))
 
-    def keep(self, logged: LoggedCursor, status: Status) -> tuple[dict[str, Any], Future[None]] | None:
-        """Hand over what is new. Returns the batch, for another try, and the future; None when nothing is kept."""
-        if self.keeper is None:
+    def keep(self, logged: LoggedCursor, status: Status) -> Handed | None:
+        """Hand over what is new. None when nothing is kept."""
+        keeper = self.keeper
+        if keeper is None:
             return None
         batch = self._new(logged, status)
-        return batch, self.keeper.append(self.session_id, **batch)
+        return Handed(partial(keeper.append, self.session_id, **batch), tuple(batch["snapshots"]))
 
-    def again(self, batch: dict[str, Any]) -> Future[None]:
-        """Hand a batch over once more, after there was no room."""
-        assert self.keeper is not None
-        return self.keeper.append(self.session_id, **batch)
-
-    def take_over(self, run: Run, events: int) -> None:
-        """Count all that a restored run holds as kept."""
-        self._events = events
+    def take_over(self, logged: LoggedCursor) -> None:
+        """Count all that is there as kept."""
+        run, log = logged.run, logged.log
+        self._events = len(log.events)
+        self._positions = {number: one.cursor.position for number, one in log.cursors.items()}
         self._nodes, self._branches = dict(run.timeline.nodes), dict(run.timeline.branches)
         self._blobs = set(run.blobs.names())
 
     def _new(self, logged: LoggedCursor, status: Status) -> dict[str, Any]:
-        run, cursor = logged.run, logged.cursor
+        run = logged.run
         timeline = run.timeline
+        cursors = [one.cursor for one in logged.log.cursors.values()]
+        moved = [one for one in cursors if self._positions.get(one.number) != one.position]
         nodes = [node for number, node in timeline.nodes.items() if self._nodes.get(number) is not node]
         snapshots = {node.id: run.state(node.id).to_bytes() for node in nodes if node.id not in self._nodes}
         branches = [line for number, line in timeline.branches.items() if self._branches.get(number) is not line]
@@ -99,41 +109,57 @@ class Keeping:
             "events": logged.log.events[self._events :],
             "nodes": [to_record(node) for node in nodes],
             "branches": [_branch_record(line) for line in branches] + [_branch_record(line, deleted=True) for line in gone],
-            "positions": [_position_record(cursor)],
+            "positions": [_position_record(one) for one in moved],
             "snapshots": snapshots,
             "blobs": blobs,
             "status": status,
         }
-        self.take_over(run, len(logged.log.events))
+        self.take_over(logged)
         return batch
 
 
 def restore(
-    model: Model, kept: Kept, *, conditions: Conditions | None = None, budget: int | None = None
+    model: Model,
+    stored: StoredSession,
+    events: Sequence[AnyEvent],
+    *,
+    conditions: Conditions | None = None,
+    budget: int = SNAPSHOT_BUDGET,
 ) -> dict[int, LoggedCursor]:
-    """A session's tree and cursors as they were kept. States are read, not computed; one that is damaged is computed again.
+    """A session's tree and cursors as they were kept, by the cursors' numbers. States are read, not computed; one that is damaged
+    or was not kept is computed when it is asked for.
 
     Raises:
         ProtocolError: when what was kept does not fit together.
     """
-    run = Run(model, conditions=conditions, **({} if budget is None else {"budget": budget}))
-    nodes = [Node(**_fields(record)) for record in kept.nodes]
+    run = Run(model, conditions=conditions, budget=budget)
+    nodes = [Node(**_fields(record)) for record in stored.nodes]
     branches = [
-        Branch(id=one.id, tip=one.tip, settings=one.settings, name=one.name) for one in kept.branches if not one.deleted
+        Branch(id=one.id, tip=one.tip, settings=one.settings, name=one.name) for one in stored.branches if not one.deleted
     ]
     run.timeline.restore(nodes, branches)
-    for name in sorted({name for one in (*nodes, *branches) for name in one.settings.blobs}):
-        if run.blobs.put(kept.blob(name)) != name:
-            raise ProtocolError(f"The data {name[:12]}... of the session are damaged.")
+    for name in sorted(stored.blob_ids):
+        data = stored.blob(name)
+        if data is not None:
+            run.blobs.put(data)
+    missing = run.blobs.missing(name for one in (*nodes, *branches) for name in one.settings.blobs)
+    if missing:
+        raise ProtocolError(f"The session refers to data {missing[0][:12]}..., which were not kept with it.")
     for node in nodes:
-        data = kept.snapshot(node.id)
+        data = _snapshot(stored, node.id)
         if data is not None:
             run.snapshots.put(node.id, SamplerState.from_bytes(data, model.device))
-    log = Log(kept.events())
-    cursors = {one.cursor: LoggedCursor(Cursor(run, _position(one), one.cursor), log) for one in kept.positions}
-    if not cursors:
+    if not stored.positions:
         raise ProtocolError("Nothing says where the session stood: it was kept before its first state was.")
-    return cursors
+    log = Log(events)
+    return {one.cursor: LoggedCursor(Cursor(run, _position(one), one.cursor), log) for one in stored.positions}
+
+
+def _snapshot(stored: StoredSession, node: int) -> bytes | None:
+    try:
+        return stored.snapshot(node)
+    except StorageError:
+        return None
 
 
 def to_record(node: Node) -> NodeRecord:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import ConfigError, IldmError, StorageError
 from ildm.core.types import Conditioning, Latent
@@ -41,7 +41,7 @@ from ildm.session.events import (
     SessionOpened,
     StateSaved,
 )
-from ildm.session.keeping import Keeper, Keeping
+from ildm.session.keeping import Handed, Keeper, Keeping
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.records import Status
 from ildm.session.steering import estimate_of
@@ -51,11 +51,15 @@ _RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
 
+RETRY = 0.2
+"""Seconds between two tries to write to a disk that was full."""
+
 _logger = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Previewer(Protocol):
-    """See `ildm.session.engine.Previewer`."""
+    """Makes pictures of estimates, off the engine's thread; the newest wins."""
 
     def offer(self, session_id: str, node: int, estimate: Latent) -> None:
         """Take an estimate. Returns at once."""
@@ -83,16 +87,6 @@ class Received:
 
 
 @dataclass
-class Unsaved:
-    """A batch on its way to the disk."""
-
-    batch: dict[str, Any]
-    future: Future[None]
-    nodes: list[int]
-    tried: float = 0.0
-
-
-@dataclass
 class LiveSession:
     """A session whose steps the engine makes. All but `receive` and `resting` belong to the engine's thread.
 
@@ -110,7 +104,7 @@ class LiveSession:
     resting: threading.Event = field(default_factory=threading.Event)
     status: Status = "running"
     preview_every: int = 1
-    unsaved: deque[Unsaved] = field(default_factory=deque)
+    unsaved: deque[Handed] = field(default_factory=deque)
     _mailbox: deque[Received] = field(default_factory=deque)
     _waiting: list[Received] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -148,10 +142,10 @@ class LiveSession:
         if fresh:
             opened = self.log.events[0]
             assert isinstance(opened, SessionOpened)
-            self.keeping.begin(opened)
+            self._hand(self.keeping.begin(opened))
             self._keep()
         else:
-            self.keeping.take_over(self.logged.run, len(self.log.events))
+            self.keeping.take_over(self.logged)
         self._rest_if_done()
 
     def turn(self, conditions: Conditions, patience: float) -> None:
@@ -313,21 +307,22 @@ class LiveSession:
     # --- keeping ---------------------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        handed = self.keeping.keep(self.logged, self.status)
+        self._hand(self.keeping.keep(self.logged, self.status))
+
+    def _hand(self, handed: Handed | None) -> None:
         if handed is not None:
-            batch, future = handed
-            self.unsaved.append(Unsaved(batch, future, list(batch["snapshots"]), time.monotonic()))
-            future.add_done_callback(lambda _: self.notify())
+            self.unsaved.append(handed)
+            handed.future.add_done_callback(lambda _: self.notify())
 
     @property
     def _can_settle(self) -> bool:
         if not self.unsaved or not self.unsaved[0].future.done():
             return False
         first = self.unsaved[0]
-        return first.future.exception() is None or time.monotonic() - first.tried > 0.2
+        return first.future.exception() is None or time.monotonic() - first.tried > RETRY
 
     def _settle_saved(self) -> None:
-        """Tell what lies on the disk by now. Where there was no room the session waits, and the batch is tried again, in order."""
+        """Tell what lies on the disk by now. Where there was no room the session waits, and it is tried again, in order."""
         while self._can_settle:
             first = self.unsaved[0]
             problem = first.future.exception()
@@ -335,8 +330,7 @@ class LiveSession:
                 if not self._full:
                     self._full = True
                     self.log.add(RunPaused, reason=str(problem))
-                first.tried = time.monotonic()
-                first.future = self.keeping.again(first.batch)
+                first.again()
                 first.future.add_done_callback(lambda _: self.notify())
                 return
             self.unsaved.popleft()

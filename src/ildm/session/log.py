@@ -22,13 +22,15 @@ from ildm.session.events import (
     SessionOpened,
     StepCompleted,
 )
-from ildm.session.run import Cursor, latent_hash, picture_hash
+from ildm.session.run import Cursor, Run, latent_hash, picture_hash
 
 Listener = Callable[[AnyEvent], None]
 
 
 class Log:
     """Events in order, numbered without a gap.
+
+    `cursors` are those that write into it, by number.
 
     Args:
         events: those of an earlier sitting.
@@ -38,6 +40,7 @@ class Log:
     def __init__(self, events: Sequence[AnyEvent] = (), *, clock: Callable[[], float] = time.time) -> None:
         self.events: list[AnyEvent] = list(events)
         self.listeners: list[Listener] = []
+        self.cursors: dict[int, LoggedCursor] = {}
         self._clock = clock
         self._ops = max((event.op for event in events if isinstance(event, CommandApplied)), default=-1) + 1
 
@@ -66,9 +69,10 @@ class LoggedCursor:
     def __init__(self, cursor: Cursor, log: Log) -> None:
         self.cursor = cursor
         self.log = log
+        log.cursors[cursor.number] = self
 
     @property
-    def run(self) -> Any:
+    def run(self) -> Run:
         """The tree."""
         return self.cursor.run
 

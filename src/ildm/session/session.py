@@ -85,6 +85,23 @@ class Session:
         session._logged = logged
         return session
 
+    @classmethod
+    def load(cls, path: str | Path, model: Model | None = None) -> Self:
+        """A session from a file that `export` or `save` wrote, where it stood.
+
+        Args:
+            model: to go on with; None = the one that the session names.
+
+        Raises:
+            DataError, ProtocolError: when the file carries no session, or is damaged.
+            CheckpointError: when the model cannot be found.
+        """
+        from ildm.checkpoint.load import load
+        from ildm.session.files import open_session_file
+
+        with open_session_file(Path(path)) as file:
+            return cls.of(file.restore(model or load(file.opened.model))[0])
+
     # --- where it stands -----------------------------------------------------------------------------------------------
 
     @property
@@ -273,9 +290,9 @@ class Session:
         Raises:
             StorageError: when it cannot be written.
         """
-        from ildm.session.files import save_session_picture
+        from ildm.session.files import save_picture
 
-        save_session_picture(self, Path(path))
+        save_picture(self._logged, Path(path))
 
     def export(self, path: str | Path) -> None:
         """Write the whole session, log and states, into one file that opens on another machine.
@@ -285,7 +302,7 @@ class Session:
         """
         from ildm.session.files import export_session
 
-        export_session(self, Path(path))
+        export_session(self._logged, Path(path))
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ildm.session.wire import BlobId, Guidance, Name, NumSteps, Seed, Share, Side, Strict, Text
+from ildm.session.wire import BlobId, Count, Guidance, Name, NumSteps, Seed, Share, Side, Strict, Text
 
 MAX_REGIONS, MAX_HOLDS, MAX_FEEDBACK = 64, 64, 16
 
@@ -23,7 +23,7 @@ class Start(Strict):
     """
 
     source: BlobId
-    step: int = Field(ge=0)
+    step: Count
 
 
 class Hold(Strict):
@@ -44,7 +44,7 @@ class Hold(Strict):
     change: BlobId
     seed: Seed | None = None
     noise: BlobId | None = None
-    until: int | None = Field(default=None, ge=0)
+    until: Count | None = None
 
 
 class Feedback(Strict):
@@ -83,7 +83,7 @@ class Region(Strict):
     base_ratio: Share = 0.0
     guidance_scale: Guidance | None = None
     seed: Seed | None = None
-    window: tuple[int, int] | None = None
+    window: tuple[Count, Count] | None = None
 
 
 class Settings(Strict):

@@ -18,6 +18,7 @@ from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.blobs import Blobs
 from ildm.session.conditions import Conditions
+from ildm.session.feedback import acts, references
 from ildm.session.holds import HOLD_STREAM, Held, hold, settle
 from ildm.session.settings import Hold, Settings
 
@@ -73,7 +74,7 @@ class Steering:
         if state.seeds != (settings.seed,):
             state = replace(state, seeds=(settings.seed,))
         holds = self._holds(settings)
-        state = self.model.sampler(settings.sampler).step(hold(state, holds), self._denoise(settings))
+        state = self.model.sampler(settings.sampler).step(hold(state, holds), self._denoise(settings, state.step))
         return settle(state, holds) if state.done else state
 
     def check(self, settings: Settings) -> None:
@@ -87,16 +88,19 @@ class Steering:
         self._start_noise(settings)
         if settings.regions:
             raise ConfigError("Regions are not drawn by this version yet: leave them out.")
+        if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
+            raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
         missing = self.blobs.missing(settings.blobs)
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         for prompt in self.prompts(settings):
             self.conditions.get(prompt, (settings.width, settings.height))
 
-    def prompts(self, settings: Settings) -> tuple[str, ...]:
-        """What must be encoded before these settings can act."""
+    def prompts(self, settings: Settings) -> tuple[str, str]:
+        """What is followed, and what is moved away from: they must be encoded before these settings can act."""
         if settings.guidance_scale == 1.0 or self.model.is_told_guidance:
-            return (settings.prompt,)
+            # nothing is moved away from, and some models know no unconditional
+            return settings.prompt, settings.prompt
         return settings.prompt, settings.negative_prompt
 
     def _start_noise(self, settings: Settings) -> Latent:
@@ -108,16 +112,27 @@ class Steering:
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
         return given
 
-    def _denoise(self, settings: Settings) -> GuidedUnder:
-        key = (*self.prompts(settings), settings.guidance_scale, settings.guidance_rescale, settings.width, settings.height)
+    def _denoise(self, settings: Settings, step: int) -> GuidedUnder:
+        judged = settings.feedback if acts(step, settings.num_steps) else ()
+        size = (settings.width, settings.height)
+        key = (
+            *self.prompts(settings),
+            settings.guidance_scale,
+            settings.guidance_rescale,
+            size,
+            judged,
+            judged and settings.seed,
+        )
         if key not in self._denoisers:
-            size = (settings.width, settings.height)
-            encoded = [self.conditions.get(prompt, size) for prompt in self.prompts(settings)]
+            positive, negative = (self.conditions.get(prompt, size) for prompt in self.prompts(settings))
             beside = self.model.beside(None, None, size, 1)
+            liked, disliked = references(judged, self.blobs, self._shape(settings), settings.seed, self.model.device)
             guided = self.model.guided(
-                replace(encoded[-1], concat=beside), settings.guidance_scale, rescale=settings.guidance_rescale
+                replace(negative, concat=beside, references=disliked),
+                settings.guidance_scale,
+                rescale=settings.guidance_rescale,
             )
-            self._denoisers[key] = guided.under(replace(encoded[0], concat=beside))
+            self._denoisers[key] = guided.under(replace(positive, concat=beside, references=liked))
         return _recent(self._denoisers, key, KEPT_DENOISERS)
 
     def _holds(self, settings: Settings) -> list[Held]:

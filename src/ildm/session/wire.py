@@ -30,8 +30,10 @@ Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 NumSteps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=8, le=4096)]
-NodeId = Annotated[int, Field(ge=0)]
-BranchId = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=MAX_SEED)]
+"""Such as every reader can hold, browsers among them."""
+NodeId = Count
+BranchId = Count
 BlobId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """The SHA-256 of some bytes that are kept beside the messages: a mask, a picture, a latent."""
 
@@ -62,7 +64,7 @@ class Mask(Strict):
             rows = inflater.decompress(self.data, expected + 1)
         except zlib.error as error:
             raise ValueError(f"a mask's data is deflated bytes, but cannot be inflated ({error})") from error
-        if len(rows) != expected or not inflater.eof:
+        if len(rows) != expected or not inflater.eof or inflater.unused_data:
             raise ValueError(
                 f"a mask of {self.width}x{self.height} has {expected} bytes, but its data has another number of them"
             )
@@ -73,10 +75,14 @@ class Mask(Strict):
         """A mask of an array (height, width): bytes as they are, booleans, or numbers in [0, 1].
 
         Raises:
-            ShapeError: when it is no picture, or too large.
+            ShapeError: when it is no picture, or too large, or has something else than numbers.
         """
         if values.ndim != 2 or not values.size > 0 or max(values.shape) > 4096:
             raise ShapeError(f"A mask has 1 to 4096 rows and columns, but an array of shape {values.shape} came.")
+        if values.dtype.kind not in "buif" or np.isnan(values).any():
+            raise ShapeError(
+                f"A mask has bytes, booleans or numbers in [0, 1], but {values.dtype} came, or some that are none."
+            )
         if values.dtype != np.uint8:
             values = np.rint(np.clip(values.astype(np.float64), 0.0, 1.0) * 255.0).astype(np.uint8)
         height, width = values.shape
@@ -119,7 +125,7 @@ def checked(form: type[Value], fields: Mapping[str, Any]) -> Value:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or form.__name__
-        raise ConfigError(f"{where} cannot be {problem['input']!r}: {problem['msg'].lower()}.") from error
+        raise ConfigError(f"{where} cannot be {_cut(repr(problem['input']), 80)}: {problem['msg'].lower()}.") from error
 
 
 def to_json(message: BaseModel) -> str:
@@ -164,8 +170,8 @@ def from_msgpack(form: type[Form] | Any, data: bytes) -> Form:
 
 
 @cache
-def adapter(form: Any) -> TypeAdapter[Any]:
-    """The checker of a form, made once."""
+def adapter(form: Any) -> Any:
+    """The checker of a form, a pydantic `TypeAdapter`, made once."""
     return TypeAdapter(form)
 
 
@@ -173,4 +179,8 @@ def _first(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in problem["loc"]) or "message"
     more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return f"A message does not follow its form at {where}: {problem['msg']}{more}."
+    return f"A message does not follow its form at {where[:200]}: {_cut(problem['msg'], 300)}{more}."
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -1,0 +1,258 @@
+"""What steering costs and how exactly it acts, with the shipped model or another.
+
+    python bench/live.py --out bench/results/live.json
+
+Every part prints its figure beside its bar. Ratios are taken turn by turn within one run. Edits go through the engine, as a
+server's would; counts of network evaluations are counted, not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import ildm
+from ildm.core import extensions
+from ildm.core.picture import from_picture, to_floats
+from ildm.model import Model
+from ildm.session import commands
+from ildm.session.engine import Engine
+from ildm.session.events import CommandApplied, StepCompleted
+from ildm.session.frames import FrameEncoder
+from ildm.session.preview import find_preview
+from ildm.session.session import Session, settings_for
+from ildm.session.store import Store
+from interleaved import machine, take_turns
+
+PROMPTS = ("a red apple", "a cat face", "a castle", "a rocket", "a penguin", "a guitar", "a fox", "a doughnut")
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    options = read_options()
+    model = ildm.load(options.model)
+    parts: dict[str, Callable[[Model, argparse.Namespace], Figures]] = {
+        "timing rule": timing_rule,
+        "previews and snapshots": previews_and_snapshots,
+        "stall by an edit": stall_by_an_edit,
+        "seek": seek,
+        "branches": branches,
+        "fairness": fairness,
+        "dislike": dislike,
+    }
+    results: dict[str, object] = {"machine": machine(), "model": options.model}
+    for name in options.parts or parts:
+        figures = parts[name](model, options)
+        results[name] = figures
+        print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in figures.items()), flush=True)
+    results["machine after"] = machine()
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="emoji-scenes", help="default: emoji-scenes")
+    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    parser.add_argument("--edits", type=int, default=200, help="default: 200")
+    parser.add_argument("--turns", type=int, default=9, help="of each timing (default: 9)")
+    parser.add_argument("--seeds", type=int, default=20, help="of the dislike (default: 20)")
+    parser.add_argument("--parts", nargs="*", help="only these")
+    return parser.parse_args()
+
+
+def timing_rule(model: Model, options: argparse.Namespace) -> Figures:
+    """Random edits at random moments over all samplers: by how many steps and how long after receipt each acts."""
+    samplers = [name for name in extensions.names("ildm.samplers") if _draws(model, name)]
+    chance = random.Random(0)
+    late, milliseconds, done = 0, [], 0
+    with Engine(model) as engine:
+        while done < options.edits:
+            sampler = chance.choice(samplers)
+            settings = settings_for(model, prompt=chance.choice(PROMPTS), num_steps=25, sampler=sampler, seed=done)
+            session_id = engine.open(settings).result()
+            heard: dict[int, float] = {}
+            engine.listen(
+                session_id, lambda event, heard=heard: heard.setdefault(event.op, time.perf_counter()) if isinstance(event, CommandApplied) else None
+            )
+            sent: dict[int, float] = {}
+            while not engine.wait(session_id, chance.uniform(0.0, 0.08)) and done < options.edits:
+                began = time.perf_counter()
+                sent[engine.submit(session_id, _edit(chance, samplers))] = began
+                done += 1
+            engine.wait(session_id)
+            events = [event for event in engine.session(session_id).log.events if isinstance(event, CommandApplied)]
+            late += sum(event.applied_step - event.received_step > 1 for event in events)
+            milliseconds += [1e3 * (heard[op] - began) for op, began in sent.items() if op in heard]
+            engine.close_session(session_id).result()
+    quantiles = statistics.quantiles(milliseconds, n=20)
+    return {"edits": done, "late": late, "ms to effect, median": statistics.median(milliseconds), "p95": quantiles[-1]}
+
+
+def previews_and_snapshots(model: Model, options: argparse.Namespace) -> Figures:
+    """A run with every step kept on the disk and shown, against the same run with neither."""
+    settings = settings_for(model, prompt=PROMPTS[0], num_steps=25, seed=1)
+    frames = FrameEncoder(find_preview(model), lambda *_: None)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sessions.sqlite") as store:
+        with Engine(model) as bare, Engine(model, keeper=store, previewer=frames) as full:
+
+            def run(engine: Engine) -> None:
+                session_id = engine.open(settings).result()
+                engine.wait(session_id)
+                engine.close_session(session_id).result()
+
+            timings = take_turns({"bare": lambda: run(bare), "full": lambda: run(full)}, options.turns)
+    frames.close()
+    pairs = zip(timings["full"].seconds, timings["bare"].seconds, strict=True)
+    share = statistics.median(full / bare for full, bare in pairs) - 1.0
+    return {"bare run, s": timings["bare"].median, "with both, s": timings["full"].median, "share": share, "bar": 0.05}
+
+
+def stall_by_an_edit(model: Model, options: argparse.Namespace) -> Figures:
+    """How much longer the step is at whose border a prompt edit takes effect, than the other steps."""
+    extra = []
+    with Engine(model) as engine:
+        for turn in range(4 * options.turns):
+            session_id = engine.open(settings_for(model, prompt=PROMPTS[0], num_steps=25, seed=turn)).result()
+            moments: list[tuple[int, float]] = []
+            passed = threading.Event()
+
+            def hear(event: object, moments: list[tuple[int, float]] = moments, passed: threading.Event = passed) -> None:
+                if isinstance(event, StepCompleted):
+                    moments.append((event.step, time.perf_counter()))
+                    if event.step >= 10:
+                        passed.set()
+
+            engine.listen(session_id, hear)
+            passed.wait()
+            engine.submit(session_id, commands.SetPrompt(text=f"a lion number {turn}"))
+            engine.wait(session_id)
+            applied = next(e for e in engine.session(session_id).log.events if isinstance(e, CommandApplied))
+            engine.close_session(session_id).result()
+            lengths = {b[0]: b[1] - a[1] for a, b in zip(moments, moments[1:], strict=False)}
+            at_edit = lengths.pop(applied.applied_step + 1)
+            extra.append(1e3 * (at_edit - statistics.median(lengths.values())))
+    return {"ms longer, median": statistics.median(extra), "p95": statistics.quantiles(extra, n=20)[-1], "bar": 5.0}
+
+
+def seek(model: Model, options: argparse.Namespace) -> Figures:
+    """Going to any state: from memory, and in a tree of 500 whose states mostly have to be computed again."""
+    chance = random.Random(1)
+    session = Session(model, PROMPTS[0], num_steps=25, seed=2)
+    session.run()
+    memory = []
+    for _ in range(100):
+        began = time.perf_counter()
+        session.rewind(chance.randint(0, 25))
+        _ = session.latent
+        memory.append(1e3 * (time.perf_counter() - began))
+    size = session.tree.snapshots.bytes / len(session.tree.snapshots)
+    small = Session(model, PROMPTS[0], num_steps=25, seed=2, budget=int(130 * size))
+    while len(small.tree.timeline.nodes) < 500:
+        small.rewind(chance.randint(0, small.step_index)).set_prompt(chance.choice(PROMPTS)).run()
+    opened = []
+    for node in small.tree.timeline.nodes:
+        began = time.perf_counter()
+        small.open(node)
+        _ = small.latent
+        opened.append(time.perf_counter() - began)
+    return {
+        "ms from memory, largest": max(memory),
+        "bar ms": 100,
+        "s to open one of 500, largest": max(opened),
+        "bar s": 1.0,
+        "bytes of a state": size,
+    }
+
+
+def branches(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG001
+    """Eight futures from step 15 of 30, in full runs of network work."""
+    session = Session(model, PROMPTS[0], num_steps=30, seed=3)
+    for _ in range(15):
+        session.step()
+    session.compare(guidance_scale=[1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0])
+    return {"full runs": session.tree.steps_computed / 30, "bar": 4.6}
+
+
+def fairness(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG001
+    """Eight sessions at once: how far the steps of the first half of the time are from equal shares."""
+    with Engine(model) as engine:
+        ids = [engine.open(settings_for(model, prompt=PROMPTS[k], num_steps=40, seed=k), paused=True).result() for k in range(8)]
+        for session_id in ids:
+            engine.submit(session_id, commands.Resume())
+        engine.wait(ids[0])
+        steps = engine.on_thread(lambda: [engine.session(one).logged.cursor.node.step for one in ids]).result()
+        engine.on_thread(lambda: None).result()
+    mean = statistics.mean(steps)
+    return {"steps when the first ended": steps, "largest deviation": max(abs(one / mean - 1.0) for one in steps), "bar": 0.1}
+
+
+def dislike(model: Model, options: argparse.Namespace) -> Figures:
+    """How much more a disliked half changes than the other, by a perceptual distance and by pixels."""
+    from ildm.autoencoder.perceptual import perceptual_distance
+
+    measure = perceptual_distance("squeezenet")
+    ratios, plain = [], []
+    for seed in range(options.seeds):
+        session = Session(model, PROMPTS[seed % len(PROMPTS)], num_steps=25, seed=seed).run()
+        before = session.image()
+        after = session.dislike((0.0, 0.0, 0.5, 1.0)).run().image()
+        inside, outside = (_distance(measure, before, after, half) for half in (0, 1))
+        ratios.append(inside / max(outside, 1e-9))
+        difference = np.abs(np.asarray(before, float) - np.asarray(after, float)).mean(axis=2)
+        middle = difference.shape[1] // 2
+        plain.append(difference[:, :middle].mean() / max(difference[:, middle:].mean(), 1e-9))
+    return {
+        "perceptual ratio, median": statistics.median(ratios),
+        "smallest": min(ratios),
+        "at least 5": sum(one >= 5 for one in ratios),
+        "of": len(ratios),
+        "pixel ratio, median": statistics.median(plain),
+    }
+
+
+def _distance(measure: Any, before: Any, after: Any, half: int) -> float:
+    pictures = [to_floats(from_picture(one)[None]) for one in (before, after)]
+    width = pictures[0].shape[-1] // 2
+    first, second = (one[..., half * width : (half + 1) * width] for one in pictures)
+    with torch.inference_mode():
+        return float(measure(first, second).mean())
+
+
+def _edit(chance: random.Random, samplers: list[str]) -> commands.Command:
+    return chance.choice(
+        [
+            commands.SetPrompt(text=chance.choice(PROMPTS)),
+            commands.SetNegativePrompt(text=chance.choice(PROMPTS)),
+            commands.SetGuidance(scale=chance.uniform(1.0, 7.0)),
+            commands.SetSampler(name=chance.choice(samplers)),
+        ]
+    )
+
+
+def _draws(model: Model, sampler: str) -> bool:
+    try:
+        model.schedule(4, manner=model.sampler(sampler).manner)
+    except ildm.core.errors.ConfigError:
+        return False
+    return True
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`ildm replay`: a steered run made again from its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ildm.cli.options import Device, DType
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A session's .ildm file, or a PNG that carries one.", show_default=False)],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with what was recorded; exit code 2 where it differs without a reason.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to save the picture; it carries the session again.")] = None,
+    model: Annotated[str | None, typer.Option(help="To draw with.", show_default="the one the session names")] = None,
+    device: Device = None,
+    dtype: DType = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
+) -> None:
+    """Make a steered run again from its event log alone, whatever was kept beside it.
+
+    Example: `ildm replay lion.png --verify`
+
+    On the machine it was made on (the same device, number format, threads and torch) every finished branch comes out bit for bit
+    as it was. Elsewhere the largest difference is told instead.
+    """
+    import json
+    from dataclasses import asdict
+
+    from ildm.checkpoint.load import load
+    from ildm.core.errors import ProtocolError
+    from ildm.core.files import check_writable
+    from ildm.core.progress import steps_bar
+    from ildm.session.files import open_session_file, save_picture
+    from ildm.session.replay import replay as make_again
+
+    if out is not None:
+        check_writable(out)
+    with open_session_file(file) as session:
+        loaded = load(model or session.opened.model, device=device, dtype=dtype)
+        with steps_bar("replaying") as progress:
+            replayed = make_again(loaded, session.events, recorded=session.latent, progress=progress)
+    if out is not None:
+        save_picture(replayed.cursors[0], out)
+    if as_json:
+        fields = {"exact": replayed.exact, "same_shape": replayed.same_shape, "same_model": replayed.same_model}
+        typer.echo(json.dumps(fields | {"outcomes": [asdict(one) for one in replayed.outcomes]}))
+    elif not replayed.outcomes:
+        typer.echo("No branch of this session was finished, so there is nothing to compare.")
+    else:
+        for one in replayed.outcomes:
+            equal = one.latent_equal and one.image_equal
+            far = "" if equal or one.largest_difference is None else f", by at most {one.largest_difference:.2g}"
+            typer.echo(f"state {one.node}: {'the same, bit for bit' if equal else f'differs{far}'}")
+        if not replayed.same_model:
+            typer.echo("The model is not the one that the session was made with.")
+        elif not replayed.same_shape:
+            typer.echo("This machine executes otherwise than the recorded one (device, format, threads or torch).")
+    if verify and replayed.same_shape and replayed.same_model and not replayed.exact:
+        raise ProtocolError(f"{file} does not come out as it was recorded: its log or its hashes have been changed.")

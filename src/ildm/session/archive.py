@@ -1,0 +1,176 @@
+"""Sessions that travel: out of a store into one file, and into another store. See `archive_file` for the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ildm.core.errors import ConfigError, StorageError
+from ildm.core.progress import Progress
+from ildm.session.archive_content import Content, add_content, content_of, read_content
+from ildm.session.archive_file import SUFFIX, TABLES, Archive, Manifest, new_archive, open_archive
+from ildm.session.batch import Batch
+from ildm.session.records import new_session_id
+from ildm.session.store import Store
+from ildm.session.stored import StoredSession
+from ildm.session.wire import MAX_TEXT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What an import has come to.
+
+    Args:
+        session_id: the one in the archive, or another where that was taken by other content.
+        is_new: whether the session was not in the store before.
+    """
+
+    session_id: str
+    is_new: bool
+
+
+def export_session(
+    store: Store, session_id: str, path: Path, *, snapshots: bool = True, progress: Progress | None = None
+) -> list[str]:
+    """Write a session to a file that `import_session` reads on any machine.
+
+    Args:
+        path: ends in .ildm; a former file of that name is replaced.
+        snapshots: False leaves out the states of the samplers, which can be computed again: a small file.
+
+    Returns:
+        What could not be taken along, a sentence each: damaged snapshots and pictures, which can be computed again too.
+
+    Raises:
+        ConfigError: when there is no such session, or the name does not end in .ildm.
+        StorageError: when the file cannot be written, or the session is damaged.
+    """
+    if path.suffix != SUFFIX:
+        raise ConfigError(f"A session is exported to a file that ends in {SUFFIX}, but {path} was given.")
+    session = store.load(session_id)
+    pieces, left_out = list(_pieces(session, snapshots)), list[str]()
+    with new_archive(path) as archive:
+        add_content(archive, content_of(store, session))
+        for done, (name, fetch) in enumerate(pieces, 1):
+            data = _kept_or_told(fetch, left_out) if not name.startswith("blobs/") else fetch()
+            if data is not None:
+                archive.add(name, data)
+            if progress is not None:
+                progress(done, len(pieces))
+        archive.finish(
+            Manifest(
+                session=session_id,
+                title=session.summary.title[:MAX_TEXT],
+                model=session.opened.model,
+                model_hash=session.opened.model_hash,
+                created=session.summary.created,
+                members=archive.members,
+            )
+        )
+    return left_out
+
+
+def import_session(store: Store, path: Path, *, progress: Progress | None = None) -> Imported:
+    """Read a session from a file into the store: all of it, or nothing.
+
+    The same session is imported once only; a second time brings back the snapshots that were pruned from it.
+
+    Raises:
+        ProtocolError: when the file is no archive, is damaged, or comes from a newer version.
+        StorageError: when there is no room.
+    """
+    with open_archive(path) as archive:
+        content = read_content(archive)
+        _verify(archive, progress)
+        session_id, session = _place(store, archive, content)
+        if session is not None:
+            _restore(store, session, archive)
+        else:
+            title, created = archive.manifest.title, archive.manifest.created
+            store.adopt(session_id, content.opened, partial(_batches, archive, content), title=title, created=created)
+    return Imported(session_id=session_id, is_new=session is None)
+
+
+def _pieces(session: StoredSession, snapshots: bool) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
+    """Every piece of bytes by its name in the archive. One that was forgotten since the session was loaded is None."""
+    for name in sorted(session.blob_ids):
+        yield f"blobs/{name}", partial(session.blob, name)
+    for node in sorted(session.image_nodes):
+        yield f"images/{node}", partial(session.image, node)
+    for node in sorted(session.snapshot_nodes) if snapshots else ():
+        yield f"snapshots/{node}", partial(session.snapshot, node)
+
+
+def _kept_or_told(fetch: Callable[[], bytes | None], left_out: list[str]) -> bytes | None:
+    try:
+        return fetch()
+    except StorageError as error:
+        left_out.append(str(error))
+        return None
+
+
+def _verify(archive: Archive, progress: Progress | None) -> None:
+    """Read every piece once before any is written: while the store is written, no other program can write there."""
+    names = [name for name in archive.manifest.members if name not in TABLES]
+    for done, name in enumerate(names, 1):
+        archive.read(name)
+        folder, _, key = name.partition("/")
+        if folder == "blobs" and archive.manifest.members[name] != key:
+            raise archive.refusal(f"{name} is not what its name says")
+        if progress is not None:
+            progress(done, len(names))
+
+
+def _place(store: Store, archive: Archive, content: Content) -> tuple[str, StoredSession | None]:
+    """An id for the session, and the session of that id where it is the same one."""
+    ids = _ids(archive)
+    while True:
+        session_id = next(ids)
+        try:
+            session = store.load(session_id)
+            if content_of(store, session) == content:
+                return session_id, session
+        except ConfigError:
+            return session_id, None
+        except StorageError:  # damaged, so it is not the same any more
+            continue
+
+
+def _ids(archive: Archive) -> Iterator[str]:
+    """The id that the session had; then one that only this content gets, so that a second import finds it; then new ones."""
+    manifest = archive.manifest
+    yield manifest.session
+    tables = "".join(manifest.members[name] for name in TABLES)
+    yield hashlib.sha256(f"{manifest.session}{tables}".encode()).hexdigest()[:12]
+    while True:
+        yield new_session_id()
+
+
+def _batches(archive: Archive, content: Content, now: float) -> Iterator[Batch]:
+    """The session as batches, so that not all of it is in memory at once."""
+    yield Batch(
+        now=now,
+        events=content.events,
+        nodes=content.nodes,
+        branches=content.branches,
+        positions=content.positions,
+    )
+    for key in archive.keys("blobs"):
+        yield Batch(now=now, blobs={key: archive.read(f"blobs/{key}")})
+    for key in archive.keys("images"):
+        yield Batch(now=now, images={int(key): archive.read(f"images/{key}")})
+    for key in archive.keys("snapshots"):
+        yield Batch(now=now, snapshots={int(key): archive.read(f"snapshots/{key}")})
+
+
+def _restore(store: Store, session: StoredSession, archive: Archive) -> None:
+    """Bring back what an archive has of a session that was pruned."""
+    for key in archive.keys("snapshots"):
+        if int(key) not in session.snapshot_nodes:
+            store.append(session.summary.id, snapshots={int(key): archive.read(f"snapshots/{key}")}).result()
+    for key in archive.keys("images"):
+        if int(key) not in session.image_nodes:
+            store.append(session.summary.id, images={int(key): archive.read(f"images/{key}")}).result()

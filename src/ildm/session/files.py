@@ -1,0 +1,164 @@
+"""Sessions as files: a picture that brings its whole session along, an archive, and the way back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ildm.core.errors import DataError, ProtocolError, StorageError
+from ildm.core.types import Latent
+from ildm.model import Model
+from ildm.sampler.state import SamplerState
+from ildm.session.archive import export_session as export_stored
+from ildm.session.archive import import_session
+from ildm.session.archive_file import SUFFIX
+from ildm.session.events import AnyEvent, SessionOpened
+from ildm.session.keeping import Keeping, restore
+from ildm.session.log import Log, LoggedCursor
+from ildm.session.picture_file import write_picture
+from ildm.session.picture_text import read_text
+from ildm.session.records import Status, new_session_id
+from ildm.session.store import Store
+from ildm.session.stored import StoredSession
+from ildm.session.wire import to_msgpack
+
+ARCHIVE_KEY = "ildm-session"
+MAX_CARRIED = 16 * 2**20
+"""Bytes of a session that a picture carries at most; a larger one it only names."""
+
+
+@dataclass(frozen=True)
+class SessionFile:
+    """A session in a file, open for reading.
+
+    Args:
+        stored: all of it but its bytes.
+        events: its log.
+    """
+
+    stored: StoredSession
+    events: list[AnyEvent]
+
+    @property
+    def opened(self) -> SessionOpened:
+        """What it began with."""
+        return self.stored.opened
+
+    def latent(self, node: int) -> Latent | None:
+        """The latent that was kept of a state, if one was."""
+        try:
+            data = self.stored.snapshot(node)
+        except StorageError:
+            return None
+        return None if data is None else SamplerState.from_bytes(data).latent
+
+    def restore(self, model: Model) -> dict[int, LoggedCursor]:
+        """Its tree and cursors, with states read where they were kept."""
+        return restore(model, self.stored, self.events)
+
+
+def export_session(logged: LoggedCursor, path: Path, *, snapshots: bool = True) -> None:
+    """Write a live run with its whole log into one file.
+
+    Args:
+        path: ends in .ildm.
+        snapshots: False leaves out what can be computed again.
+
+    Raises:
+        ConfigError: when the name ends otherwise.
+        StorageError: when it cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="ildm-") as folder, Store(Path(folder) / "session.sqlite") as store:
+        keeping = Keeping(store, new_session_id())
+        for handed in (keeping.begin(_opening(logged.log)), keeping.keep(logged, _status(logged))):
+            assert handed is not None
+            handed.future.result()
+        export_stored(store, keeping.session_id, path, snapshots=snapshots)
+
+
+def save_picture(logged: LoggedCursor, path: Path) -> None:
+    """Write the picture that a cursor stands at as a PNG which restores the session, and replays it.
+
+    It carries the settings as `ildm generate` writes them, the A1111 `parameters`, the hashes of log and model, and the session
+    without its states; a session of more than `MAX_CARRIED` bytes is only named.
+
+    Raises:
+        StorageError: when it cannot be written.
+    """
+    cursor, settings, model = logged.cursor, logged.cursor.settings, logged.run.model
+    call: dict[str, Any] = {
+        "prompt": settings.prompt,
+        "seed": settings.seed,
+        "negative_prompt": settings.negative_prompt,
+        "num_steps": settings.num_steps,
+        "guidance_scale": settings.guidance_scale,
+        "guidance_rescale": settings.guidance_rescale,
+        "sampler": settings.sampler,
+        "width": settings.width,
+        "height": settings.height,
+        "model": model.manifest.name,
+        "model_hash": model.hash,
+        "log_hash": log_hash(logged.log),
+        "state": cursor.position.node,
+    }
+    with tempfile.TemporaryDirectory(prefix="ildm-") as folder:
+        archive = Path(folder) / f"session{SUFFIX}"
+        export_session(logged, archive, snapshots=False)
+        data = archive.read_bytes()
+    extra = {ARCHIVE_KEY: base64.b64encode(data).decode()} if len(data) <= MAX_CARRIED else {}
+    write_picture(logged.run.picture(cursor.position.node), path, call, extra)
+
+
+@contextmanager
+def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
+    """The session in an archive, or in a picture that carries one.
+
+    Raises:
+        DataError: for a missing file, or a picture without a session.
+        ProtocolError: for a damaged one.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    with tempfile.TemporaryDirectory(prefix="ildm-") as folder, Store(Path(folder) / "session.sqlite") as store:
+        archive = path
+        if path.suffix.lower() != SUFFIX:
+            archive = Path(folder) / f"carried{SUFFIX}"
+            archive.write_bytes(_carried(path))
+        session_id = import_session(store, archive).session_id
+        yield SessionFile(store.load(session_id), store.events(session_id))
+
+
+def log_hash(log: Log) -> str:
+    """A SHA-256 over what happened; when it happened plays no part."""
+    digest = hashlib.sha256()
+    for event in log.events:
+        digest.update(
+            to_msgpack(event.model_copy(update={"at": 0.0} | ({"seconds": 0.0} if hasattr(event, "seconds") else {})))
+        )
+    return digest.hexdigest()
+
+
+def _carried(path: Path) -> bytes:
+    text = read_text(path, ARCHIVE_KEY)
+    if text is None:
+        raise DataError(f"{path} carries no session: give a {SUFFIX} file, or a PNG that `Session.save` or the studio wrote.")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ProtocolError(f"The session in {path} is damaged ({error}).") from error
+
+
+def _status(logged: LoggedCursor) -> Status:
+    return "finished" if logged.cursor.finished else "paused"
+
+
+def _opening(log: Log) -> SessionOpened:
+    opened = log.events[0]
+    assert isinstance(opened, SessionOpened)
+    return opened

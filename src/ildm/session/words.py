@@ -1,0 +1,307 @@
+"""What was asked for and what happened, in words. What people wrote is quoted, so that no letter of it can steer a terminal."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from ildm.session import commands as ask
+from ildm.session import events as happened
+from ildm.session.wire import Mask, Message
+
+MAX_QUOTED = 100
+
+
+@singledispatch
+def in_words(message: Message) -> str:
+    """A command as what it changed, an event as what happened: a clause without a full stop.
+
+    Raises:
+        TypeError: for a message that has no words here.
+    """
+    raise TypeError(f"There are no words for {type(message).__name__}.")
+
+
+def quoted(text: str) -> str:
+    """Someone's words in one line, in quotes, cut after 100 letters."""
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
+
+
+@in_words.register
+def _set_prompt(command: ask.SetPrompt) -> str:
+    return f"the prompt became {quoted(command.text)}"
+
+
+@in_words.register
+def _set_negative_prompt(command: ask.SetNegativePrompt) -> str:
+    return f"the negative prompt became {quoted(command.text)}"
+
+
+@in_words.register
+def _set_guidance(command: ask.SetGuidance) -> str:
+    rescaled = "" if command.rescale is None else f", rescaled by {command.rescale:g}"
+    return f"the guidance became {command.scale:g}{rescaled}"
+
+
+@in_words.register
+def _set_sampler(command: ask.SetSampler) -> str:
+    return f"the sampler became {quoted(command.name)}"
+
+
+@in_words.register
+def _set_num_steps(command: ask.SetNumSteps) -> str:
+    return f"the number of steps became {command.num_steps}"
+
+
+@in_words.register
+def _pause(_: ask.Pause) -> str:
+    return "a pause was asked for"
+
+
+@in_words.register
+def _resume(_: ask.Resume) -> str:
+    return "going on was asked for"
+
+
+@in_words.register
+def _step_once(_: ask.StepOnce) -> str:
+    return "one step was asked for"
+
+
+@in_words.register
+def _cancel(_: ask.Cancel) -> str:
+    return "the end was asked for"
+
+
+@in_words.register
+def _rewind(command: ask.Rewind) -> str:
+    return f"back or forth to the state after {_steps(command.step)}"
+
+
+@in_words.register
+def _open_node(command: ask.OpenNode) -> str:
+    return f"state {command.node} was opened"
+
+
+@in_words.register
+def _open_branch(command: ask.OpenBranch) -> str:
+    return f"branch {command.branch} was opened"
+
+
+@in_words.register
+def _branch_off(command: ask.BranchOff) -> str:
+    named = "" if command.name is None else f", named {quoted(command.name)}"
+    return f"a branch began {_where(command.step)}{named}"
+
+
+@in_words.register
+def _name_node(command: ask.NameNode) -> str:
+    return _named(f"state {command.node}", command.name)
+
+
+@in_words.register
+def _name_branch(command: ask.NameBranch) -> str:
+    return _named(f"branch {command.branch}", command.name)
+
+
+@in_words.register
+def _delete_branch(command: ask.DeleteBranch) -> str:
+    return f"branch {command.branch} was deleted"
+
+
+@in_words.register
+def _undo(_: ask.Undo) -> str:
+    return "the last change was undone"
+
+
+@in_words.register
+def _redo(_: ask.Redo) -> str:
+    return "the last undo was taken back"
+
+
+@in_words.register
+def _start_over(command: ask.StartOver) -> str:
+    seed = "" if command.seed is None else f" with seed {command.seed}"
+    sides = (command.width, command.height)
+    size = (
+        ""
+        if sides == (None, None)
+        else f" at {' x '.join('the former' if side is None else str(side) for side in sides)} pixels"
+    )
+    return f"a branch began anew from noise{seed}{size}"
+
+
+@in_words.register
+def _start_from_image(command: ask.StartFromImage) -> str:
+    mapped = "" if command.change_map is None else f", where {_area(command.change_map)} may change"
+    return f"a branch began from a picture with strength {command.strength:g}{mapped}"
+
+
+@in_words.register
+def _lock_area(command: ask.LockArea) -> str:
+    return f"{_area(command.area)} was locked"
+
+
+@in_words.register
+def _release_area(command: ask.ReleaseArea) -> str:
+    return "all that was locked was released" if command.area is None else f"{_area(command.area)} was released"
+
+
+@in_words.register
+def _redo_area(command: ask.RedoArea) -> str:
+    seed = "" if command.seed is None else f" and seed {command.seed}"
+    return f"{_area(command.area)} was made anew with strength {command.strength:g}{seed}"
+
+
+@in_words.register
+def _like_area(command: ask.LikeArea) -> str:
+    return f"{_area(command.area)} was liked{_strength(command.strength)}"
+
+
+@in_words.register
+def _dislike_area(command: ask.DislikeArea) -> str:
+    return f"{_area(command.area)} was disliked{_strength(command.strength)}"
+
+
+@in_words.register
+def _forget_feedback(_: ask.ForgetFeedback) -> str:
+    return "all likes and dislikes were taken back"
+
+
+@in_words.register
+def _choice(choice: ask.Choice) -> str:
+    values = {
+        "prompt": None if choice.prompt is None else quoted(choice.prompt),
+        "negative prompt": None if choice.negative_prompt is None else quoted(choice.negative_prompt),
+        "guidance": None if choice.guidance_scale is None else f"{choice.guidance_scale:g}",
+        "sampler": None if choice.sampler is None else quoted(choice.sampler),
+        "steps": choice.num_steps,
+    }
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None) or "as it is"
+
+
+@in_words.register
+def _compare(command: ask.Compare) -> str:
+    choices = "; ".join(in_words(choice) for choice in command.choices)
+    return f"{_count(len(command.choices), 'future')} {_where(command.step)} to compare: {choices}"
+
+
+@in_words.register
+def _set_preview_rate(command: ask.SetPreviewRate) -> str:
+    if command.every == 0:
+        return "previews were turned off"
+    return "every step is shown" if command.every == 1 else f"every {command.every} steps are shown once"
+
+
+@in_words.register
+def _add_region(command: ask.AddRegion) -> str:
+    return f"the region {_region(command.region)} came"
+
+
+@in_words.register
+def _change_region(command: ask.ChangeRegion) -> str:
+    return f"the region {_region(command.region)} changed"
+
+
+@in_words.register
+def _remove_region(command: ask.RemoveRegion) -> str:
+    return f"the region {quoted(command.id)} went"
+
+
+@in_words.register
+def _reorder_regions(command: ask.ReorderRegions) -> str:
+    return f"the regions came into the order {', '.join(map(quoted, command.ids)) or 'of none'}"
+
+
+@in_words.register
+def _paint_region(command: ask.PaintRegion) -> str:
+    done = "erased from" if command.erase else "painted into"
+    return f"{_area(command.patch)} at ({command.left}, {command.top}) was {done} the region {quoted(command.id)}"
+
+
+@in_words.register
+def _session_opened(event: happened.SessionOpened) -> str:
+    made = event.settings
+    return (
+        f"opened with {quoted(made.prompt)}: {quoted(event.model)}, {_steps(made.num_steps)} of {quoted(made.sampler)}, "
+        f"guidance {made.guidance_scale:g}, seed {made.seed}, {made.width} x {made.height} pixels"
+    )
+
+
+@in_words.register
+def _command_applied(event: happened.CommandApplied) -> str:
+    return f"step {event.applied_step}: {in_words(event.command)}"
+
+
+@in_words.register
+def _command_rejected(event: happened.CommandRejected) -> str:
+    return f"refused ({event.code}): {quoted(event.text)}"
+
+
+@in_words.register
+def _step_completed(event: happened.StepCompleted) -> str:
+    again = "" if event.fresh else ", known already"
+    return f"step {event.step} of {event.num_steps}: done, state {event.node} on branch {event.branch}{again}"
+
+
+@in_words.register
+def _state_saved(event: happened.StateSaved) -> str:
+    return f"state {event.node} was saved"
+
+
+@in_words.register
+def _cursor_moved(event: happened.CursorMoved) -> str:
+    return f"step {event.step}: now at state {event.node} on branch {event.branch}"
+
+
+@in_words.register
+def _run_finished(event: happened.RunFinished) -> str:
+    return f"finished with state {event.node} on branch {event.branch}, picture {event.image_hash[:12]}"
+
+
+@in_words.register
+def _run_paused(event: happened.RunPaused) -> str:
+    return "paused" if event.reason is None else f"paused: {quoted(event.reason)}"
+
+
+@in_words.register
+def _run_resumed(_: happened.RunResumed) -> str:
+    return "went on"
+
+
+@in_words.register
+def _run_cancelled(_: happened.RunCancelled) -> str:
+    return "cancelled"
+
+
+@in_words.register
+def _run_failed(event: happened.RunFailed) -> str:
+    return f"failed: {quoted(event.text)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _steps(number: int) -> str:
+    return _count(number, "step")
+
+
+def _where(step: int | None) -> str:
+    return "here" if step is None else f"after {_steps(step)}"
+
+
+def _named(what: str, name: str | None) -> str:
+    return f"{what} lost its name" if name is None else f"{what} was named {quoted(name)}"
+
+
+def _strength(strength: float) -> str:
+    return "" if strength == 1.0 else f" with strength {strength:g}"
+
+
+def _region(region: ask.Region) -> str:
+    prompt = f": {quoted(region.prompt)}" if region.prompt else ""
+    return f"{quoted(region.name or region.id)}{prompt}"
+
+
+def _area(area: Mask | None) -> str:
+    return "the whole picture" if area is None else f"an area ({area.width} x {area.height} mask)"

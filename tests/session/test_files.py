@@ -1,0 +1,97 @@
+"""Pictures and archives that bring their session along."""
+
+import pytest
+import torch
+from PIL import Image
+
+from ildm.core.errors import ConfigError, DataError, ProtocolError
+from ildm.session import files
+from ildm.session.files import log_hash, open_session_file
+from ildm.session.parameters import read_parameters
+from ildm.session.picture_file import read_call
+from ildm.session.replay import replay
+from ildm.session.session import Session
+
+CORNER = (0.0, 0.0, 0.5, 0.5)
+
+
+@pytest.fixture(scope="module")
+def session(model):
+    """Steered: an area locked, the prompt changed, another future beside it."""
+    session = Session(model, "a red rose", seed=3, num_steps=6)
+    for _ in range(3):
+        session.step()
+    session.lock(CORNER)
+    session.branch("other").run()
+    return session.set_prompt("a blue key").run()
+
+
+@pytest.fixture(scope="module", params=["lion.png", "lion.ildm"])
+def file(session, request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("files") / request.param
+    (session.save if path.suffix == ".png" else session.export)(path)
+    return path
+
+
+def test_a_session_comes_back_where_it_stood(model, session, file):
+    again = Session.load(file, model)
+    assert torch.equal(again.latent, session.latent) and again.image() == session.image()
+    assert (again.settings, again.node, again.events) == (session.settings, session.node, session.events)
+    assert again.rewind(2).image() == session.rewind(2).image()
+    session.rewind(6)
+
+
+def test_a_session_that_came_back_goes_on(model, file):
+    again = Session.load(file, model)
+    before = again.latent
+    again.rewind(4).set_prompt("a red rose").run()
+    assert not torch.equal(again.latent, before)
+    assert [event.seq for event in again.events] == list(range(len(again.events)))
+
+
+def test_its_log_alone_makes_it_again(model, file):
+    with open_session_file(file) as opened:
+        replayed = replay(model, opened.events, recorded=opened.latent)
+    assert replayed.exact and replayed.same_shape and replayed.same_model and len(replayed.outcomes) == 2
+    kept = file.suffix == ".ildm"
+    assert [one.largest_difference for one in replayed.outcomes] == ([0.0, 0.0] if kept else [None, None])
+
+
+def test_a_picture_says_how_it_was_made(session, tmp_path):
+    path = tmp_path / "lion.png"
+    session.save(path)
+    call, parameters = read_call(path), read_parameters(path)
+    assert (call["prompt"], call["seed"], call["state"]) == ("a blue key", 3, session.node)
+    assert call["model_hash"] == session.model.hash and len(call["log_hash"]) == 64
+    assert (parameters.prompt, parameters.seed, parameters.size) == ("a blue key", 3, (64, 64))
+    with Image.open(path) as picture:
+        assert picture.convert("RGB").tobytes() == session.image().tobytes()
+
+
+def test_the_hash_of_a_log_is_that_of_what_happened_not_of_when(model):
+    def steered(text):
+        session = Session(model, "a red rose", seed=1, num_steps=2)
+        return log_hash(session.step().set_prompt(text).run()._logged.log)
+
+    assert steered("a blue key") == steered("a blue key") != steered("a red key")
+
+
+def test_a_session_too_large_for_a_picture_is_only_named(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MAX_CARRIED", 100)
+    session.save(tmp_path / "lion.png")
+    assert read_call(tmp_path / "lion.png")["log_hash"]
+    with pytest.raises(DataError, match="carries no session"), open_session_file(tmp_path / "lion.png"):
+        pass
+
+
+def test_files_without_a_session_are_told(session, tmp_path):
+    with pytest.raises(DataError, match="There is no file"), open_session_file(tmp_path / "none.ildm"):
+        pass
+    (tmp_path / "text.ildm").write_text("no session")
+    with pytest.raises(ProtocolError, match=r"text\.ildm"), open_session_file(tmp_path / "text.ildm"):
+        pass
+    session.image().save(tmp_path / "plain.png")
+    with pytest.raises(DataError, match="carries no session"), open_session_file(tmp_path / "plain.png"):
+        pass
+    with pytest.raises(ConfigError, match=r"\.ildm"):
+        session.export(tmp_path / "lion.zip")
