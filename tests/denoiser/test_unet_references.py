@@ -156,6 +156,13 @@ def test_prepared_is_the_same(
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
+def test_a_compiled_network_reads_references_without_being_compiled_anew() -> None:
+    network = awake(CONFIG)
+    given = replace(conditioning_for(CONFIG), references=references_for(WEIGHTS))
+    found = prepare(network, compiled=True)(NOISED, TIMES, given)
+    torch.testing.assert_close(found, network(NOISED, TIMES, given), atol=1e-5, rtol=0)
+
+
 def test_references_meet_their_own_sample_under_its_conditioning(network: UNet, plain: Conditioning) -> None:
     """Rows are not mixed up: each sample alone, in the order of the batch, gives the same."""
     given = replace(plain, references=references_for(MASKS, queries=LEFT))

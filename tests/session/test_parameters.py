@@ -147,6 +147,13 @@ def test_white_space_around_lines_is_all_that_is_lost(text):
     assert read.prompt == settled(text)
 
 
+def test_values_that_need_quotes_get_them():
+    other = {"A": '"red"', "B": '"', "C": " a ", "D": "", "E": 'the "red" one', "F": "\\", "G": "a,b", "H": "a:b", "I": "a\nb"}
+    text = format_parameters(Parameters(model='"red"', num_steps=1, other=other))
+    assert 'Model: "\\"red\\""' in text and 'E: the "red" one, F: \\, G: "a,b"' in text
+    assert parse_parameters(text) == Parameters(model='"red"', num_steps=1, other=other)
+
+
 def test_few_settings_are_still_read_as_settings():
     for fields in ({"num_steps": 20}, {"seed": 3, "other": {"Version": "x"}}, {"other": {"(odd": "1", "a": "2", "b": "3"}}):
         parameters = Parameters(prompt="an apple", **fields)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 START_STREAM = 0
-REFERENCE_STREAM = -1  # of what a sample is referred to: no step has it
+REFERENCE_STREAM = -1  # the noise of a reference, which no step has
 
 
 def step_stream(step: int) -> int:

@@ -15,8 +15,8 @@ from ildm.core.types import Latent
 from ildm.diffusion.schedule import Schedule
 from ildm.sampler.state import SamplerState
 
-HOLD_STREAM = -1
-"""The random stream of the one noise that a held source gets at every step; steps have the streams from 1 on."""
+HOLD_STREAM = -2
+"""The random stream of the one noise that a held source gets at every step; those of steps and references are others."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -338,6 +338,7 @@ class LiveSession:
                 self.log.add(StateSaved, node=node)
             if self._full and not any(one.future.done() and one.future.exception() for one in self.unsaved):
                 self._full = False
+                self.resting.clear()
                 self.log.add(RunResumed)
 
     def _rest_if_done(self) -> None:
