@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def timing_rule(model: Model, options: argparse.Namespace) -> Figures:
             session_id = engine.open(settings).result()
             heard: dict[int, float] = {}
             engine.listen(
-                session_id, lambda event, heard=heard: heard.setdefault(event.op, time.perf_counter()) if isinstance(event, CommandApplied) else None
+                session_id,
+                lambda event, heard=heard: (
+                    heard.setdefault(event.op, time.perf_counter()) if isinstance(event, CommandApplied) else None
+                ),
             )
             sent: dict[int, float] = {}
             while not engine.wait(session_id, chance.uniform(0.0, 0.08)) and done < options.edits:
@@ -105,15 +109,19 @@ def previews_and_snapshots(model: Model, options: argparse.Namespace) -> Figures
     """A run with every step kept on the disk and shown, against the same run with neither."""
     settings = settings_for(model, prompt=PROMPTS[0], num_steps=25, seed=1)
     frames = FrameEncoder(find_preview(model), lambda *_: None)
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "sessions.sqlite") as store:
-        with Engine(model) as bare, Engine(model, keeper=store, previewer=frames) as full:
 
-            def run(engine: Engine) -> None:
-                session_id = engine.open(settings).result()
-                engine.wait(session_id)
-                engine.close_session(session_id).result()
+    def run(engine: Engine) -> None:
+        session_id = engine.open(settings).result()
+        engine.wait(session_id)
+        engine.close_session(session_id).result()
 
-            timings = take_turns({"bare": lambda: run(bare), "full": lambda: run(full)}, options.turns)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store(Path(folder) / "sessions.sqlite") as store,
+        Engine(model) as bare,
+        Engine(model, keeper=store, previewer=frames) as full,
+    ):
+        timings = take_turns({"bare": lambda: run(bare), "full": lambda: run(full)}, options.turns)
     frames.close()
     pairs = zip(timings["full"].seconds, timings["bare"].seconds, strict=True)
     share = statistics.median(full / bare for full, bare in pairs) - 1.0
@@ -141,13 +149,13 @@ def stall_by_an_edit(model: Model, options: argparse.Namespace) -> Figures:
             engine.wait(session_id)
             applied = next(e for e in engine.session(session_id).log.events if isinstance(e, CommandApplied))
             engine.close_session(session_id).result()
-            lengths = {b[0]: b[1] - a[1] for a, b in zip(moments, moments[1:], strict=False)}
+            lengths = {b[0]: b[1] - a[1] for a, b in pairwise(moments)}
             at_edit = lengths.pop(applied.applied_step + 1)
             extra.append(1e3 * (at_edit - statistics.median(lengths.values())))
     return {"ms longer, median": statistics.median(extra), "p95": statistics.quantiles(extra, n=20)[-1], "bar": 5.0}
 
 
-def seek(model: Model, options: argparse.Namespace) -> Figures:
+def seek(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG001
     """Going to any state: from memory, and in a tree of 500 whose states mostly have to be computed again."""
     chance = random.Random(1)
     session = Session(model, PROMPTS[0], num_steps=25, seed=2)
@@ -189,7 +197,9 @@ def branches(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG
 def fairness(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG001
     """Eight sessions at once: how far the steps of the first half of the time are from equal shares."""
     with Engine(model) as engine:
-        ids = [engine.open(settings_for(model, prompt=PROMPTS[k], num_steps=40, seed=k), paused=True).result() for k in range(8)]
+        ids = [
+            engine.open(settings_for(model, prompt=PROMPTS[k], num_steps=40, seed=k), paused=True).result() for k in range(8)
+        ]
         for session_id in ids:
             engine.submit(session_id, commands.Resume())
         engine.wait(ids[0])

@@ -1,161 +1,249 @@
-"""Stable Diffusion beside diffusers on this CPU: one denoising step at full size, our default against theirs, and opening a file.
+"""Stable Diffusion beside diffusers: one denoising step at full size, whole images as each program draws them by default, and opening
+a file; where there is a GPU, whole images there.
 
-python bench/peers.py --out bench/results/peers.json
+    python bench/peers.py --out bench/results/peers.json
 
-Weights are random: speed does not depend on them. Steps take about 12 s each; stop everything else.
+Weights are random: speed does not depend on them. Each contender is a process with one model; as many as memory holds take turns, the
+same one among them every time, and every ratio is taken turn by turn. Figures are written after each group. What compiles comes last,
+and what the limit leaves no time for is named. Stop everything else; `--tiny` rehearses it all.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
+import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
-from ildm.checkpoint.layout import fill_by_layout, write_layout
-from ildm.checkpoint.tensors import save_tensors
-from ildm.checkpoint.unet_layout import ldm_unet
-from ildm.checkpoint.weights import open_weights
+import ildm
+from contender import COMPILED, EAGER, FROZEN, WHOLE, Holding
 from ildm.core.device import pick_dtype
-from ildm.denoiser.config import UNetConfig
-from ildm.denoiser.inference import prepare
+from ildm.core.picture import from_picture
+from ildm.core.types import Conditioning
 from ildm.denoiser.unet import UNet
-from interleaved import machine, take_turns
-from peer import peer_of
-from sample import DTYPES, SMALL, Case, Network, Row, awake, one_step, step
+from interleaved import Call, Timing, machine, matrix_product
+from opening import opening
+from published import sizes, write
+from sample import BATCH, DTYPES, TOKENS, Case, Row
+from turns import LateError, LostError, Process, in_turns
 
-SD_15 = Case(
-    UNetConfig(channels=(320, 640, 1280, 1280), res_blocks=(2,) * 4, depths=(1, 1, 1, 0), heads=(8,) * 4, context_width=768), 64
-)
-CASES = {"SD 1.5": SD_15, "65 M": SMALL}
+SPARE = 1.5e9  # bytes that a process needs beside weights
+SIDES = (512, 1024)
+GPU_STEPS, CPU_STEPS, TINY_STEPS = 50, 4, 2
+TRAINED = "emoji-scenes"
 
 
 def main() -> None:
     options = read_options()
-    if options.open is not None:
-        return open_once(options.open)
-    results: dict[str, Any] = {"machine": machine(), "turns": options.turns, "GPU": "not measured"}
-    case = CASES[options.case]
-    network = random_network(case)
-    print(case.describe(network))
-    results["network"] = case.describe(network)
-    results["steps"] = []
-    for name, dtype in DTYPES.items():
-        results["steps"] += one_step(case, network, name, options.turns, ways(network, dtype, options.compiled))
-    results["defaults"] = defaults(case, network, options.turns)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        results["opening"] = opening(network, Path(folder) / "unet.safetensors", options.turns)
-    results["load average after"] = machine()["load average"]
-    print(json.dumps(results["machine"]))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
-    return None
+        bench = Bench(options, Path(folder))
+        for name, part in bench.parts():
+            if options.only is None or any(text in name for text in options.only):
+                bench.go(name, part)
+        bench.results["load average after"] = machine()["load average"]
+        bench.save()
+    print(f"\n{(time.monotonic() - bench.begin) / 60:.1f} minutes; " + json.dumps(bench.results["machine"]))
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
-    parser.add_argument("--turns", type=int, default=5, help="timed calls per contender (default: 5)")
-    parser.add_argument("--case", choices=CASES, default="SD 1.5")
-    parser.add_argument("--eager", dest="compiled", action="store_false", help="leave torch.compile out")
-    parser.add_argument("--folder", type=Path, help="where to write a file to open again (default: the system's)")
-    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--only", action="append", help="parts whose names contain this, say 65 M, bfloat16, compiled, defaults, opening, GPU"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="timed turns per contender (default: 3)")
+    parser.add_argument("--limit-minutes", type=float, default=20.0, help="begin nothing after so long (default: 20)")
+    parser.add_argument("--tiny", action="store_true", help="the same with networks of no size, what is for GPUs too")
+    parser.add_argument("--folder", type=Path, help="where to write models, of up to 7 GB (default: the system's)")
     return parser.parse_args()
 
 
-def random_network(case: Case) -> UNet:
-    torch.manual_seed(0)
-    return awake(UNet(case.config)).requires_grad_(False).eval()
+class Bench:
+    """One run: what is asked for, where its models are, and the figures so far."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options, self.folder = options, folder
+        self.begin = time.monotonic()
+        self.deadline = self.begin + 60 * options.limit_minutes
+        self.sizes = sizes(options.tiny)
+        self.results: dict[str, Any] = {"machine": machine(), "repeats": options.repeats, "tiny": options.tiny}
+        self.results |= {"steps": [], "GPU": "not measured", "left out": []}
+
+    def parts(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What there is to measure, by name."""
+        for kind, ways in (("eager", EAGER), ("compiled", COMPILED), ("frozen", (FROZEN,))):
+            for size in ("SD 1.5", "65 M"):
+                for dtype in DTYPES:
+                    yield f"{size}, {dtype}, {kind}", partial(self.steps, size, dtype, ways)
+            if kind == "eager":
+                yield "defaults", self.defaults
+                yield "opening", self.open
+        if torch.cuda.is_available() or self.options.tiny:
+            for size in ("SD 1.5", "XL"):
+                for side in SIDES:
+                    yield f"GPU, {size}, {side}", partial(self.on_gpu, size, side)
+
+    def go(self, name: str, part: Callable[[], None]) -> None:
+        """Measure a part, or say why not."""
+        if time.monotonic() > self.deadline:
+            self.leave_out(name, "no time was left")
+        else:
+            try:
+                part()
+            except (LateError, LostError) as error:
+                self.leave_out(name, str(error))
+        self.save()
+
+    def leave_out(self, what: str, why: str) -> None:
+        """Print and keep what is not measured."""
+        print(f"{what}: left out, {why}", flush=True)
+        self.results["left out"].append({"what": what, "why": why})
+
+    def save(self) -> None:
+        """Write the figures so far."""
+        if self.options.out:
+            self.options.out.parent.mkdir(parents=True, exist_ok=True)
+            self.options.out.write_text(json.dumps(self.results, indent=1) + "\n")
+
+    def model(self, name: str) -> Path:
+        """The folder of a random model, written when it is first asked for, by a process of its own for the memory that takes."""
+        folder = self.folder / name.replace(" ", "-")
+        if not folder.exists():
+            process = multiprocessing.get_context("spawn").Process(target=write, args=(self.sizes[name], folder))
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise LostError(f"the model {name} could not be written")
+        return folder
+
+    def race(self, first: Holding, others: Sequence[Holding], room: int, product: Call) -> Iterator[tuple[Row, Timing]]:
+        """The rows of contenders and the time of the product, group by group: `first` and as many as there is room for beside it."""
+        with Process(first, self.deadline) as anchor:
+            while others:
+                group, others = others[:room], others[room:]
+                with ExitStack() as stack:
+                    members = [anchor]
+                    for holding in group:
+                        try:
+                            members.append(stack.enter_context(Process(holding, self.deadline)))
+                        except (LateError, LostError) as error:
+                            self.leave_out(f"{holding.size}, {holding.dtype}, {holding.way}", str(error))
+                    timings, products = in_turns(members, self.options.repeats, self.deadline, product)
+                for member, timing in timings.items():
+                    pairs = zip(timing.seconds, timings[anchor].seconds, strict=True)
+                    row: Row = {"contender": member.holding.way, "size": first.size, "dtype": member.holding.dtype}
+                    row |= {"median s": timing.median, "seconds": timing.seconds, **member.told}
+                    yield row | {f"/ {first.way}": statistics.median(mine / its for mine, its in pairs)}, products
+
+    def steps(self, size: str, dtype: str, ways: Sequence[str]) -> None:
+        """One denoising step by each of `ways`, beside our eager one."""
+        case = self.sizes[size].unet
+        product, flops = matrix_product(DTYPES[dtype])
+        first = Holding(way=EAGER[0], size=size, folder=str(self.model(size)), tiny=self.options.tiny, dtype=dtype)
+        others = [replace(first, way=way) for way in ways if way != first.way]
+        work, count = operations(case)
+        room = together(2.2 * count * DTYPES[dtype].itemsize + SPARE, len(others))
+        print(
+            f"\n{size} ({count / 1e6:.0f} M parameters), {dtype}: one step is {work / 1e9:.2f} GFLOP, {room} beside ours at a time"
+        )
+        print(f"{'':34}{'ms':>9}{'range':>18}{'of matrix rate':>16}{'GFLOP/s':>9}{'/ ildm':>8}")
+        for row, products in self.race(first, others, room, product):
+            rate = flops / products.median
+            seconds, share = row["seconds"], work / rate / row["median s"]
+            between = f"{min(seconds) * 1e3:.1f}-{max(seconds) * 1e3:.1f}"
+            print(
+                f"{row['contender']:34}{row['median s'] * 1e3:9.1f}{between:>18}{share:16.0%}{rate / 1e9:9.0f}{row['/ ildm']:8.2f}",
+                flush=True,
+            )
+            self.results["steps"].append(row | {"share of matrix rate": share, "matrix GFLOP/s": rate / 1e9})
+            self.save()
+
+    def defaults(self) -> None:
+        """Whole images by each program's own default number format, and how far they are apart."""
+        size = self.sizes["SD 1.5"]
+        theirs = Holding(
+            way="diffusers",
+            size="SD 1.5",
+            folder=str(self.model("SD 1.5")),
+            tiny=self.options.tiny,
+            image_side=size.image_side,
+            num_steps=TINY_STEPS if self.options.tiny else CPU_STEPS,
+            out=str(self.folder / "theirs.png"),
+        )
+        ours = replace(theirs, way="ildm", out=str(self.folder / "ours.png"))
+        product, _ = matrix_product(torch.float32)
+        rows = [row for row, _ in self.race(theirs, [ours], 1, product)]
+        figures: Row = {"our dtype": str(pick_dtype(None, torch.device("cpu"))), "steps": theirs.num_steps, "contenders": rows}
+        figures["difference of the images"] = apart(Image.open(theirs.out), Image.open(ours.out))
+        trained = (
+            ildm.load(TRAINED, device="cpu", dtype=dtype).generate("a red apple", seed=7)[0] for dtype in ("float32", None)
+        )
+        figures[f"difference of {TRAINED}'s images in float32 and ours"] = apart(*trained)
+        print(f"\nDefaults, one image of {size.image_side} px in {theirs.num_steps} steps: " + json.dumps(figures))
+        self.results["defaults"] = figures
+
+    def open(self) -> None:
+        """Opening the U-Net's file, beside reading it."""
+        path = self.model("SD 1.5") / "unet" / "diffusion_pytorch_model.safetensors"
+        self.results["opening"] = opening(path, "SD 1.5", self.options.tiny, self.options.repeats)
+        print(f"\nOpening: {json.dumps(self.results['opening'])}", flush=True)
+
+    def on_gpu(self, size: str, side: int) -> None:
+        """Whole images beside diffusers eager; in a rehearsal on the CPU."""
+        first = Holding(
+            way="diffusers",
+            size=size,
+            folder=str(self.model(size)),
+            tiny=self.options.tiny,
+            dtype="bfloat16",
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            image_side=side // 8 if self.options.tiny else side,
+            num_steps=TINY_STEPS if self.options.tiny else GPU_STEPS,
+        )
+        others = [replace(first, way=way) for way in WHOLE if way != first.way]
+        if not isinstance(self.results["GPU"], list):
+            self.results["GPU"] = []
+        print(f"\n{size} on {first.device}, {first.image_side} px, {first.num_steps} steps, {first.dtype}")
+        for row, _ in self.race(first, others, 1, lambda: None):
+            print(f"{row['contender']:40}{row['median s']:9.3f} s{row['/ diffusers']:8.2f} of diffusers eager", flush=True)
+            self.results["GPU"].append(row | {"side": first.image_side, "steps": first.num_steps, "device": first.device})
+            self.save()
 
 
-def ways(network: UNet, dtype: torch.dtype, compiled: bool) -> dict[str, Network]:
-    """As many ways as fit into memory beside each other; the peer's compiled one shares its weights with the plain one."""
-    peer = peer_of(network, dtype=dtype)
-    found: dict[str, Network] = {
-        "ildm": prepare(network, dtype=dtype),
-        "diffusers": peer,
-        "diffusers, channels last": peer_of(network, dtype=dtype).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-    }
-    if compiled:
-        found["diffusers, compiled"] = torch.compile(peer)
-    return found
+def operations(case: Case) -> tuple[float, int]:
+    """Floating-point operations of one call of the plain graph, context projections included; and how many weights it has."""
+    config = case.config
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network = UNet(config)
+        context = torch.empty(BATCH, TOKENS, config.context_width or 1)
+        network(torch.empty(BATCH, config.in_channels, case.side, case.side), torch.empty(BATCH), Conditioning(context=context))
+    return float(counter.get_total_flops()), sum(parameter.numel() for parameter in network.parameters())
 
 
-def defaults(case: Case, network: UNet, turns: int) -> Row:
-    """Our default number format on this CPU against diffusers', which is float32 as it comes; and how far the outputs differ."""
-    dtype = pick_dtype(None, torch.device("cpu"))
-    ours, theirs = prepare(network, dtype=dtype), peer_of(network)
-    calls = {"ildm": step(case, ours, torch.float32), "diffusers": step(case, theirs, torch.float32)}
-    timings = take_turns(calls, turns, warmups=1)
-    ratio = timings["diffusers"].median / timings["ildm"].median
-    actual, expected = (call() for call in calls.values())
-    assert isinstance(actual, torch.Tensor) and isinstance(expected, torch.Tensor)
-    difference = float((actual - expected).norm() / expected.norm())
-    print(
-        f"\nOur default ({dtype}) is {ratio:.2f} times diffusers' (float32); outputs differ by {difference:.2e} of their norm"
-    )
-    return {"dtype": str(dtype), "diffusers / ildm": ratio, "relative difference of one output": difference}
+def together(need: float, wanted: int) -> int:
+    """How many processes of `need` bytes fit into this machine's memory beside one more like them: at least 1."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(lines["MemAvailable"].split()[0]) * 1024
+    return max(1, min(wanted, int(0.9 * available / need) - 1))
 
 
-def opening(network: nn.Module, path: Path, turns: int) -> Row:
-    """Opening the U-Net's file in fresh processes, beside reading its bytes once; both out of the page cache."""
-    save_tensors(path, write_layout(ldm_unet(SD_15.config), network.state_dict()), torch.float16)
-    size = path.stat().st_size
-    opened, read, peaks = [], [], []
-    for _ in range(turns):
-        forget(path)
-        begin = time.perf_counter()
-        with path.open("rb", buffering=0) as file:
-            buffer = bytearray(1 << 24)
-            while file.readinto(buffer):
-                pass
-        read.append(time.perf_counter() - begin)
-        forget(path)
-        told = subprocess.run([sys.executable, __file__, "--open", str(path)], capture_output=True, text=True, check=True)
-        figures = json.loads(told.stdout)
-        opened.append(figures["seconds"])
-        peaks.append(figures["peak bytes"])
-    opened.sort()
-    read.sort()
-    row: Row = {"bytes": size, "open s": opened[turns // 2], "read s": read[turns // 2], "peak bytes": max(peaks)}
-    row["open / read"] = opened[turns // 2] / read[turns // 2]
-    print(
-        f"\nOpening {size / 1e9:.2f} GB: {row['open s']:.2f} s, reading it once {row['read s']:.2f} s; peak {max(peaks) / 1e9:.2f} GB"
-    )
-    return row
-
-
-def open_once(path: Path) -> None:
-    """In a process of its own: the seconds that it takes, and the memory beyond what the process had before."""
-    with torch.device("meta"):
-        network = UNet(SD_15.config)
-    before = peak_bytes()
-    begin = time.perf_counter()
-    fill_by_layout(network, ldm_unet(SD_15.config), open_weights(path))
-    seconds = time.perf_counter() - begin
-    sys.stdout.write(json.dumps({"seconds": seconds, "peak bytes": peak_bytes() - before}))
-
-
-def forget(path: Path) -> None:
-    """Take a file out of the page cache, so that it is read from the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had, mapped files included; unlike getrusage's, not its parent's."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields["VmHWM"].split()[0]) * 1024
+def apart(one: Image.Image, other: Image.Image) -> Row:
+    """How far two pictures differ, in 255ths."""
+    first, second = (from_picture(picture.convert("RGB")).float() for picture in (one, other))
+    difference = (first - second).abs()
+    return {"largest": float(difference.max()), "mean": float(difference.mean())}
 
 
 if __name__ == "__main__":

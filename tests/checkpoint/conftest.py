@@ -68,6 +68,7 @@ UNETS = {
         **XL,
     ),
     "inpainting": lambda: conditional("CD", in_channels=9, cross_attention_dim=24, attention_head_dim=4),
+    "LCM": lambda: conditional("CD", cross_attention_dim=24, attention_head_dim=8, time_cond_proj_dim=10),
     "class": lambda: conditional("CD", cross_attention_dim=24, attention_head_dim=4, num_class_embeds=7),
     "scale and shift": lambda: conditional(
         "CD", cross_attention_dim=24, attention_head_dim=4, resnet_time_scale_shift="scale_shift"
@@ -77,7 +78,7 @@ UNETS = {
     "LDM, residual resampling": lambda: unconditional("RA", attention_head_dim=8, upsample_type="resnet"),
 }
 # diffusers converts single files of no other kind
-CONVERTIBLE = [name for name in UNETS if not name.startswith("LDM") and name != "class"]
+CONVERTIBLE = [name for name in UNETS if not name.startswith("LDM") and name not in ("class", "LCM")]
 AUTOENCODERS = {
     "f = 4": {"channels": (32, 64, 64), "layers": 1, "latent": 3},
     "f = 8": {"channels": (32, 32, 64, 64), "layers": 2, "latent": 4},

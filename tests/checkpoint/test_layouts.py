@@ -21,6 +21,7 @@ from ildm.denoiser.unet import UNet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from diffusers import LatentConsistencyModelPipeline
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
 B, SIDE, TOKENS = 2, 8, 5
@@ -41,6 +42,10 @@ def inputs(config, peer):
         ours["context"] = theirs["encoder_hidden_states"] = torch.randn(B, TOKENS, config.context_width, generator=random)
     if config.labels:
         ours["label"] = theirs["class_labels"] = torch.tensor([1, 3])
+    if config.guidance_width:
+        ours["guidance"] = torch.tensor([1.0, 7.3])
+        embed = LatentConsistencyModelPipeline.get_guidance_scale_embedding
+        theirs["timestep_cond"] = embed(None, ours["guidance"] - 1, config.guidance_width)
     if config.concat_channels:
         ours["concat"] = noised[:, config.in_channels :]
     if config.pooled_width:
@@ -184,6 +189,7 @@ def test_a_graph_that_is_not_ours_is_refused(change, told):
         context_width=st.sampled_from([None, 8]),
         pooled_width=st.sampled_from([None, 40]),
         labels=st.sampled_from([None, 5]),
+        guidance_width=st.sampled_from([None, 6]),
         concat_channels=st.sampled_from([0, 5]),
         resample=st.sampled_from(["convolution", "residual"]),
         time_channels=st.sampled_from([None, 48]),

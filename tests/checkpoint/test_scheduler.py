@@ -10,7 +10,7 @@ from ildm.checkpoint.diffusers_sampler import SubstitutedSamplerWarning
 from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler, scheduler_to_diffusers
 from ildm.core import extensions
 from ildm.core.config import from_json
-from ildm.core.errors import CheckpointError
+from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.randomness import sample_noise, step_stream
 from ildm.diffusion.prediction import data_estimate
 from ildm.diffusion.published import Published
@@ -163,7 +163,9 @@ def test_a_setting_that_is_not_followed_is_refused(class_name, key, value):
     plain = {"skip_prk_steps": True} if class_name == "PNDMScheduler" else {}
     fields = fields_of(getattr(diffusers, class_name)(**plain))
     read(fields)
-    with pytest.raises(CheckpointError, match=rf"config\.json sets {key} to .*(set it to .* there to draw without it|only .* are)"):
+    with pytest.raises(
+        CheckpointError, match=rf"config\.json sets {key} to .*(set it to .* there to draw without it|only .* are)"
+    ):
         read(fields | {key: value})
 
 
@@ -201,9 +203,15 @@ def test_a_sampler_that_is_not_here_is_replaced_with_a_warning(fields, told):
         ({"_class_name": "DDIMScheduler", "trained_betas": [0.1]}, "with its own betas"),
         ({"_class_name": "DDIMScheduler", "num_train_timesteps": None}, "describes a noise schedule that cannot be"),
         ({"_class_name": "DDIMScheduler", "beta_start": 0.5}, "describes a noise schedule that cannot be: Betas rise"),
-        ({"_class_name": "DDIMScheduler", "steps_offset": 3}, "describes a sampler that cannot be: Timesteps are offset by 0 or 1"),
+        (
+            {"_class_name": "DDIMScheduler", "steps_offset": 3},
+            "describes a sampler that cannot be: Timesteps are offset by 0 or 1",
+        ),
         ({"_class_name": "DDIMScheduler", "timestep_spacing": "odd"}, "describes a sampler that cannot be"),
-        ({"_class_name": "DDIMScheduler", "clip_sample_range": -1}, "describes a sampler that cannot be: Data estimates are clipped"),
+        (
+            {"_class_name": "DDIMScheduler", "clip_sample_range": -1},
+            "describes a sampler that cannot be: Data estimates are clipped",
+        ),
         ({"_class_name": "UniPCMultistepScheduler", "solver_order": 5}, "describes a sampler that cannot be: UniPC's order"),
         ({"_class_name": "UniPCMultistepScheduler", "solver_order": "two"}, "describes a sampler that cannot be"),
     ],
@@ -211,3 +219,16 @@ def test_a_sampler_that_is_not_here_is_replaced_with_a_warning(fields, told):
 def test_what_cannot_be_is_refused(change, told):
     with pytest.raises(CheckpointError, match=rf"config\.json .*{told}"):
         read(change)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options", "told"),
+    [
+        ("dpmpp-2m", {"order": 3}, "order of DPM-Solver.* is 1 or 2, but 3"),
+        ("dpmpp-2m-sde", {"order": 0}, "order of DPM-Solver.* is 1 or 2, but 0"),
+        *((name, {"clip": 0.0}, "clipped to a range above 0, but clip=0.0") for name in ("ddim", "ddpm", "heun", "lcm")),
+    ],
+)
+def test_a_sampler_says_what_it_cannot_do(sampler, options, told):
+    with pytest.raises(ConfigError, match=told):
+        extensions.load("ildm.samplers", sampler)(**options)

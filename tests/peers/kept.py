@@ -1,6 +1,7 @@
 """Sessions without a model, for the store, its archives and its command line: tensors are opaque bytes there."""
 
 import hashlib
+import random
 
 from ildm.session.commands import NameBranch, SetPrompt
 from ildm.session.events import CommandApplied, ExecutionShape, RunFinished, SessionOpened, StepCompleted
@@ -24,7 +25,7 @@ def opened(prompt="a cat on a plain green background", at=1.5):
 
 def snapshot(node, size=4096):
     """Bytes that no other node has, and that do not shrink."""
-    return b"".join(hashlib.sha256(f"{node} {piece}".encode()).digest() for piece in range(size // 32))
+    return random.Random(node).randbytes(size)
 
 
 def node(number, **changes):
@@ -35,7 +36,7 @@ def node(number, **changes):
 
 def step(number, size=4096):
     """What one step adds: event `number`, which made node `number`."""
-    done = StepCompleted(seq=number, node=number, parent=number - 1, branch=0, step=number, num_steps=25, seconds=0.25)
+    done = StepCompleted(seq=number, node=number, parent=max(0, number - 1), branch=0, step=number, num_steps=25, seconds=0.25)
     return {
         "events": [done],
         "nodes": [node(number)],

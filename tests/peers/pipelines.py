@@ -78,7 +78,7 @@ XL_EXTRAS = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
 def make_pipeline(family, folder):
     """A random pipeline of a family, or of "LCM" or "LCM XL"; its vocabularies are CLIP's own."""
     torch.manual_seed(0)
-    consistent, told = family.startswith("LCM"), 32 if family.startswith("LCM") else None
+    told = 32 if family.startswith("LCM") else None
     second = family.startswith("SD 2")
     scheduler = diffusers.DDIMScheduler(
         **BETAS,
@@ -88,8 +88,8 @@ def make_pipeline(family, folder):
         clip_sample=False,
         timestep_spacing="leading",
     )
-    if consistent:
-        scheduler = diffusers.LCMScheduler(original_inference_steps=50)
+    if told:
+        scheduler = diffusers.LCMScheduler()
     if family.endswith("XL"):
         parts = {
             "unet": unet(64 + 128, xl=True, linear=True, pooled=128 + 6 * 256, told=told),
@@ -106,7 +106,7 @@ def make_pipeline(family, folder):
         "text_encoder": text_encoder(64, "gelu" if second else "quick_gelu"),
         "tokenizer": tokenizer(folder / "vocabulary", "!" if second else "<|endoftext|>"),
     }
-    kind = diffusers.LatentConsistencyModelPipeline if consistent else diffusers.StableDiffusionPipeline
+    kind = diffusers.LatentConsistencyModelPipeline if told else diffusers.StableDiffusionPipeline
     kind = diffusers.StableDiffusionInpaintPipeline if "inpainting" in family else kind
     return kind(**parts, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 

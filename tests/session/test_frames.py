@@ -149,12 +149,13 @@ def test_neither_a_failing_receiver_nor_a_failing_reporter_ends_it(caplog):
     assert came.nodes == [("a", 2)] and came.failures == [("told",)] and "so did telling so" in caplog.text
 
 
-def test_without_a_reporter_the_log_is_told(caplog):
-    with FrameEncoder(LinearPreview.of(torch.zeros(3, 2), torch.zeros(3)), lambda _: None) as encoder:
-        encoder.offer("a", 5, latent())
-        while not caplog.text:
-            assert encoder._thread.is_alive()
-    assert "node 5 of session a" in caplog.text and "2 channels" in caplog.text
+def test_without_a_reporter_the_log_is_told(gated, receiver, caplog):
+    encoder = FrameEncoder(gated, receiver.deliver)
+    encoder.offer("a", 5, latent(-1.0))
+    assert gated.begun.acquire(timeout=LONG)
+    gated.gate.release()
+    encoder.close()
+    assert "node 5 of session a: negative" in caplog.text and not receiver.frames
 
 
 def test_close_ends_the_thread_and_drops_what_waits(gated, receiver):

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +11,15 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.load import load
 from ildm.checkpoint.native import PREVIEW, save_native
+from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.core.config import to_json
-from ildm.core.errors import CheckpointError, ConfigError, DataError, ShapeError
+from ildm.core.errors import CheckpointError, ConfigError, DataError, ShapeError, StorageError
 from ildm.core.files import home
+from ildm.core.manifest import Defaults
+from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
 from ildm.session.preview import LinearConfig, LinearPreview, Preview, fidelity, fit_linear
 from ildm.session.preview_files import (
@@ -44,14 +47,25 @@ def linear_images(latents, matrix, bias):
     return F.interpolate(pixels, scale_factor=STRIDE, mode="nearest")
 
 
+class Averaging(Autoencoder):
+    """A first stage that is exactly linear: cells are mixed averages, and decode to plain squares."""
+
+    mixing = draw(4, 3, seed=9)
+
+    def encode(self, images):
+        return torch.einsum("cp,bphw->bchw", self.mixing, F.avg_pool2d(images, STRIDE))
+
+    def decode(self, latents):
+        return linear_images(latents, torch.linalg.pinv(self.mixing), torch.zeros(3))
+
+
 @pytest.fixture(scope="module")
-def pairs(model):
-    """Smooth latents and what the toy decoder makes of them, brought to full contrast."""
-    latents = F.interpolate(draw(56, 4, 4, 4, seed=1), size=(8, 8), mode="bilinear")
-    with torch.no_grad():
-        images = model.decode(latents)
-    images = (images - images.mean(dim=(0, 2, 3), keepdim=True)) / (3 * images.std(dim=(0, 2, 3), keepdim=True))
-    return Samples(latents=latents, images=images.clamp(-1, 1), origin="a test")
+def pairs():
+    """Latents and what a toy decoder makes of them: four plain squares of a cell, which no single pixel can show."""
+    latents = draw(40, 4, 8, 8, seed=1)
+    squares = F.pixel_shuffle(torch.einsum("pc,bchw->bphw", draw(12, 4, seed=2), latents), 2)
+    images = F.interpolate(squares, scale_factor=4, mode="nearest").div(2).tanh()
+    return Samples(latents=latents, images=images, origin="a test")
 
 
 # --- linear ----------------------------------------------------------------------------------------------------------
@@ -110,7 +124,7 @@ def test_what_does_not_fit_is_said():
         lambda: TinyDecoderConfig(channels=4, scale=3),
         lambda: TinyDecoderConfig(channels=4, width=1000),
     ):
-        with pytest.raises(ConfigError, match="were given|was given"):
+        with pytest.raises(ConfigError, match=r"were given|was given"):
             make()
 
 
@@ -127,7 +141,7 @@ def test_a_tiny_decoder_is_tiny_and_of_the_promised_size(channels, scale):
 
 def test_a_short_distillation_beats_the_linear_preview_and_none_does_not(pairs):
     fitted, held_out = pairs.split(8)
-    config = TinyDecoderConfig(channels=4)
+    config = TinyDecoderConfig(channels=4, depth=0)
     linear, _ = fit_linear(fitted.latents, fitted.images)
     taught = distil(fitted.latents, fitted.images, config=config, steps=120)
     torch.manual_seed(0)
@@ -135,7 +149,7 @@ def test_a_short_distillation_beats_the_linear_preview_and_none_does_not(pairs):
         name: fidelity(preview, held_out.latents, held_out.images)
         for name, preview in {"linear": linear, "taught": taught, "untaught": TinyDecoder(config)}.items()
     }
-    assert psnr["untaught"] < psnr["linear"] < psnr["taught"] - 1.0, psnr
+    assert psnr["untaught"] < psnr["linear"] < psnr["taught"] - 2.0, psnr
 
 
 def test_a_distillation_depends_on_its_seed_alone(pairs):
@@ -148,15 +162,13 @@ def test_a_distillation_depends_on_its_seed_alone(pairs):
 
 
 def test_large_latents_are_taught_in_crops_that_belong_together():
-    latents = draw(4, 2, 40, 24)
-    seen = []
+    latents, seen = draw(4, 2, 40, 24), []
     images = linear_images(latents, torch.ones(3, 2), torch.zeros(3))
-    decoder = distil(
-        latents, images, config=TinyDecoderConfig(channels=2, scale=1), steps=150, progress=lambda *at: seen.append(at)
-    )
+    config = TinyDecoderConfig(channels=2, scale=1, width=8, depth=0)
+    decoder = distil(latents, images, config=config, steps=120, progress=lambda *at: seen.append(at))
     # were latents and images cut at different places, there would be nothing to learn
-    assert (decoder.images(latents) - images[:, :, ::8, ::8]).abs().mean() < 0.25 * images.abs().mean()
-    assert seen[0] == (1, 150) and seen[-1] == (150, 150)
+    assert (decoder.images(latents) - images[:, :, ::8, ::8]).abs().mean() < 0.5 * images.abs().mean()
+    assert seen[0] == (1, 120) and seen[-1] == (120, 120)
 
 
 def test_a_tiny_decoder_that_is_not_better_is_not_taken(pairs):
@@ -170,7 +182,7 @@ def test_a_tiny_decoder_that_is_not_better_is_not_taken(pairs):
 
 def test_a_fit_tells_its_measures(pairs):
     fit = fit_preview(pairs, STRIDE, kind="linear", steps=1)
-    assert fit.preview.kind == "linear" and fit.fitted_to == 49 and fit.psnr == fit.linear_psnr > 5
+    assert fit.preview.kind == "linear" and fit.fitted_to == 35 and fit.psnr == fit.linear_psnr > 5
     assert 0 < fit.r_squared < 1 and fit.milliseconds > 0
 
 
@@ -200,12 +212,31 @@ def test_without_data_the_model_draws_and_is_seen_at_work(model):
     assert torch.equal(gather(model, 3).latents, samples.latents)
 
 
-def test_the_models_own_data_is_found_by_its_recipe(model):
-    def trained_on(data):
-        return replace(model, manifest=model.manifest.model_copy(update={"training": {"recipe": {"data": data}}}))
+def without_words(model, conditioner, **graph):
+    plain = replace(model.unet.config, depths=(0, 0), mid_depth=0, context_width=None, pooled_width=None)
+    manifest = model.manifest.model_copy(update={"defaults": Defaults(num_steps=2, guidance_scale=1.0)})
+    return replace(model, manifest=manifest, unet=UNet(replace(plain, **graph)).eval(), conditioner=conditioner)
 
+
+def trained_on(model, data):
+    return replace(model, manifest=model.manifest.model_copy(update={"training": {"recipe": {"data": data}}}))
+
+
+def test_a_model_of_classes_that_paints_into_pictures_is_shown_both(model, tmp_path):
+    classes = without_words(model, LabelConditioner(LabelConfig(count=3)), concat_channels=5, labels=3)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    for samples in (gather(classes, 4), gather(classes, 1, folder=tmp_path)):
+        assert samples.latents.shape[1:] == (4, 8, 8) and samples.latents.isfinite().all()
+
+
+def test_a_model_without_words_is_shown_its_data_without_them(model):
+    samples = gather(trained_on(without_words(model, None), to_json(recipe().data)), 2)
+    assert samples.origin == "the model's own data" and samples.latents.isfinite().all()
+
+
+def test_the_models_own_data_is_found_by_its_recipe(model):
     fields = json.loads(json.dumps(to_json(recipe().data)))
-    assert gather(trained_on(fields), 2).origin == "the model's own data"
+    assert gather(trained_on(model, fields), 2).origin == "the model's own data"
     for useless in (
         None,
         {"kind": "unknown"},
@@ -213,7 +244,7 @@ def test_the_models_own_data_is_found_by_its_recipe(model):
         fields | {"size": 128},
         fields | {"sprites": 3},
     ):
-        assert gather(trained_on(useless), 1).origin == "what the model draws", useless
+        assert gather(trained_on(model, useless), 1).origin == "what the model draws", useless
 
 
 def test_a_folder_that_will_not_do_is_refused(model, tmp_path):
@@ -271,16 +302,13 @@ def test_the_best_is_found_and_there_is_always_one(model, own_home, tmp_path):
     assert find_preview(model, folder).matrix[0, 0] == 0.5 != find_preview(model).matrix[0, 0]
     write_preview(tiny(), model, home() / "previews" / f"{mark_of(model)}.safetensors")
     assert find_preview(model, folder).kind == find_preview(model).kind == "tiny"
-    assert find_preview(model, "toy" if False else folder).config.width == 4
 
 
 def test_the_fallback_knows_colours(model):
-    preview = fallback_preview(model)
-    fields = torch.tensor([[1.0, -1, -1], [-1, 1, -1], [0, 0, 0]])[:, :, None, None].expand(3, 3, 64, 64)
-    latents = model.encode(fields)
-    decoded = model.decode(latents)
-    plain = LinearPreview.of(torch.zeros(3, 4), decoded.mean(dim=(0, 2, 3)))
-    assert fidelity(preview, latents, decoded) > fidelity(plain, latents, decoded) + 3.0
+    first_stage = replace(model, autoencoder=Averaging(model.autoencoder.config, model.autoencoder.latent_space))
+    latents = first_stage.encode(draw(2, 3, 64, 64))
+    assert fidelity(fallback_preview(first_stage), latents, first_stage.decode(latents)) > 30.0
+    assert fallback_preview(model).matrix.isfinite().all()
 
 
 def test_a_preview_of_another_autoencoder_is_refused_and_passed_over(model, own_home, tmp_path, caplog):
@@ -325,7 +353,7 @@ def test_a_folder_carries_its_preview_and_stays_the_same_model(model, tmp_path):
     assert not (folder / PREVIEW).exists()
 
 
-def rewrite(path, change_tensors=lambda tensors: None, **about):
+def rewrite(path, change_tensors=lambda _: None, **about):
     with safetensors.safe_open(path, "pt") as file:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -346,14 +374,14 @@ DAMAGES = {
     "a pickle": (lambda path: path.write_bytes(b"\x80\x04more"), "pickled"),
     "other tensors": (lambda path: safetensors.torch.save_file({"a": torch.zeros(1)}, path), "no preview of this program"),
     "a later format": (lambda path: rewrite(path, format="ildm-preview-9"), "no preview of this program"),
-    "an unknown kind": (lambda path: rewrite(path, kind="linaer"), "did you mean 'linear'"),
+    "an unknown kind": (lambda path: rewrite(path, kind="linear2"), "did you mean 'linear'"),
     "no configuration": (lambda path: rewrite(path, config="{"), "cannot be built"),
     "a configuration that is none": (lambda path: rewrite(path, config="3"), "cannot be built"),
     "a huge configuration": (lambda path: rewrite(path, config='{"channels": 4000000000}'), "cannot be built"),
     "an unknown key": (lambda path: rewrite(path, config='{"chanels": 4}'), "did you mean 'channels'"),
     "another shape": (lambda path: rewrite(path, config='{"channels": 5}'), "needs"),
     "a tensor too many": (lambda path: rewrite(path, lambda t: t.update(extra=torch.zeros(1))), "has no place for"),
-    "no numbers": (lambda path: rewrite(path, lambda t: t["bias"].fill_(torch.nan)), "not numbers"),
+    "no numbers": (lambda path: rewrite(path, lambda t: t["matrix"].fill_(torch.nan)), "not numbers"),
 }
 
 
@@ -372,9 +400,6 @@ def test_damage_is_told_in_one_sentence_and_passed_over(damage, model, own_home)
 def test_a_full_disk_is_told(model, small_disk):
     disk = small_disk(1)
     (disk / "filler").write_bytes(b"0" * (2**20 - 4096))
-    from ildm.core.errors import StorageError
-
     with pytest.raises(StorageError, match="No room left"):
         write_preview(TinyDecoder(TinyDecoderConfig(channels=4)), model, disk / PREVIEW)
     assert [path.name for path in disk.iterdir()] == ["filler"]
-    shutil.rmtree(disk, ignore_errors=True)

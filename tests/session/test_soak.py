@@ -25,7 +25,7 @@ def resident():
 
 
 def open_files():
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def steer(engine, chance, seed):

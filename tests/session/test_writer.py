@@ -1,5 +1,6 @@
 """The writer: whatever waits is committed together, and only what cannot be written fails."""
 
+import shutil
 import sqlite3
 import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -134,7 +135,26 @@ def test_only_what_finds_no_room_fails(writer, path):
 
 def test_a_fault_of_the_program_is_shown_as_it_is(writer):
     with pytest.raises(ZeroDivisionError):
-        writer.submit(lambda connection: 1 // 0).result()
+        writer.submit(lambda _: 1 // 0).result()
+
+
+def test_a_folder_that_vanishes_leaves_nobody_waiting(writer, path, monkeypatch):
+    def vanished(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("shutil.disk_usage", vanished)
+    writer.submit(add(1)).result(30)
+    assert numbers(path) == [1]
+
+
+def test_a_disk_with_little_room_takes_only_what_makes_room(writer, path, monkeypatch):
+    writer.submit(add(1)).result()
+    usage = shutil.disk_usage(path.parent)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(total=10**12, free=10**6))
+    with pytest.raises(StorageError, match="No room left on the disk while saving"):
+        writer.submit(add(2)).result()
+    writer.submit(lambda connection: connection.execute(text("DELETE FROM numbers")), grows=False).result()
+    assert numbers(path) == []
 
 
 def test_what_was_called_off_is_not_written(writer, path):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ildm.cli.options import MAX_COUNT, Device, Prediction, check_choice, check_prediction
+
+if TYPE_CHECKING:
+    from typer import Context
+else:
+    Context = typer.Context.__mro__[1]  # what a group is handed really is of the base, which has no public name
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -16,7 +21,7 @@ _STEPS, _MOST_STEPS = 2000, 1_000_000
 
 
 @app.callback()
-def models(context: typer.Context, as_json: AsJson = False) -> None:
+def models(context: Context, as_json: AsJson = False) -> None:
     """List the models known by name: the shipped ones, and those your runs have made.
 
     Example: `ildm models`

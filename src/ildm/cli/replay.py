@@ -43,7 +43,7 @@ def replay(
     with open_session_file(file) as session:
         loaded = load(model or session.opened.model, device=device, dtype=dtype)
         with steps_bar("replaying") as progress:
-            replayed = make_again(loaded, session.events, recorded=session.latent, progress=progress)
+            replayed = make_again(loaded, session.events, recorded=session.latent, given=session.stored.blob, progress=progress)
     if out is not None:
         save_picture(replayed.cursors[0], out)
     if as_json:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from PIL import Image as PILImage
 
-from ildm.core.errors import ConfigError, DataError
+from ildm.core.errors import ConfigError, DataError, IldmError
 from ildm.core.picture import from_picture, to_floats
 from ildm.core.seeds import MAX_SEED
 from ildm.session.blobs import Blobs
@@ -39,6 +40,7 @@ from ildm.session.commands import (
     StartOver,
     Undo,
 )
+from ildm.session.conditions import Key
 from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
 from ildm.session.holds import implied_noise
 from ildm.session.run import Cursor
@@ -99,23 +101,28 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
     return ()
 
 
-def prompts_of(settings: Settings, command: Command) -> tuple[str, ...]:
-    """The prompts that must be encoded before a command can act."""
+def encodings(settings: Settings, command: Command) -> list[Key]:
+    """The prompts that must be encoded before a command can act, with the size that each is drawn at."""
+    size, texts = (settings.width, settings.height), tuple[str, ...]()
     match command:
         case SetPrompt(text=text) | SetNegativePrompt(text=text):
-            return (text,)
-        case SetGuidance():
-            return (settings.negative_prompt,)
+            texts = (text,)
+        case SetGuidance(scale=scale):
+            texts = () if scale == 1.0 else (settings.negative_prompt,)
         case Compare(choices=choices):
-            return tuple(text for one in choices for text in (one.prompt, one.negative_prompt) if text is not None)
+            texts = tuple(text for one in choices for text in (one.prompt, one.negative_prompt) if text is not None)
+        case StartOver(width=width, height=height):
+            size = (width or size[0], height or size[1])
+            texts = (settings.prompt,) if settings.guidance_scale == 1.0 else (settings.prompt, settings.negative_prompt)
         case _:
-            return ()
+            pass
+    return [(text, size) for text in texts]
 
 
 def _delete(cursor: Cursor, branch: int) -> None:
     if branch == cursor.position.branch:
         raise ConfigError("The branch that is open cannot be deleted: open another one first.")
-    cursor.forget(cursor.run.delete(branch), branch)
+    cursor.run.delete(branch)
 
 
 def _locked(cursor: Cursor, area: Mask) -> Settings:
@@ -152,7 +159,7 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
     run, settings, node = cursor.run, cursor.settings, cursor.node
     state, picture = run.state(node.id), run.estimate(node.id)
     source, change = run.blobs.put_latent(picture), run.blobs.put_mask(area)
-    if cursor.finished:
+    if state.done:
         outside = Hold(source=source, change=change, seed=settings.seed)
     else:
         noise = implied_noise(state.latent, picture, state.schedule, state.step)
@@ -206,22 +213,34 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
     if area is not None:
         cursor.begin_again(changed(_anew(cursor, area, first, None), feedback=feedback))
         return
-    cursor.run.steering.check(changed(cursor.settings, feedback=feedback))
-    if cursor.node.step > first:
-        cursor.rewind(max(first, cursor.run.first_step(cursor.position.branch)))
-    cursor.change(changed(cursor.settings, feedback=feedback))
+    with _or_stay(cursor):
+        if cursor.node.step > first:
+            cursor.rewind(max(first, cursor.run.first_step(cursor.position.branch)))
+        cursor.change(changed(cursor.settings, feedback=feedback))
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:
-    if command.step is not None:
-        cursor.rewind(command.step)
-    here = cursor.position
-    wanted = [chosen(here.settings, choice) for choice in command.choices]
-    for settings in wanted:
-        cursor.run.steering.check(settings)
+    with _or_stay(cursor):
+        if command.step is not None:
+            cursor.rewind(command.step)
+        here = cursor.position
+        wanted = [chosen(here.settings, choice) for choice in command.choices]
+        for settings in wanted:
+            cursor.check(settings)
     begun: list[int] = []
     for number, settings in enumerate(wanted, start=1):
         line = cursor.run.timeline.fork(here.node, settings, f"choice {number}")
         begun.append(line.id)
     cursor.position = replace(here, branch=begun[0], settings=wanted[0], following=False)
     return tuple(begun)
+
+
+@contextmanager
+def _or_stay(cursor: Cursor) -> Generator[None, None, None]:
+    """Bring the cursor back to where it stood when what was begun cannot be done."""
+    stood = cursor.position
+    try:
+        yield
+    except IldmError:
+        cursor.position = stood
+        raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Table, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from ildm.core.errors import ProtocolError, StorageError
@@ -18,7 +18,7 @@ from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, Statu
 from ildm.session.rows import Row, branch_row, content_row, event_row, node_row, position_row
 
 # made once: a batch is written at every step of every session
-_SESSION = bindparam("session")
+_SESSION = bindparam("session", type_=Text)
 _TOUCH = (
     update(schema.sessions)
     .where(schema.sessions.c.id == _SESSION)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 BUSY_SECONDS = 30.0
 """How long to wait for another program that is writing."""
+_LOG_BYTES = 16 * 2**20
+"""What the write-ahead log keeps for itself after it was larger."""
 
 
 def writing_engine(path: Path) -> Engine:
@@ -27,6 +31,15 @@ def reading_engine(path: Path) -> Engine:
     return engine
 
 
+def release_log(path: Path) -> None:
+    """Give the room of the write-ahead log back to the disk: after a batch that was too large it may be all there was.
+
+    Without waiting: where somebody else is at work, it stays.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 def _engine(path: Path, **pool: int) -> Engine:
     # isolation_level None: sqlite3 begins no transaction by itself, so the listeners say how one begins
     arguments = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
@@ -36,6 +49,9 @@ def _engine(path: Path, **pool: int) -> Engine:
 def _prepare_writing(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
+    # some builds write zeros over all that is deleted, which takes room on a full disk; pruning gives it back to the disk instead
+    connection.execute("PRAGMA secure_delete=FAST")
 
 
 def _prepare_reading(connection: Any, _record: object) -> None:

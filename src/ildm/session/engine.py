@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
@@ -24,6 +25,7 @@ from ildm.session.log import Log, open_log
 from ildm.session.records import new_session_id
 from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
 from ildm.session.settings import Settings
+from ildm.session.steering import prompts
 from ildm.session.stored import StoredSession
 
 PATIENCE = 0.005
@@ -69,16 +71,19 @@ class Engine:
 
     def open(self, settings: Settings, session_id: str | None = None, *, paused: bool = False) -> Future[str]:
         """Begin a session. The future gives its id, or says why it cannot begin."""
-        number = session_id or new_session_id()
+        number, size = session_id or new_session_id(), (settings.width, settings.height)
+        encoded = [] if self._stopping else [self._conditions.prepare(text, size) for text in prompts(self.model, settings)]
 
         def begin() -> str:
+            for future in encoded:
+                future.result()
             if number in self._sessions:
                 raise ConfigError(f"There is a session {number!r} already: choose another id.")
             cursor = Cursor.begin(Run(self.model, conditions=self._conditions, budget=self._budget), settings)
             self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, paused=paused), fresh=True)
             return number
 
-        return self._call(begin)
+        return self._after(encoded, begin)
 
     def resume(
         self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, paused: bool = False
@@ -97,9 +102,10 @@ class Engine:
         """Let a session go from memory; what was kept stays."""
 
         def forget() -> None:
-            self._session(session_id)
+            session = self._session(session_id)
             del self._sessions[session_id]
             self._order.remove(session_id)
+            session.resting.set()
 
         return self._call(forget)
 
@@ -107,9 +113,11 @@ class Engine:
         """Ask for something. It acts at the next step boundary; the log says when. Returns the command's number.
 
         Raises:
-            ConfigError: for an unknown session.
+            ConfigError: for an unknown session, or a closed engine.
         """
         session = self._session(session_id)
+        if self._stopping:
+            raise ConfigError("The engine has been closed.")
         number = session.receive(command, op)
         self._notify()
         return number
@@ -187,9 +195,9 @@ class Engine:
 
     def _add(self, session: LiveSession, *, fresh: bool) -> None:
         session.notify = self._notify
+        session.begin(fresh=fresh)
         self._sessions[session.id] = session
         self._order.append(session.id)
-        session.begin(fresh=fresh)
 
     def _session(self, session_id: str) -> LiveSession:
         if session_id not in self._sessions:
@@ -219,15 +227,37 @@ class Engine:
             self._wake.notify_all()
         return future
 
+    def _after(self, futures: Sequence[Future[Any]], work: Callable[[], Any]) -> Future[Any]:
+        """Do something on the engine's thread once all these are done; until then sessions go on."""
+        result: Future[Any] = Future()
+
+        def tell(done: Future[Any]) -> None:
+            problem = done.exception()
+            if problem is not None:
+                result.set_exception(problem)
+            else:
+                result.set_result(done.result())
+
+        def look(_: Future[Any] | None = None) -> None:
+            waiting = next((one for one in futures if not one.done()), None)
+            if waiting is None:
+                self._call(work).add_done_callback(tell)
+            else:
+                waiting.add_done_callback(look)
+
+        look()
+        return result
+
     def _notify(self) -> None:
         with self._wake:
             self._wake.notify_all()
 
     def _measure_patience(self) -> float:
-        size = self.model.image_size
+        text = "a red apple on a plain blue background" if self.model.conditioner is not None else ""
         took = []
-        for text in ("a", "b"):
+        for _ in range(2):
             began = time.perf_counter()
-            self._conditions.get(text if self.model.conditioner is not None else "", size)
+            with suppress(IldmError):  # some models know classes only
+                self.model.condition([text])
             took.append(time.perf_counter() - began)
         return 50 * SMALL_ENCODER if min(took) < SMALL_ENCODER else PATIENCE

@@ -14,8 +14,24 @@ from sqlalchemy.exc import DBAPIError
 from ildm.core.errors import IldmError, StorageError
 from ildm.core.files import storage_sentence
 
+HEADROOM = 16 * 2**20
+"""Bytes that stay free: the write-ahead log, 4 MB as a rule, moves into them, and to delete something takes a few more."""
 _SCARCE = 2**20
 """A disk with less room than this is full: SQLite calls some of its failures there by other names."""
+
+
+def has_room(path: Path) -> bool:
+    """Whether the disk of `path` has more than its headroom left, which on a small disk is a quarter of it."""
+    try:
+        usage = shutil.disk_usage(path.parent)
+    except OSError:  # whatever is wrong there, writing will say it
+        return True
+    return usage.free > min(HEADROOM, usage.total // 4)
+
+
+def no_room(path: Path) -> StorageError:
+    """The error for a disk that has not."""
+    return StorageError(storage_sentence(path, errno.ENOSPC))
 
 
 @contextmanager
@@ -44,6 +60,11 @@ def in_words(error: Exception, path: Path) -> Exception:
 def is_busy(error: Exception) -> bool:
     """Whether another program holds the store, so that no batch can be written now."""
     return error_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the disk had no room."""
+    return error_code(error) == sqlite3.SQLITE_FULL
 
 
 def error_code(error: Exception) -> int | None:

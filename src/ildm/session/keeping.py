@@ -13,12 +13,12 @@ from ildm.core.errors import ProtocolError, StorageError
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.conditions import Conditions
-from ildm.session.events import AnyEvent, SessionOpened
+from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StepCompleted
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, Status
 from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Position, Run
 from ildm.session.stored import StoredSession
-from ildm.session.timeline import Branch, Node
+from ildm.session.timeline import Branch, Node, Timeline
 
 
 @runtime_checkable
@@ -29,8 +29,9 @@ class Keeper(Protocol):
         """Make room for a session and keep its first event."""
         ...
 
-    def append(self, session_id: str, **batch: Any) -> Future[None]:
-        """Keep a batch whole or not at all; the future is done when it lies on the disk."""
+    @property
+    def append(self) -> Callable[..., Future[None]]:
+        """Called with a session's id and a batch, keeps it whole or not at all; the future is done when it lies on the disk."""
         ...
 
 
@@ -68,6 +69,7 @@ class Keeping:
     _events: int = 0
     _nodes: dict[int, Node] = field(default_factory=dict)
     _branches: dict[int, Branch] = field(default_factory=dict)
+    _deleted: set[int] = field(default_factory=set)
     _blobs: set[str] = field(default_factory=set)
     _positions: dict[int, Position] = field(default_factory=dict)
 
@@ -93,6 +95,7 @@ class Keeping:
         self._events = len(log.events)
         self._positions = {number: one.cursor.position for number, one in log.cursors.items()}
         self._nodes, self._branches = dict(run.timeline.nodes), dict(run.timeline.branches)
+        self._deleted = _deleted(run.timeline)
         self._blobs = set(run.blobs.names())
 
     def _new(self, logged: LoggedCursor, status: Status) -> dict[str, Any]:
@@ -103,15 +106,16 @@ class Keeping:
         nodes = [node for number, node in timeline.nodes.items() if self._nodes.get(number) is not node]
         snapshots = {node.id: run.state(node.id).to_bytes() for node in nodes if node.id not in self._nodes}
         branches = [line for number, line in timeline.branches.items() if self._branches.get(number) is not line]
-        gone = [line for number, line in self._branches.items() if number not in timeline.branches]
+        gone = _deleted(timeline) - self._deleted
         blobs = {name: run.blobs.get(name) for name in run.blobs.names() if name not in self._blobs}
         batch = {
             "events": logged.log.events[self._events :],
             "nodes": [to_record(node) for node in nodes],
-            "branches": [_branch_record(line) for line in branches] + [_branch_record(line, deleted=True) for line in gone],
+            "branches": [_branch_record(line) for line in branches] + [_deleted_record(timeline, one) for one in gone],
             "positions": [_position_record(one) for one in moved],
             "snapshots": snapshots,
             "blobs": blobs,
+            "forgotten": [number for number in self._nodes if number not in timeline.nodes],
             "status": status,
         }
         self.take_over(logged)
@@ -137,7 +141,10 @@ def restore(
     branches = [
         Branch(id=one.id, tip=one.tip, settings=one.settings, name=one.name) for one in stored.branches if not one.deleted
     ]
-    run.timeline.restore(nodes, branches)
+    # those that were deleted before they were kept are in the log alone
+    numbers = [event.node for event in events if isinstance(event, StepCompleted | CursorMoved)]
+    num_branches = 1 + max((one.id for one in stored.branches), default=-1)
+    run.timeline.restore(nodes, branches, num_nodes=1 + max(numbers, default=-1), num_branches=num_branches)
     for name in sorted(stored.blob_ids):
         data = stored.blob(name)
         if data is not None:
@@ -171,8 +178,18 @@ def _fields(value: Node | NodeRecord) -> dict[str, Any]:
     return {name: getattr(value, name) for name in ("id", "parent", "step", "origin", "settings", "name")}
 
 
-def _branch_record(line: Branch, *, deleted: bool = False) -> BranchRecord:
-    return BranchRecord(id=line.id, tip=line.tip, settings=line.settings, name=line.name, deleted=deleted)
+def _branch_record(line: Branch) -> BranchRecord:
+    return BranchRecord(id=line.id, tip=line.tip, settings=line.settings, name=line.name)
+
+
+def _deleted(timeline: Timeline) -> set[int]:
+    return set(range(timeline.num_branches)) - timeline.branches.keys()
+
+
+def _deleted_record(timeline: Timeline, number: int) -> BranchRecord:
+    """Only the number counts; the rest is some other branch's."""
+    line = next(iter(timeline.branches.values()))
+    return BranchRecord(id=number, tip=line.tip, settings=line.settings, deleted=True)
 
 
 def _position_record(cursor: Cursor) -> PositionRecord:

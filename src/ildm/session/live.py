@@ -11,9 +11,9 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ildm.core.errors import ConfigError, IldmError, StorageError
+from ildm.core.errors import ConfigError, IldmError
 from ildm.core.types import Conditioning, Latent
-from ildm.session.applying import prompts_of
+from ildm.session.applying import encodings
 from ildm.session.commands import (
     Cancel,
     Command,
@@ -40,6 +40,7 @@ from ildm.session.events import (
     RunResumed,
     SessionOpened,
     StateSaved,
+    StepCompleted,
 )
 from ildm.session.keeping import Handed, Keeper, Keeping
 from ildm.session.log import Log, LoggedCursor
@@ -149,7 +150,14 @@ class LiveSession:
         self._rest_if_done()
 
     def turn(self, conditions: Conditions, patience: float) -> None:
-        """Apply what is ready, and make one step if the session runs."""
+        """Apply what is ready, and make one step if the session runs. Whatever goes wrong, other sessions go on."""
+        try:
+            self._turn(conditions, patience)
+        except Exception as error:
+            self._fail(error)
+        self._rest_if_done()
+
+    def _turn(self, conditions: Conditions, patience: float) -> None:
         events = len(self.log.events)
         self._settle_saved()
         self._drain(conditions, patience)
@@ -157,7 +165,6 @@ class LiveSession:
             self._step()
         if len(self.log.events) > events and any(not isinstance(one, StateSaved) for one in self.log.events[events:]):
             self._keep()
-        self._rest_if_done()
 
     def flush(self) -> None:
         """Wait until all is on the disk, or known not to be."""
@@ -172,8 +179,10 @@ class LiveSession:
             arrived, self._mailbox = list(self._mailbox), deque()
         settings = self.logged.cursor.settings
         for one in arrived:
-            texts = prompts_of(settings, one.command)
-            one.encoded = [conditions.prepare(text, (settings.width, settings.height)) for text in texts]
+            one.encoded = [conditions.prepare(*key) for key in encodings(settings, one.command)]
+            for future in one.encoded:
+                # a session that rests would not look again by itself
+                future.add_done_callback(lambda _: self.notify())
         self._waiting += arrived
         pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
         if pending:
@@ -195,15 +204,15 @@ class LiveSession:
 
     def _carry_out(self, one: Received) -> None:
         try:
+            for future in one.encoded or ():
+                future.result()  # a prompt that cannot be encoded is not tried again here
             if not self._flow(one):
                 begun = self.logged.apply(one.command, op=one.op, received_step=one.step)
                 self._to_finish = deque(begun[1:]) if begun else self._to_finish
                 if isinstance(one.command, _RESTARTS):
                     self._go_on()
-                elif self.status == "finished" and not self.logged.cursor.finished:
-                    self.status = "paused"
-        except StorageError:
-            raise
+                elif self.status in ("finished", "paused"):
+                    self.status = "finished" if self.logged.cursor.finished else "paused"
         except IldmError as error:
             self._reject(one, "bad-value" if isinstance(error, ConfigError) else "failed", str(error))
         except Exception as error:
@@ -279,16 +288,9 @@ class LiveSession:
         try:
             event = self.logged.step()
         except Exception as error:
-            if not isinstance(error, MemoryError | IldmError | RuntimeError):
-                _logger.exception("A step of session %s failed.", self.id)
-            self.status = "failed"
-            self.log.add(RunFailed, text=_sentence(error))
+            self._fail(error)
             return
-        if self.preview_every and self.previewer is not None:
-            last = self.logged.cursor.finished
-            estimate = estimate_of(self.logged.run.state(event.node))
-            if estimate is not None and (last or event.step % self.preview_every == 0):
-                self.previewer.offer(self.id, event.node, estimate)
+        self._show(event)
         if self._steps_left is not None:
             self._steps_left -= 1
             if self._steps_left == 0:
@@ -298,11 +300,30 @@ class LiveSession:
             self._finish_branch()
 
     def _finish_branch(self) -> None:
-        if self._to_finish:
-            self.logged.apply(OpenBranch(branch=self._to_finish.popleft()))
-            self.status = "running"
-        else:
-            self.status = "finished"
+        while self._to_finish:
+            branch = self._to_finish.popleft()
+            if branch in self.logged.run.timeline.branches:
+                self.logged.apply(OpenBranch(branch=branch))
+                return
+        self.status = "finished"
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, MemoryError | IldmError | RuntimeError):
+            _logger.error("A turn of session %s failed.", self.id, exc_info=error)
+        self.status = "failed"
+        self.log.add(RunFailed, text=_sentence(error))
+
+    def _show(self, event: StepCompleted) -> None:
+        """Offer the picture behind a new state, where one is due."""
+        due = self.logged.cursor.finished or (self.preview_every > 0 and event.step % self.preview_every == 0)
+        if self.previewer is None or not due:
+            return
+        try:
+            estimate = estimate_of(self.logged.run.state(event.node))
+            if estimate is not None:
+                self.previewer.offer(self.id, event.node, estimate)
+        except Exception:
+            _logger.exception("A preview of session %s failed.", self.id)
 
     # --- keeping ---------------------------------------------------------------------------------------------------------
 
@@ -319,7 +340,7 @@ class LiveSession:
         if not self.unsaved or not self.unsaved[0].future.done():
             return False
         first = self.unsaved[0]
-        return first.future.exception() is None or time.monotonic() - first.tried > RETRY
+        return first.future.exception() is None or not self._full or time.monotonic() - first.tried > RETRY
 
     def _settle_saved(self) -> None:
         """Tell what lies on the disk by now. Where there was no room the session waits, and it is tried again, in order."""
@@ -339,7 +360,8 @@ class LiveSession:
             if self._full and not any(one.future.done() and one.future.exception() for one in self.unsaved):
                 self._full = False
                 self.resting.clear()
-                self.log.add(RunResumed)
+                # where a person has paused it meanwhile, it stays so
+                self.log.add(RunPaused if self.status == "paused" else RunResumed)
 
     def _rest_if_done(self) -> None:
         with self._lock:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import torch
 
 from ildm import __version__
+from ildm.core.errors import ConfigError
 from ildm.model import Model
 from ildm.session.applying import apply
-from ildm.session.commands import Command
+from ildm.session.commands import Command, DeleteBranch, StartFromImage
 from ildm.session.events import (
     AnyEvent,
     CommandApplied,
+    CommandRejected,
     CursorMoved,
     Event,
     ExecutionShape,
@@ -25,6 +29,9 @@ from ildm.session.events import (
 from ildm.session.run import Cursor, Run, latent_hash, picture_hash
 
 Listener = Callable[[AnyEvent], None]
+
+_ANSWERS = (CommandApplied, CommandRejected)
+_logger = logging.getLogger(__name__)
 
 
 class Log:
@@ -42,20 +49,29 @@ class Log:
         self.listeners: list[Listener] = []
         self.cursors: dict[int, LoggedCursor] = {}
         self._clock = clock
-        self._ops = max((event.op for event in events if isinstance(event, CommandApplied)), default=-1) + 1
+        self._numbering = Lock()
+        self._ops = max((event.op for event in events if isinstance(event, _ANSWERS)), default=-1) + 1
 
     def add(self, kind: type[Event], **fields: Any) -> Any:
         """Append an event of a kind, and tell the listeners. Returns the event."""
         event = kind(seq=len(self.events), at=self._clock(), **fields)
         self.events.append(event)  # type: ignore[arg-type]
-        for listener in self.listeners:
-            listener(event)  # type: ignore[arg-type]
+        if isinstance(event, _ANSWERS):
+            with self._numbering:
+                self._ops = max(self._ops, event.op + 1)
+        for listener in list(self.listeners):
+            try:
+                listener(event)  # type: ignore[arg-type]
+            except Exception:
+                _logger.exception("A listener of a session failed, and hears no more of it.")
+                self.listeners.remove(listener)
         return event
 
     def next_op(self) -> int:
-        """A number for a command that came without one."""
-        self._ops += 1
-        return self._ops - 1
+        """A number for a command that came without one. May be called from any thread."""
+        with self._numbering:
+            self._ops += 1
+            return self._ops - 1
 
 
 class LoggedCursor:
@@ -88,6 +104,8 @@ class LoggedCursor:
         """
         cursor = self.cursor
         before, step = cursor.position, cursor.node.step
+        if isinstance(command, DeleteBranch) and command.branch in self._branches_of_others():
+            raise ConfigError("Another session of this tree stands on that branch: let it open another one first.")
         begun = apply(cursor, command)
         self.log.add(
             CommandApplied,
@@ -100,6 +118,9 @@ class LoggedCursor:
         )
         if (cursor.position.node, cursor.position.branch) != (before.node, before.branch):
             self.tell_position()
+        if isinstance(command, StartFromImage) and cursor.finished:
+            # nothing was to be made anew, so no step will tell
+            self.tell_result()
         return begun
 
     def step(self) -> StepCompleted:
@@ -144,6 +165,9 @@ class LoggedCursor:
             latent_hash=latent_hash(cursor.run.state(node).latent),
             image_hash=picture_hash(cursor.run.picture(node)),
         )
+
+    def _branches_of_others(self) -> set[int]:
+        return {one.cursor.position.branch for one in self.log.cursors.values() if one is not self}
 
 
 def open_log(cursor: Cursor, log: Log) -> LoggedCursor:

@@ -61,8 +61,11 @@ def prepare(path: Path) -> None:
     with told_plainly(path):
         _check_header(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(_connect(path)) as database:
-            if _version(database, path) != schema.VERSION:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+            version = _version(database, path)
+            if version == 0:
+                database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # while the file is empty: so that pruning can shrink it
+            if version != schema.VERSION:
                 _bring_up_to_date(database, path)
             # only once the header says whose file it is: in this mode the newest pages may lie beside it
             if database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -84,13 +87,6 @@ def _check_header(path: Path) -> None:
         raise StorageError(f"{path} is a database of another program: choose another file for the sessions.")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts only while the file is empty
-    return database
-
-
 def _version(database: sqlite3.Connection, path: Path) -> int:
     """The store's version, 0 for an empty file.
 
@@ -107,6 +103,7 @@ def _version(database: sqlite3.Connection, path: Path) -> int:
 
 
 def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
+    database.execute("PRAGMA synchronous=FULL")
     # from here on nobody else writes, so a backup holds all there is, and another program that opens it finds it ready
     database.execute("BEGIN IMMEDIATE")
     try:

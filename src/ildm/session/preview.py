@@ -141,7 +141,7 @@ def fit_linear(latents: Latent, images: Image) -> tuple[LinearPreview, float]:
     values, wanted = (x.detach().double().cpu().permute(0, 2, 3, 1).flatten(0, 2) for x in (latents, targets))
     design = torch.cat([values, values.new_ones(cells, 1)], dim=1)  # (cells, channels + 1)
     # gelsd also answers where channels depend on each other: by the smallest map
-    solution = torch.linalg.lstsq(design, wanted, driver="gelsd").solution  # (channels + 1, 3)
+    solution: Tensor = torch.linalg.lstsq(design, wanted, driver="gelsd").solution  # (channels + 1, 3)
     missed = (design @ solution - wanted).square().sum()
     variance = (wanted - wanted.mean(dim=0)).square().sum()
     explained = 1.0 - float(missed / variance) if variance > 0.0 else 1.0

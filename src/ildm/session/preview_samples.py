@@ -82,19 +82,22 @@ def gather(model: Model, count: int, *, folder: Path | None = None, progress: Na
     """
     if count < 1:
         raise ConfigError(f"A preview is fitted to one image or more, but {count} were asked for.")
-    tell = progress or (lambda *_: None)
+    tell: NamedProgress = progress or (lambda _what, _done, _total: None)
     dataset = None if folder is not None else _own_data(model)
     if folder is not None:
         images = _read_folder(folder, model, count)
-        latents, origin = _encoded(model, images, [""] * len(images), tell), f"the images in {folder}"
+        prompts, origin = _plain_prompts(model, range(len(images))), f"the images in {folder}"
+        latents = _encoded(model, images, prompts, tell)
     elif dataset is not None:
-        chosen = range(0, len(dataset), max(1, len(dataset) // count))[:count]
+        chosen = range(0, len(dataset), max(1, len(dataset) // count))[:count]  # spread over all of it
         samples = [dataset[index] for index in chosen]
         images = to_floats(torch.stack([sample.image for sample in samples]))
-        latents, origin = _encoded(model, images, [sample.captions[0] for sample in samples], tell), "the model's own data"
+        captions, origin = [sample.captions[0] for sample in samples], "the model's own data"
+        prompts = _plain_prompts(model, chosen) if model.conditioner is None else captions
+        latents = _encoded(model, images, prompts, tell)
     else:
         latents, origin = _drawn(model, count, tell), "what the model draws"
-    decoded = []
+    decoded: list[Tensor] = []
     for part in latents.split(_AT_ONCE):
         decoded.append(model.decode(part))
         tell("decoding", _AT_ONCE * (len(decoded) - 1) + len(part), len(latents))
@@ -187,7 +190,7 @@ def _denoise(model: Model, prompts: Sequence[str], size: tuple[int, int]) -> Gui
 
 
 def _plain_prompts(model: Model, seeds: Sequence[int]) -> list[str]:
-    """Empty ones; a class each, where a model draws classes."""
+    """What stands for no words: nothing, or a class each where a model draws classes."""
     if isinstance(model.conditioner, LabelConditioner):
         return [str(seed % model.conditioner.config.count) for seed in seeds]
     return [""] * len(seeds)

@@ -98,7 +98,9 @@ def check_given(keep: int | None, older_than: timedelta | None, snapshots_only: 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise StorageError(f"There is no session store {path}.")
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    database.execute("PRAGMA secure_delete=FAST")
+    return database
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ildm.core.errors import ProtocolError
+from ildm.core.errors import ConfigError, DataError, ProtocolError, ShapeError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.model import Model
@@ -62,12 +62,14 @@ def replay(
     events: Sequence[AnyEvent],
     *,
     recorded: Callable[[int], Latent | None] = lambda node: None,  # noqa: ARG005
+    given: Callable[[str], bytes | None] = lambda name: None,  # noqa: ARG005
     progress: Progress | None = None,
 ) -> Replayed:
     """Make a run again: the same commands at the same states. When previews came and how long anything took plays no part.
 
     Args:
         recorded: the latent that was kept of a node, to compare with.
+        given: the bytes of a hash, for a run that began with noise of a person's own; all else is in the log.
         progress: called with (events done, all).
 
     Raises:
@@ -77,10 +79,18 @@ def replay(
         raise ProtocolError("A session's log begins with its opening, but this one does not: it is damaged or cut.")
     opened = events[0]
     run, log = Run(model), Log()
+    for data in map(given, sorted(opened.settings.blobs)):
+        if data is not None:
+            run.blobs.put(data)
     cursors = {0: open_log(Cursor.begin(run, opened.settings), log)}
     outcomes: list[Outcome] = []
     for number, event in enumerate(events[1:], start=1):
-        outcomes += _follow(run, log, cursors, event, recorded)
+        if event.seq != number:
+            raise ProtocolError(f"Event {number} of the log is missing, event {event.seq} stands there: the log is cut.")
+        try:
+            outcomes += _follow(run, log, cursors, event, recorded)
+        except (ConfigError, ShapeError, DataError) as error:
+            raise ProtocolError(f"Event {number} of the log cannot happen here: {error}") from error
         if progress is not None:
             progress(number + 1, len(events))
     return Replayed(
@@ -100,6 +110,7 @@ def _follow(
         case CursorMoved(cursor=number) if number not in cursors:
             cursor = Cursor.at(run, event.node, event.branch, number)
             cursors[number] = LoggedCursor(cursor, log)
+            cursors[number].tell_position()
         case CommandApplied(command=command) if not isinstance(command, FLOW):
             cursor = _cursor(cursors, event.cursor)
             _check(event.seq, cursor.cursor.position.node, event.node)

@@ -5,7 +5,6 @@ give the same tree.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -232,18 +231,29 @@ class Cursor:
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
+    def check(self, settings: Settings) -> None:
+        """Find out whether other settings can be followed from here.
+
+        Raises:
+            ConfigError, ShapeError: when they cannot, with the reason.
+        """
+        node = self.node
+        if node.step >= node.settings.num_steps:
+            raise ConfigError(f"All {node.step} steps are done, so no step is left to change: rewind the run, or start over.")
+        if node.step >= settings.num_steps:
+            raise ConfigError(
+                f"{node.step} steps are done already, so the run cannot end after {settings.num_steps}: rewind it first, or "
+                "take more steps."
+            )
+        self.run.steering.check(settings)
+
     def change(self, settings: Settings) -> None:
         """Put other settings in force from the next step on; where the branch has a recorded future, on a branch of its own.
 
         Raises:
             ConfigError, ShapeError: when they cannot be followed; then everything stays as it was.
         """
-        self.run.steering.check(settings)
-        if settings.num_steps <= self.node.step:
-            raise ConfigError(
-                f"{self.node.step} steps are done already, so the run cannot end after {settings.num_steps}: rewind it first, or "
-                "take more steps."
-            )
+        self.check(settings)
         self._remember()
         if self.at_tip:
             self.run.timeline.change(self.position.branch, settings)
@@ -265,6 +275,7 @@ class Cursor:
         Raises:
             ConfigError: when nothing was changed.
         """
+        self._done = self._still_there(self._done)
         if not self._done:
             raise ConfigError("There is nothing to undo.")
         former = self._done.pop()
@@ -277,17 +288,17 @@ class Cursor:
         Raises:
             ConfigError: when nothing was undone.
         """
+        self._undone = self._still_there(self._undone)
         if not self._undone:
             raise ConfigError("There is nothing to redo.")
         later = self._undone.pop()
         self._done.append(self.position)
         self._restore(later)
 
-    def forget(self, nodes: Iterable[int], branch: int) -> None:
-        """Let go of places that are no longer there."""
-        gone = set(nodes)
-        self._done = [one for one in self._done if one.branch != branch and one.node not in gone]
-        self._undone = [one for one in self._undone if one.branch != branch and one.node not in gone]
+    def _still_there(self, places: list[Position]) -> list[Position]:
+        """Without those that went with a branch, whoever deleted it."""
+        timeline = self.run.timeline
+        return [one for one in places if one.branch in timeline.branches and one.node in timeline.nodes]
 
     def _remember(self) -> None:
         self._done.append(self.position)

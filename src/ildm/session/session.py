@@ -24,7 +24,7 @@ from ildm.session.events import AnyEvent
 from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
 from ildm.session.settings import Settings
-from ildm.session.wire import Mask, checked
+from ildm.session.wire import Mask, Message, checked
 
 Area = Mask | PILImage.Image | NDArray[Any] | tuple[float, float, float, float]
 """A mask, a greyscale picture (white = inside), an array (height, width) in [0, 1], or a box (left, top, right, bottom) in fractions."""
@@ -169,19 +169,20 @@ class Session:
 
     def rewind(self, step: int) -> Self:
         """Go to the state after `step` steps, back or forth; absolute. Without a change the run then repeats itself exactly."""
-        return self.apply(commands.Rewind(step=step))
+        return self._ask(commands.Rewind, step=step)
 
     def open(self, node: int) -> Self:
         """Go to any state of the tree."""
-        return self.apply(commands.OpenNode(node=node))
+        return self._ask(commands.OpenNode, node=node)
 
     def branch(self, name: str | None = None) -> Session:
         """A second session that goes on from here; this one stays where it is."""
+        command = checked(commands.BranchOff, {"name": name})
         log, former = self._logged.log, self._cursor
         number = 1 + max(event.cursor for event in log.events)
         other = LoggedCursor(Cursor.at(former.run, former.position.node, former.position.branch, number), log)
         other.tell_position()
-        other.apply(commands.BranchOff(name=name))
+        other.apply(command)
         return type(self).of(other)
 
     # --- steering ------------------------------------------------------------------------------------------------------
@@ -197,27 +198,27 @@ class Session:
 
     def set_prompt(self, text: str) -> Self:
         """Say something else from the next step on."""
-        return self.apply(commands.SetPrompt(text=text))
+        return self._ask(commands.SetPrompt, text=text)
 
     def set_negative_prompt(self, text: str) -> Self:
         """Move away from something else from the next step on."""
-        return self.apply(commands.SetNegativePrompt(text=text))
+        return self._ask(commands.SetNegativePrompt, text=text)
 
     def set_guidance(self, scale: float, *, rescale: float | None = None) -> Self:
         """Follow the words more or less strongly from the next step on."""
-        return self.apply(commands.SetGuidance(scale=scale, rescale=rescale))
+        return self._ask(commands.SetGuidance, scale=scale, rescale=rescale)
 
     def set_sampler(self, name: str) -> Self:
         """Solve the remaining steps by another method."""
-        return self.apply(commands.SetSampler(name=name))
+        return self._ask(commands.SetSampler, name=name)
 
     def set_num_steps(self, num_steps: int) -> Self:
         """Give the run another number of steps in all; those that are left spread over the noise that is left."""
-        return self.apply(commands.SetNumSteps(num_steps=num_steps))
+        return self._ask(commands.SetNumSteps, num_steps=num_steps)
 
     def start_over(self, *, seed: int | None = None, width: int | None = None, height: int | None = None) -> Self:
         """Begin a new branch from noise; None = as before."""
-        return self.apply(commands.StartOver(seed=seed, width=width, height=height))
+        return self._ask(commands.StartOver, seed=seed, width=width, height=height)
 
     def start_from(self, image: PILImage.Image, *, strength: float = 0.6, change_map: Area | None = None) -> Self:
         """Begin a new branch from a picture.
@@ -229,35 +230,35 @@ class Session:
         file = io.BytesIO()
         image.convert("RGB").save(file, "PNG")
         change = None if change_map is None else self._mask(change_map)
-        return self.apply(commands.StartFromImage(image=file.getvalue(), strength=strength, change_map=change))
+        return self._ask(commands.StartFromImage, image=file.getvalue(), strength=strength, change_map=change)
 
     def lock(self, area: Area) -> Self:
         """Keep an area as it is now, bit for bit to the end."""
-        return self.apply(commands.LockArea(area=self._mask(area)))
+        return self._ask(commands.LockArea, area=self._mask(area))
 
     def release(self, area: Area | None = None) -> Self:
         """Let a locked area go; None = all."""
-        return self.apply(commands.ReleaseArea(area=None if area is None else self._mask(area)))
+        return self._ask(commands.ReleaseArea, area=None if area is None else self._mask(area))
 
     def redo_area(self, area: Area, *, strength: float = 0.7, seed: int | None = None) -> Self:
         """Make an area anew, on a branch of its own; `strength` 1 goes back to noise."""
-        return self.apply(commands.RedoArea(area=self._mask(area), strength=strength, seed=seed))
+        return self._ask(commands.RedoArea, area=self._mask(area), strength=strength, seed=seed)
 
     def like(self, area: Area | None = None, *, strength: float = 1.0) -> Self:
         """More like this; None = like the whole picture."""
-        return self.apply(commands.LikeArea(area=None if area is None else self._mask(area), strength=strength))
+        return self._ask(commands.LikeArea, area=None if area is None else self._mask(area), strength=strength)
 
     def dislike(self, area: Area | None = None, *, strength: float = 1.0) -> Self:
         """Something else here; None = than the whole picture. A run that is past the first third goes back to there."""
-        return self.apply(commands.DislikeArea(area=None if area is None else self._mask(area), strength=strength))
+        return self._ask(commands.DislikeArea, area=None if area is None else self._mask(area), strength=strength)
 
     def undo(self) -> Self:
         """Go back to where the last change was made, without it."""
-        return self.apply(commands.Undo())
+        return self._ask(commands.Undo)
 
     def redo(self) -> Self:
         """Take the last undo back."""
-        return self.apply(commands.Redo())
+        return self._ask(commands.Redo)
 
     def compare(self, *, at: int | None = None, columns: int | None = None, **values: Sequence[Any]) -> Comparison:
         """Finish a future for every combination of one or two settings, from a shared step.
@@ -271,14 +272,17 @@ class Session:
             ConfigError: for no settings, more than two, or values that the model cannot follow.
         """
         choices = combinations(values)
-        here = self.node
-        begun = self._logged.apply(commands.Compare(choices=choices, step=at))
+        node, branch = self.node, self._cursor.position.branch
+        begun = self._logged.apply(checked(commands.Compare, {"choices": choices, "step": at}))
         pictures = []
         for number in begun:
-            self.apply(commands.OpenBranch(branch=number))
+            self._ask(commands.OpenBranch, branch=number)
             self.run()
             pictures.append(self.image())
-        self.apply(commands.OpenNode(node=here))
+        # by its own branch: the new ones lead through this state as well
+        self._ask(commands.OpenBranch, branch=branch)
+        if self.node != node:
+            self._ask(commands.OpenNode, node=node)
         captions = [", ".join(f"{key} {value}" for key, value in one.given().items()) for one in choices]
         return Comparison(begun, pictures, captions, columns or len(list(values.values())[-1]))
 
@@ -315,6 +319,10 @@ class Session:
     @property
     def _cursor(self) -> Cursor:
         return self._logged.cursor
+
+    def _ask(self, kind: type[Message], **fields: Any) -> Self:
+        command: Any = checked(kind, fields)
+        return self.apply(command)
 
     def _mask(self, area: Area) -> Mask:
         return as_mask(area, self.settings.width, self.settings.height)
@@ -385,7 +393,7 @@ def as_mask(area: Area, width: int, height: int) -> Mask:
     if isinstance(area, Mask):
         return area
     if isinstance(area, tuple):
-        left, top, right, bottom = area
+        left, top, right, bottom = area if len(area) == 4 else (0.0,) * 4
         if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
             raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
         return Mask.rectangle(width, height, area)
@@ -401,9 +409,9 @@ def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
         ConfigError: for none, more than two, an empty list, or a setting that cannot be compared.
     """
     known = set(Choice.model_fields) - {"kind", "version"}
-    unknown = sorted(set(values) - known)
-    if unknown or not 1 <= len(values) <= 2 or not all(len(one) for one in values.values()):
-        raise ConfigError(f"A comparison takes lists for one or two of {', '.join(sorted(known))}, but {sorted(values)} came.")
+    lists = all(isinstance(one, Sequence) and not isinstance(one, str) and len(one) > 0 for one in values.values())
+    if not set(values) <= known or not 1 <= len(values) <= 2 or not lists:
+        raise ConfigError(f"A comparison takes lists for one or two of {', '.join(sorted(known))}, but {values} came.")
     rows: list[dict[str, Any]] = [{}]
     for key, several in values.items():
         rows = [{**row, key: value} for row in rows for value in several]

@@ -93,15 +93,8 @@ class Steering:
         missing = self.blobs.missing(settings.blobs)
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
-        for prompt in self.prompts(settings):
+        for prompt in prompts(self.model, settings):
             self.conditions.get(prompt, (settings.width, settings.height))
-
-    def prompts(self, settings: Settings) -> tuple[str, str]:
-        """What is followed, and what is moved away from: they must be encoded before these settings can act."""
-        if settings.guidance_scale == 1.0 or self.model.is_told_guidance:
-            # nothing is moved away from, and some models know no unconditional
-            return settings.prompt, settings.prompt
-        return settings.prompt, settings.negative_prompt
 
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
@@ -116,7 +109,7 @@ class Steering:
         judged = settings.feedback if acts(step, settings.num_steps) else ()
         size = (settings.width, settings.height)
         key = (
-            *self.prompts(settings),
+            *prompts(self.model, settings),
             settings.guidance_scale,
             settings.guidance_rescale,
             size,
@@ -124,7 +117,7 @@ class Steering:
             judged and settings.seed,
         )
         if key not in self._denoisers:
-            positive, negative = (self.conditions.get(prompt, size) for prompt in self.prompts(settings))
+            positive, negative = (self.conditions.get(prompt, size) for prompt in prompts(self.model, settings))
             beside = self.model.beside(None, None, size, 1)
             liked, disliked = references(judged, self.blobs, self._shape(settings), settings.seed, self.model.device)
             guided = self.model.guided(
@@ -156,6 +149,14 @@ class Steering:
 
     def _shape(self, settings: Settings) -> tuple[int, int, int]:
         return self.model.autoencoder.latent_space.grid(settings.width, settings.height)
+
+
+def prompts(model: Model, settings: Settings) -> tuple[str, str]:
+    """What is followed, and what is moved away from: they must be encoded before these settings can act."""
+    if settings.guidance_scale == 1.0 or model.is_told_guidance:
+        # nothing is moved away from, and some models know no unconditional
+        return settings.prompt, settings.prompt
+    return settings.prompt, settings.negative_prompt
 
 
 def estimate_of(state: SamplerState) -> Latent | None:

@@ -249,7 +249,11 @@ class Store:
         chosen = [session.id for session in self.prunable(keep=keep, older_than=older_than)]
         before = pruning.bytes_on_disk(self.path)
         pruning.make_ready(self.path)
-        self.writer.submit(lambda connection: pruning.remove(connection, chosen, snapshots_only=snapshots_only)).result()
+
+        def task(connection: Connection) -> None:
+            pruning.remove(connection, chosen, snapshots_only=snapshots_only)
+
+        self.writer.submit(task, grows=False).result()
         pruning.shrink(self.path)
         return max(0, before - pruning.bytes_on_disk(self.path))
 

@@ -59,6 +59,11 @@ class Timeline:
         self._next_node = 0
         self._next_branch = 0
 
+    @property
+    def num_branches(self) -> int:
+        """How many there have been, the deleted ones among them."""
+        return self._next_branch
+
     def node(self, number: int) -> Node:
         """The node of that number.
 
@@ -166,17 +171,22 @@ class Timeline:
         Raises:
             ConfigError: when there is none.
         """
+        self.node(node)
         for number in (preferred, *self.branches):
             if number in self.branches and any(one.id == node for one in self.ancestry(self.branches[number].tip)):
                 return self.branches[number]
         raise ConfigError(f"No branch leads through state {node}.")
 
-    def restore(self, nodes: list[Node], branches: list[Branch]) -> None:
-        """Take over what was kept, in place of what is here."""
+    def restore(self, nodes: list[Node], branches: list[Branch], *, num_nodes: int = 0, num_branches: int = 0) -> None:
+        """Take over what was kept, in place of what is here.
+
+        Args:
+            num_nodes, num_branches: how many there have been at least; the numbers of deleted ones stay taken.
+        """
         self.nodes = {node.id: node for node in nodes}
         self.branches = {line.id: line for line in branches}
-        self._next_node = max(self.nodes, default=-1) + 1
-        self._next_branch = max(self.branches, default=-1) + 1
+        self._next_node = max(num_nodes, max(self.nodes, default=-1) + 1)
+        self._next_branch = max(num_branches, max(self.branches, default=-1) + 1)
 
     def _add(self, node: Node) -> Node:
         self.nodes[node.id] = node

@@ -6,6 +6,7 @@ from functools import singledispatch
 
 from ildm.session import commands as ask
 from ildm.session import events as happened
+from ildm.session.settings import Region
 from ildm.session.wire import Mask, Message
 
 MAX_QUOTED = 100
@@ -189,17 +190,17 @@ def _compare(command: ask.Compare) -> str:
 def _set_preview_rate(command: ask.SetPreviewRate) -> str:
     if command.every == 0:
         return "previews were turned off"
-    return "every step is shown" if command.every == 1 else f"every {command.every} steps are shown once"
+    return "every step is shown" if command.every == 1 else f"one step in {command.every} is shown"
 
 
 @in_words.register
 def _add_region(command: ask.AddRegion) -> str:
-    return f"the region {_region(command.region)} came"
+    return f"the region {quoted(_name(command.region))} came{_prompt(command.region)}"
 
 
 @in_words.register
 def _change_region(command: ask.ChangeRegion) -> str:
-    return f"the region {_region(command.region)} changed"
+    return f"the region {quoted(_name(command.region))} changed{_prompt(command.region)}"
 
 
 @in_words.register
@@ -298,9 +299,12 @@ def _strength(strength: float) -> str:
     return "" if strength == 1.0 else f" with strength {strength:g}"
 
 
-def _region(region: ask.Region) -> str:
-    prompt = f": {quoted(region.prompt)}" if region.prompt else ""
-    return f"{quoted(region.name or region.id)}{prompt}"
+def _name(region: Region) -> str:
+    return region.name or region.id
+
+
+def _prompt(region: Region) -> str:
+    return f": {quoted(region.prompt)}" if region.prompt else ""
 
 
 def _area(area: Mask | None) -> str:

@@ -2,6 +2,8 @@
 
 A commit waits for the disk; while it does, further work comes in, and the next commit takes all of it. So the disk sets the pace of the
 commits, not the number of those who wait for it.
+
+A disk counts as full a little before it is, so that what was written can be put in order, and something can be deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from ildm.core.errors import StorageError
-from ildm.session.failures import in_words, is_busy
+from ildm.session.connections import release_log
+from ildm.session.failures import has_room, in_words, is_busy, is_full, no_room
 
 Result = TypeVar("Result")
 
@@ -26,6 +29,7 @@ Result = TypeVar("Result")
 class _Work:
     task: Callable[[Connection], Any]
     future: Future[Any]
+    grows: bool
 
 
 class Writer:
@@ -49,11 +53,14 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ildm-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, task: Callable[[Connection], Result]) -> Future[Result]:
+    def submit(self, task: Callable[[Connection], Result], *, grows: bool = True) -> Future[Result]:
         """Have `task` run in a transaction. The future has its result once it is durable, else the reason why it is not.
 
         A task may run more than once: when its group could not be committed, each of the group is tried by itself. Callbacks of the future
         run on the writer's thread, so they must not wait for it.
+
+        Args:
+            grows: False for what only deletes: it is tried on a full disk, too.
 
         Raises:
             StorageError: when the writer is closed.
@@ -62,7 +69,7 @@ class Writer:
         with self._closing:
             if self._closed:
                 raise StorageError(f"The session store {self._path} is closed: open it again before writing.")
-            self._queue.put(_Work(task, future))
+            self._queue.put(_Work(task, future, grows))
         return future
 
     def close(self) -> None:
@@ -78,7 +85,7 @@ class Writer:
         last = False
         while not last:
             group, last = self._take()
-            self._commit([work for work in group if work.future.set_running_or_notify_cancel()])
+            self._commit(self._with_room([work for work in group if work.future.set_running_or_notify_cancel()]))
 
     def _take(self) -> tuple[list[_Work], bool]:
         """All that waits, once something does, and whether it is the last."""
@@ -92,6 +99,15 @@ class Writer:
                 return group, False
         return group, True
 
+    def _with_room(self, group: Sequence[_Work]) -> Sequence[_Work]:
+        """What can be tried; for the rest there is no room."""
+        if has_room(self._path):
+            return group
+        for work in group:
+            if work.grows:
+                work.future.set_exception(no_room(self._path))
+        return [work for work in group if not work.grows]
+
     def _commit(self, group: Sequence[_Work]) -> None:
         if not group:
             return
@@ -99,6 +115,8 @@ class Writer:
             with self._engine.begin() as connection:
                 results = [work.task(connection) for work in group]
         except Exception as error:
+            if is_full(error):
+                release_log(self._path)
             if len(group) > 1 and not is_busy(error):
                 for work in group:
                     self._commit([work])

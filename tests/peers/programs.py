@@ -1,0 +1,73 @@
+"""Random commands, as a person who tries everything would give them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from ildm.core import extensions
+from ildm.session import commands
+from ildm.session.wire import Mask
+
+PROMPTS = ("a red rose", "a blue key", "", "a rose", "a key, a key")
+
+
+def any_edit(random, step=0):
+    """A command that changes how the coming steps are made, and nothing else."""
+    return random.choice(
+        [
+            lambda: commands.SetPrompt(text=random.choice(PROMPTS)),
+            lambda: commands.SetNegativePrompt(text=random.choice(PROMPTS)),
+            lambda: commands.SetGuidance(scale=random.choice([1.0, 2.0, 3.5, 7.0]), rescale=random.choice([None, 0.0, 0.5])),
+            lambda: commands.SetSampler(name=random.choice(extensions.names("ildm.samplers"))),
+            lambda: commands.SetNumSteps(num_steps=step + random.randint(1, 8)),
+        ]
+    )()
+
+
+def any_command(random, cursor):
+    """Any command but those of the flow. Some cannot be followed where the cursor stands."""
+    timeline, area = cursor.run.timeline, any_area(random)
+    node, branch = random.choice(list(timeline.nodes)), random.choice(list(timeline.branches))
+    maybe = random.choice([None, "name"])
+    return random.choice(
+        [
+            *[lambda: any_edit(random, cursor.node.step)] * 6,
+            *[lambda: commands.Rewind(step=random.randint(0, cursor.node.step + 1))] * 2,
+            *[lambda: commands.Undo()] * 2,
+            lambda: commands.Redo(),
+            lambda: commands.OpenNode(node=node),
+            lambda: commands.OpenBranch(branch=branch),
+            lambda: commands.BranchOff(step=random.choice([None, cursor.node.step // 2]), name=maybe),
+            lambda: commands.NameNode(node=node, name=maybe),
+            lambda: commands.NameBranch(branch=branch, name=maybe),
+            lambda: commands.DeleteBranch(branch=branch),
+            lambda: commands.StartOver(seed=random.choice([None, 5]), width=random.choice([None, 96])),
+            lambda: commands.StartFromImage(
+                image=any_picture(random), strength=random.choice([0.0, 0.5, 1.0]), change_map=random.choice([None, area])
+            ),
+            lambda: commands.LockArea(area=area),
+            lambda: commands.ReleaseArea(area=random.choice([None, area])),
+            lambda: commands.RedoArea(area=area, strength=random.choice([0.4, 1.0]), seed=random.choice([None, 9])),
+            lambda: commands.LikeArea(area=random.choice([None, area])),
+            lambda: commands.DislikeArea(area=random.choice([None, area]), strength=2.0),
+            lambda: commands.ForgetFeedback(),
+            lambda: commands.Compare(
+                choices=(commands.Choice(prompt=random.choice(PROMPTS)), commands.Choice(guidance_scale=4.0)),
+                step=random.choice([None, cursor.node.step // 2]),
+            ),
+        ]
+    )()
+
+
+def any_area(random):
+    left, top = random.choice([0.0, 0.25, 0.5]), random.choice([0.0, 0.3])
+    if random.random() < 0.5:
+        return Mask.rectangle(64, 64, (left, top, left + 0.5, top + 0.6))
+    return Mask.from_array(np.linspace(0.0, 1.0, 64).reshape(8, 8) * random.random())
+
+
+def any_picture(random):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), tuple(random.choices(range(256), k=3))).save(file, "PNG")
+    return file.getvalue()
