@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -30,13 +31,14 @@ from ildm.session.events import (
     StateSaved,
     StepCompleted,
 )
+from ildm.session.log import Log, open_log
 from ildm.session.replay import replay
 from ildm.session.run import Cursor, Run
 from ildm.session.store import Store
 from ildm.session.wire import Mask
 
 NAMES = extensions.names("ildm.samplers")
-PATIENT = 30.0  # seconds until a test that hangs fails
+PATIENT = 120.0  # seconds until a test that hangs fails
 UPPER_LEFT = Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 0.5))
 
 
@@ -83,11 +85,18 @@ def finals(events):
     return [event.latent_hash for event in of(RunFinished, events)]
 
 
-def alone(model, settings):
-    """The hash of the run that nobody meddles with."""
-    with Engine(model) as engine:
-        [final] = finals(done(engine, opened(engine, settings)))
-    return final
+@pytest.fixture(scope="module")
+def alone(quick):
+    """The hash of the run of some settings that nobody meddles with."""
+
+    @cache
+    def make(settings):
+        logged = open_log(Cursor.begin(Run(quick), settings), Log())
+        while not logged.cursor.finished:
+            logged.step()
+        return logged.log.events[-1].latent_hash
+
+    return make
 
 
 def when(engine, session_id, kind, act, where=lambda _: True):
@@ -242,7 +251,7 @@ def scripted(engine, session_id):
 
 
 @pytest.mark.parametrize("name", ["dpmpp-2m-sde", "unipc", "euler-ancestral"])
-def test_pauses_previews_and_other_sessions_make_no_difference(name, quick, settings):
+def test_pauses_previews_and_other_sessions_make_no_difference(name, quick, settings, alone):
     settings = changed(settings, sampler=name)
     with Engine(quick) as engine:
         session_id = opened(engine, settings, paused=True)
@@ -265,7 +274,7 @@ def test_pauses_previews_and_other_sessions_make_no_difference(name, quick, sett
             done(engine, other)
     assert len(of(RunPaused, busy)) == 3
     assert [event.step for event in of(StepCompleted, busy)] == [*range(1, 10)]
-    assert finals(busy) == finals(plain) != [alone(quick, settings)]
+    assert finals(busy) == finals(plain) != [alone(settings)]
     assert [node for one, node in frames.shown if one == session_id] == [3, 6, 9]
     assert replay(quick, busy).exact
 
@@ -314,7 +323,7 @@ def test_nobody_gets_more_than_a_step_ahead(quick, settings):
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else "",
 )
-def test_only_the_run_that_failed_fails(error, said, quick, settings):
+def test_only_the_run_that_failed_fails(error, said, quick, settings, alone):
     """It keeps what it has, and goes on where it was once it can."""
     wide, broken = changed(settings, width=96), [True]
 
@@ -334,8 +343,8 @@ def test_only_the_run_that_failed_fails(error, said, quick, settings):
         broken.clear()
         engine.submit(ids[0], commands.Resume())
         again = done(engine, ids[0])
-    assert finals(again) == [alone(quick, wide)]
-    assert finals(others[0]) == [alone(quick, settings)]
+    assert finals(again) == [alone(wide)]
+    assert finals(others[0]) == [alone(settings)]
     assert replay(quick, again).exact
 
 
@@ -354,7 +363,7 @@ def test_a_picture_that_does_not_fit_fails_its_run_alone(quick, settings, monkey
         assert len(finals(fine)) == 1
 
 
-def test_whoever_listens_or_looks_badly_harms_nobody(quick, settings, caplog):
+def test_whoever_listens_or_looks_badly_harms_nobody(quick, settings, caplog, alone):
     class Blind:
         def offer(self, *_):
             raise OSError("no screen")
@@ -368,7 +377,7 @@ def test_whoever_listens_or_looks_badly_harms_nobody(quick, settings, caplog):
         engine.listen(session_id, heard.append)
         engine.submit(session_id, commands.Resume())
         events = done(engine, session_id)
-    assert finals(events) == [alone(quick, settings)]
+    assert finals(events) == [alone(settings)]
     assert heard == events[1:]
     assert sum("A listener of a session failed" in record.message for record in caplog.records) == 1
     assert not of(RunFailed, events)
@@ -571,13 +580,13 @@ def test_models_that_draw_classes_have_an_engine_too(quick):
 # --- the flow -------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_session_may_be_stepped_one_by_one(engine, settings):
+def test_a_session_may_be_stepped_one_by_one(engine, settings, alone):
     session_id = opened(engine, settings, paused=True)
     for step in range(1, 9):
         engine.submit(session_id, commands.StepOnce())
         events = done(engine, session_id)
         assert [event.step for event in of(StepCompleted, events)] == list(range(1, step + 1))
-    assert finals(events) == [alone(engine.model, settings)]
+    assert finals(events) == [alone(settings)]
     engine.submit(session_id, commands.StepOnce())
     [rejected] = of(CommandRejected, done(engine, session_id))
     assert "All steps are done" in rejected.text
@@ -590,7 +599,7 @@ def test_a_run_that_goes_stops_after_one_more_step(engine, settings):
     assert of(StepCompleted, done(engine, session_id))[-1].step == 4
 
 
-def test_pausing_stops_after_the_step_in_flight(quick, settings):
+def test_pausing_stops_after_the_step_in_flight(quick, settings, alone):
     ids, sent = [], []
 
     def hook(_):
@@ -606,10 +615,10 @@ def test_pausing_stops_after_the_step_in_flight(quick, settings):
         engine.submit(ids[0], commands.Pause())  # a second one does nothing
         assert len(of(RunPaused, done(engine, ids[0]))) == 1
         engine.submit(ids[0], commands.Resume())
-        assert finals(done(engine, ids[0])) == [alone(quick, settings)]
+        assert finals(done(engine, ids[0])) == [alone(settings)]
 
 
-def test_a_cancelled_run_keeps_what_it_has(engine, settings):
+def test_a_cancelled_run_keeps_what_it_has(engine, settings, alone):
     session_id = opened(engine, settings, paused=True)
     when(engine, session_id, StepCompleted, lambda _: engine.submit(session_id, commands.Cancel()), at_step(5))
     engine.submit(session_id, commands.Resume())
@@ -619,10 +628,10 @@ def test_a_cancelled_run_keeps_what_it_has(engine, settings):
     assert engine.session(session_id).status == "cancelled"
     assert replay(engine.model, events).log.events
     engine.submit(session_id, commands.Resume())
-    assert finals(done(engine, session_id)) == [alone(engine.model, settings)]
+    assert finals(done(engine, session_id)) == [alone(settings)]
 
 
-def test_a_comparison_finishes_all_of_its_futures(engine, settings):
+def test_a_comparison_finishes_all_of_its_futures(engine, settings, alone):
     session_id = opened(engine, settings, paused=True)
     choices = tuple(commands.Choice(guidance_scale=2.0 + number) for number in range(4))
     when(
@@ -637,7 +646,7 @@ def test_a_comparison_finishes_all_of_its_futures(engine, settings):
     ended = of(RunFinished, events)
     assert [event.branch for event in ended] == [1, 2, 3, 4]
     assert len({event.latent_hash for event in ended}) == 4
-    assert ended[0].latent_hash == alone(engine.model, settings)
+    assert ended[0].latent_hash == alone(settings)
     assert len(of(StepCompleted, events)) == 4 + 4 * 6
     assert replay(engine.model, events).exact
 
@@ -890,6 +899,30 @@ def test_on_a_full_disk_a_run_waits_and_says_so(room, quick, settings):
     assert disk.events == engine.session(session_id).log.events[: len(disk.events)]
     assert disk.status == "finished"
     assert replay(quick, disk.events).exact
+
+
+def test_a_run_that_was_paused_while_the_disk_was_full_stays_so(quick, settings, alone):
+    disk, full, room = Disk(3), threading.Event(), threading.Event()
+
+    def hear(event):
+        if isinstance(event, RunPaused):
+            (full if event.reason else room).set()
+
+    with Engine(quick, keeper=disk) as engine:
+        session_id = opened(engine, settings, paused=True)
+        engine.listen(session_id, hear)
+        engine.submit(session_id, commands.Resume())
+        assert full.wait(PATIENT)
+        engine.on_thread(room.clear).result(PATIENT)
+        engine.submit(session_id, commands.Pause())
+        done(engine, session_id)
+        room.clear()
+        disk.room = 10**9
+        assert room.wait(PATIENT)
+        assert not finals(done(engine, session_id))
+        engine.submit(session_id, commands.Resume())
+        assert finals(done(engine, session_id)) == [alone(settings)]
+    assert sorted(disk.snapshots) == list(range(9))
 
 
 def test_all_that_is_on_its_way_is_kept_before_the_engine_ends(quick, settings):

@@ -1,5 +1,7 @@
 """Pictures and archives that bring their session along."""
 
+import base64
+
 import pytest
 import torch
 from PIL import Image
@@ -8,7 +10,7 @@ from ildm.core.errors import ConfigError, DataError, ProtocolError
 from ildm.session import files
 from ildm.session.files import log_hash, open_session_file
 from ildm.session.parameters import read_parameters
-from ildm.session.picture_file import read_call
+from ildm.session.picture_file import read_call, write_picture
 from ildm.session.replay import replay
 from ildm.session.session import Session
 
@@ -95,3 +97,9 @@ def test_files_without_a_session_are_told(session, tmp_path):
         pass
     with pytest.raises(ConfigError, match=r"\.ildm"):
         session.export(tmp_path / "lion.zip")
+
+
+def test_a_damaged_session_in_a_picture_is_told_by_the_pictures_name(session, tmp_path):
+    write_picture(session.image(), tmp_path / "cut.png", {}, {files.ARCHIVE_KEY: base64.b64encode(b"PK cut").decode()})
+    with pytest.raises(ProtocolError, match=r"cut\.png"), open_session_file(tmp_path / "cut.png"):
+        pass

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 import ildm
 from ildm.core.errors import ConfigError, DataError, ShapeError
 from ildm.core.randomness import sample_noise
+from ildm.model import Model
 from ildm.session import commands
 from ildm.session.replay import replay
 from ildm.session.wire import Mask
@@ -24,10 +26,10 @@ def session(quick):
 
 
 def test_the_example_of_the_architecture(model):
-    session = ildm.Session(model, "a cat on a plain green background", seed=7, num_steps=10)
-    for _ in range(6):
+    session = ildm.Session(model, "a cat on a plain green background", seed=7, num_steps=6)
+    for _ in range(5):
         session.step()
-    session.rewind(4)
+    session.rewind(3)
     session.set_prompt("a lion on a plain green background")
     other = session.branch()
     session.run()
@@ -35,7 +37,7 @@ def test_the_example_of_the_architecture(model):
     assert session.image().size == (64, 64)
     assert session.latent.shape == (1, 4, 8, 8)
     assert session.done
-    assert (other.step_index, other.done) == (4, False)
+    assert (other.step_index, other.done) == (3, False)
     assert other.settings.prompt == "a lion on a plain green background"
     assert other.run().latent.equal(session.latent)
     assert replay(model, session.events).exact
@@ -280,9 +282,35 @@ def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(ask, kind, said
     assert (session.node, session.settings, session.events, session.tree.timeline.branches) == before
 
 
-def test_a_model_without_words_takes_none(quick):
-    from dataclasses import replace
+def test_what_a_model_that_is_told_its_guidance_cannot_do_is_said_before_it_is_done(quick):
+    class Told(Model):
+        @property
+        def is_told_guidance(self):
+            return True
 
+    told = Told(quick.manifest, quick.autoencoder, quick.unet, quick.conditioner, quick.path)
+    told._predict = quick._predict
+    session = ildm.Session(told, PROMPT, seed=7, num_steps=4).step()
+    with pytest.raises(ConfigError, match="told its guidance scale"):
+        session.set_guidance(3.0, rescale=0.5)
+    assert session.set_guidance(3.0).run().done
+
+
+def test_a_branch_on_which_another_session_stands_cannot_be_deleted(session):
+    session.step()
+    other = session.branch()
+    with pytest.raises(ConfigError, match="Another session of this tree stands on that branch"):
+        session.apply(commands.DeleteBranch(branch=1))
+    other.step().set_guidance(5.0).step().apply(commands.OpenBranch(branch=0))
+    session.apply(commands.DeleteBranch(branch=1))
+    # what it had changed there cannot be taken back any more
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        other.undo()
+    assert session.run().latent.equal(other.run().latent)
+    assert replay(session.model, session.events).exact
+
+
+def test_a_model_without_words_takes_none(quick):
     silent = replace(quick, conditioner=None)
     with pytest.raises(ConfigError, match="no text encoder"):
         ildm.Session(silent, "a rose")

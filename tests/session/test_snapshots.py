@@ -111,11 +111,11 @@ EDITS = {
 
 @pytest.mark.parametrize("budget", [0, 7_000], ids=["one state", "a few"])
 @pytest.mark.parametrize("name", NAMES)
-def test_what_went_is_computed_again_bit_for_bit(model, settings, name, budget):
+def test_what_went_is_computed_again_bit_for_bit(quick, settings, name, budget):
     """Every state of an edited run, in an order that nobody would choose, from whatever is left in memory."""
     cursors = []
     for size in (2**30, budget):
-        cursor = Cursor.begin(Run(model, budget=size), settings.model_copy(update={"sampler": name, "num_steps": 6}))
+        cursor = Cursor.begin(Run(quick, budget=size), settings.model_copy(update={"sampler": name, "num_steps": 6}))
         while not cursor.finished:
             if cursor.node.step in EDITS:
                 apply(cursor, EDITS[cursor.node.step])
@@ -130,9 +130,9 @@ def test_what_went_is_computed_again_bit_for_bit(model, settings, name, budget):
     assert whole.steps_computed == 8
 
 
-def test_states_near_a_landmark_cost_few_steps(model, settings):
+def test_states_near_a_landmark_cost_few_steps(quick, settings):
     """With all states but the landmarks gone, no state is more than three steps away."""
-    cursor = Cursor.begin(Run(model), settings)
+    cursor = Cursor.begin(Run(quick), settings)
     while not cursor.finished:
         cursor.step()
     run = cursor.run
@@ -144,3 +144,17 @@ def test_states_near_a_landmark_cost_few_steps(model, settings):
         before = run.steps_computed
         run.state(node)
         assert run.steps_computed - before <= node % KEPT_EVERY, node
+
+
+def test_a_long_way_leaves_landmarks_behind(quick, settings):
+    """What was computed again once need not be again for its neighbours."""
+    cursor = Cursor.begin(Run(quick), settings)
+    while not cursor.finished:
+        cursor.step()
+    run = cursor.run
+    run.snapshots.clear()
+    run.state(11)
+    assert [node for node in range(13) if node in run.snapshots] == [0, 4, 8, 11]
+    before = run.steps_computed
+    run.state(10), run.state(5)
+    assert run.steps_computed - before == 3

@@ -20,7 +20,7 @@ from kept import IMAGE, MASK, MASK_ID, begin, everything, fill, flip, node, open
 from ildm.core.errors import ConfigError, ProtocolError, StorageError
 from ildm.session.commands import SetPrompt
 from ildm.session.events import CommandApplied, RunPaused, SessionOpened
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord
+from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, new_session_id
 from ildm.session.settings import Region
 from ildm.session.store import Store, default_path
 
@@ -619,15 +619,15 @@ any_content = st.binary(max_size=100)
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_nodes, any_branches, st.text(max_size=30), st.data())
 def test_any_record_comes_back_as_it_was(store, nodes, branches, prompt, data):
-    session_id = f"s{len(store.sessions())}"
-    begun = SessionOpened(**{**dict(opened()), "settings": settings(prompt)})
-    store.create(session_id, begun)
     ids = [one.id for one in nodes]
     contents = data.draw(st.dictionaries(st.sampled_from(ids), any_content)) if ids else {}
     positions = [
         PositionRecord(cursor=place, node=number, branch=place, settings=settings(prompt), following=data.draw(st.booleans()))
         for place, number in enumerate(ids)
     ]
+    session_id = new_session_id()  # after the last draw, which may end an example
+    begun = SessionOpened(**{**dict(opened()), "settings": settings(prompt)})
+    store.create(session_id, begun)
     store.append(session_id, nodes=nodes, branches=branches, positions=positions, snapshots=contents, images=contents).result()
     session = store.load(session_id)
     assert session.opened == begun

@@ -22,7 +22,7 @@ _SESSION = bindparam("session", type_=Text)
 _TOUCH = (
     update(schema.sessions)
     .where(schema.sessions.c.id == _SESSION)
-    .values(updated=bindparam("now"), status=func.coalesce(bindparam("new_status"), schema.sessions.c.status))
+    .values(updated=bindparam("now"), status=func.coalesce(bindparam("new_status", type_=Text), schema.sessions.c.status))
 )
 _ENTITLE = (
     update(schema.sessions)

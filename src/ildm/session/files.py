@@ -130,7 +130,11 @@ def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
         if path.suffix.lower() != SUFFIX:
             archive = Path(folder) / f"carried{SUFFIX}"
             archive.write_bytes(_carried(path))
-        session_id = import_session(store, archive).session_id
+        try:
+            session_id = import_session(store, archive).session_id
+        except ProtocolError as error:
+            # a person knows the picture, not what was taken out of it
+            raise ProtocolError(str(error).replace(str(archive), str(path))) from error
         yield SessionFile(store.load(session_id), store.events(session_id))
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ildm.core.errors import ConfigError, IldmError
+from ildm.core.errors import ConfigError, IldmError, StorageError
 from ildm.core.types import Conditioning, Latent
 from ildm.session.applying import encodings
 from ildm.session.commands import (
@@ -347,6 +347,12 @@ class LiveSession:
         while self._can_settle:
             first = self.unsaved[0]
             problem = first.future.exception()
+            if problem is not None and not isinstance(problem, StorageError):
+                # not for want of room: another program goes on with this session
+                self.unsaved.clear()
+                if self.status != "failed":
+                    self._fail(problem)
+                return
             if problem is not None:
                 if not self._full:
                     self._full = True

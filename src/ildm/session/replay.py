@@ -77,6 +77,9 @@ def replay(
     """
     if not events or not isinstance(events[0], SessionOpened):
         raise ProtocolError("A session's log begins with its opening, but this one does not: it is damaged or cut.")
+    for number, event in enumerate(events):
+        if event.seq != number:
+            raise ProtocolError(f"Event {number} of the log is missing, event {event.seq} stands there: the log is cut.")
     opened = events[0]
     run, log = Run(model), Log()
     for data in map(given, sorted(opened.settings.blobs)):
@@ -85,8 +88,6 @@ def replay(
     cursors = {0: open_log(Cursor.begin(run, opened.settings), log)}
     outcomes: list[Outcome] = []
     for number, event in enumerate(events[1:], start=1):
-        if event.seq != number:
-            raise ProtocolError(f"Event {number} of the log is missing, event {event.seq} stands there: the log is cut.")
         try:
             outcomes += _follow(run, log, cursors, event, recorded)
         except (ConfigError, ShapeError, DataError) as error:

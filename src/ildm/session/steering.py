@@ -10,7 +10,7 @@ import torch
 
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import START_STREAM, sample_noise
-from ildm.core.types import Latent
+from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.attention import area_average
 from ildm.denoiser.guidance import GuidedUnder
 from ildm.diffusion.schedule import relaid
@@ -90,6 +90,7 @@ class Steering:
             raise ConfigError("Regions are not drawn by this version yet: leave them out.")
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
+        self.model.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
         missing = self.blobs.missing(settings.blobs)
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
