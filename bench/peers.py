@@ -54,6 +54,8 @@ def main() -> None:
                 bench.go(name, part)
         bench.results["load average after"] = machine()["load average"]
         bench.save()
+        if bench.results["GPU"] == "not measured":
+            print("\nGPU: not measured")
     print(f"\n{(time.monotonic() - bench.begin) / 60:.1f} minutes; " + json.dumps(bench.results["machine"]))
 
 
@@ -185,14 +187,23 @@ class Bench:
         ours = replace(theirs, way="ildm", out=str(self.folder / "ours.png"))
         product, _ = matrix_product(torch.float32)
         rows = [row for row, _ in self.race(theirs, [ours], 1, product)]
-        figures: Row = {"our dtype": str(pick_dtype(None, torch.device("cpu"))), "steps": theirs.num_steps, "contenders": rows}
-        figures["difference of the images"] = apart(Image.open(theirs.out), Image.open(ours.out))
+        if len(rows) < 2:
+            return
         trained = (
             ildm.load(TRAINED, device="cpu", dtype=dtype).generate("a red apple", seed=7)[0] for dtype in ("float32", None)
         )
-        figures[f"difference of {TRAINED}'s images in float32 and ours"] = apart(*trained)
-        print(f"\nDefaults, one image of {size.image_side} px in {theirs.num_steps} steps: " + json.dumps(figures))
+        figures: Row = {"our dtype": str(pick_dtype(None, torch.device("cpu"))), "steps": theirs.num_steps, "contenders": rows}
+        figures["images differ by"] = apart(Image.open(theirs.out), Image.open(ours.out))
+        figures[f"{TRAINED}'s differ by"] = apart(*trained)
         self.results["defaults"] = figures
+        slow, fast = (row["median s"] for row in rows)
+        faster = 1 / rows[1]["/ diffusers"]
+        print(
+            f"\nOne image of {size.image_side} px, {theirs.num_steps} steps: diffusers' default {slow:.2f} s, ours {fast:.2f} s, "
+        )
+        print(
+            f"{faster:.2f} times as fast: " + json.dumps({key: value for key, value in figures.items() if key != "contenders"})
+        )
 
     def open(self) -> None:
         """Opening the U-Net's file, beside reading it."""

@@ -1,5 +1,6 @@
 """The engine: whatever is asked for, whenever, by however many, acts when it should and spoils nothing else."""
 
+import io
 import queue
 import random
 import threading
@@ -11,14 +12,15 @@ from functools import cache
 
 import pytest
 import torch
-from programs import any_edit
+from PIL import Image
+from programs import any_command, any_edit
 
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.core import extensions
 from ildm.core.errors import ConfigError, ProtocolError, StorageError
-from ildm.session import commands
-from ildm.session.editing import changed
+from ildm.session import commands, live
+from ildm.session.editing import changed, edited
 from ildm.session.engine import Engine
 from ildm.session.events import (
     CommandApplied,
@@ -183,8 +185,6 @@ def test_random_edits_act_by_the_timing_rule(name, quick, settings):
 
 def replay_of(cursor, edits, until):
     """The bytes of all states of a run under edits at their steps, in the plainest way."""
-    from ildm.session.editing import edited
-
     for step in range(until):
         for event in edits:
             if event.applied_step == step:
@@ -402,10 +402,6 @@ def test_a_command_that_breaks_is_told_and_the_engine_lives(quick, settings, mon
 
 
 def png():
-    import io
-
-    from PIL import Image
-
     file = io.BytesIO()
     Image.new("RGB", (64, 64)).save(file, "PNG")
     return file.getvalue()
@@ -726,8 +722,6 @@ def test_going_on_through_the_past_is_shown_but_not_made(quick, settings):
 
 def test_random_commands_by_several_people_end_well(quick, settings):
     """Whatever four threads ask of three sessions, the engine lives, and each log makes its run again."""
-    from programs import any_command
-
     with Engine(quick, budget=20_000) as engine:
         ids = [opened(engine, changed(settings, seed=seed, sampler=name)) for seed, name in enumerate(("unipc", "plms", "lcm"))]
         flow = (commands.Pause(), commands.Resume(), commands.StepOnce(), commands.SetPreviewRate(every=2))
@@ -901,7 +895,8 @@ def test_on_a_full_disk_a_run_waits_and_says_so(room, quick, settings):
     assert replay(quick, disk.events).exact
 
 
-def test_a_run_that_was_paused_while_the_disk_was_full_stays_so(quick, settings, alone):
+def test_a_run_that_was_paused_while_the_disk_was_full_stays_so(quick, settings, alone, monkeypatch):
+    monkeypatch.setattr(live, "KEEP_INTERVAL", 0.0)  # told at once, before the run is over
     disk, full, room = Disk(3), threading.Event(), threading.Event()
 
     def hear(event):

@@ -13,6 +13,7 @@ from ildm.session.frames import FrameEncoder, to_jpeg
 from ildm.session.preview import LinearPreview
 
 LONG = 30  # seconds until a test gives up
+FAST = 1e9  # frames a second
 
 
 def latent(value=0.0):
@@ -67,7 +68,7 @@ def receiver():
 
 @pytest.fixture
 def encoder(gated, receiver):
-    with FrameEncoder(gated, receiver.deliver, receiver.fail) as encoder:
+    with FrameEncoder(gated, receiver.deliver, receiver.fail, rate=FAST) as encoder:
         yield encoder
         for _ in range(100):
             gated.gate.release()
@@ -141,7 +142,7 @@ def test_neither_a_failing_receiver_nor_a_failing_reporter_ends_it(caplog):
         came.fail("told")
         raise RuntimeError("and nobody listens")
 
-    with FrameEncoder(preview, deliver, fail) as encoder:
+    with FrameEncoder(preview, deliver, fail, rate=FAST) as encoder:
         encoder.offer("a", 1, latent())
         came.wait()
         encoder.offer("a", 2, latent())
@@ -150,7 +151,7 @@ def test_neither_a_failing_receiver_nor_a_failing_reporter_ends_it(caplog):
 
 
 def test_without_a_reporter_the_log_is_told(gated, receiver, caplog):
-    encoder = FrameEncoder(gated, receiver.deliver)
+    encoder = FrameEncoder(gated, receiver.deliver, rate=FAST)
     encoder.offer("a", 5, latent(-1.0))
     assert gated.begun.acquire(timeout=LONG)
     gated.gate.release()
@@ -159,7 +160,7 @@ def test_without_a_reporter_the_log_is_told(gated, receiver, caplog):
 
 
 def test_close_ends_the_thread_and_drops_what_waits(gated, receiver):
-    encoder = FrameEncoder(gated, receiver.deliver)
+    encoder = FrameEncoder(gated, receiver.deliver, rate=FAST)
     begin(encoder, gated, "a", 1)
     encoder.offer("a", 2, latent())
     closing = threading.Thread(target=encoder.close)
@@ -179,7 +180,7 @@ def test_it_can_be_closed_by_what_it_calls():
         encoder.close()
         closed.set()
 
-    encoder = FrameEncoder(LinearPreview.of(torch.zeros(3, 1), torch.zeros(3)), deliver)
+    encoder = FrameEncoder(LinearPreview.of(torch.zeros(3, 1), torch.zeros(3)), deliver, rate=FAST)
     encoder.offer("a", 1, latent())
     assert closed.wait(LONG)
     encoder._thread.join(LONG)
@@ -193,7 +194,7 @@ def test_a_frame_is_a_jpeg_of_the_preview(with_simplejpeg, monkeypatch, receiver
     else:
         monkeypatch.setattr(frames, "simplejpeg", None)
     preview = LinearPreview.of(torch.tensor([[1.0], [0.0], [-1.0]]), torch.zeros(3), scale=4)
-    with FrameEncoder(preview, receiver.deliver) as encoder:
+    with FrameEncoder(preview, receiver.deliver, rate=FAST) as encoder:
         encoder.offer("a", 1, latent(0.5))
         receiver.wait()
     [frame] = receiver.frames
@@ -207,3 +208,19 @@ def test_quality_has_bounds():
         FrameEncoder(LinearPreview.of(torch.zeros(3, 1), torch.zeros(3)), lambda _: None, quality=0)
     noisy = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert len(to_jpeg(noisy, 20)) < len(to_jpeg(noisy))
+
+
+def test_frames_come_no_faster_than_the_rate_and_the_newest_is_not_lost(receiver):
+    """At two frames an hour the second one waits; whoever closes does not wait for it."""
+    preview = LinearPreview.of(torch.zeros(3, 1), torch.zeros(3))
+    with FrameEncoder(preview, receiver.deliver, rate=2 / 3600) as encoder:
+        encoder.offer("a", 1, latent())
+        receiver.wait()
+        for node in (2, 3):
+            encoder.offer("a", node, latent())
+        encoder.offer("b", 4, latent())
+        receiver.wait()
+        assert receiver.nodes == [("a", 1), ("b", 4)]
+    assert (encoder.made, encoder.dropped) == (2, 2)
+    with pytest.raises(ConfigError, match="rate above 0"):
+        FrameEncoder(preview, receiver.deliver, rate=0.0)

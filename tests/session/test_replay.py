@@ -17,6 +17,7 @@ from ildm.session.keeping import Keeping, restore
 from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.replay import replay
 from ildm.session.run import Cursor, Run
+from ildm.session.settings import Settings
 from ildm.session.store import Store
 from ildm.session.wire import Mask, from_json, from_msgpack, to_json, to_msgpack
 
@@ -47,7 +48,7 @@ def carried(events):
 
 def timeless(events):
     """A log without what depends on the clock."""
-    still = {"at": 0.0} | {"seconds": 0.0}
+    still = {"at": 0.0, "seconds": 0.0}
     return [
         one.model_copy(update={name: value for name, value in still.items() if name in type(one).model_fields})
         for one in events
@@ -235,8 +236,6 @@ def test_another_machine_is_told_apart(values, quick, settings):
 @pytest.fixture(scope="module")
 def log(quick):
     """A log with an edit, a lock, a step back, a branch and two ends."""
-    from ildm.session.settings import Settings
-
     settings = Settings(
         prompt="a red rose", num_steps=4, guidance_scale=2.0, sampler="euler-ancestral", seed=7, width=64, height=64
     )

@@ -135,7 +135,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.kind)
-@pytest.mark.parametrize("step", [1, 6, 10])
+@pytest.mark.parametrize("step", [1, 7])
 def test_a_change_acts_on_the_next_step_and_on_no_earlier_one(edit, step, quick, settings):
     plain, edited = begin(quick, settings), begin(quick, settings)
     finish(plain)
@@ -252,14 +252,14 @@ def test_rewound_and_grown_anew_a_run_is_the_same(name, quick, settings):
     cursor = begin(quick, settings, sampler=name, num_steps=7)
     finish(cursor)
     states = way(cursor)
-    for step in (0, 1, 2, 4, 6):
+    for step in (0, 1, 3, 6):
         cursor.open_branch(0)
         apply(cursor, commands.BranchOff(step=step))
         clear(cursor)
         finish(cursor)
         assert way(cursor) == states
-        assert len(cursor.run.timeline.nodes) == len({node.id for node in cursor.run.timeline.nodes.values()})
-    assert len(cursor.run.timeline.branches) == 6
+    assert len(cursor.run.timeline.nodes) == 8 + 7 + 6 + 4 + 1
+    assert len(cursor.run.timeline.branches) == 5
 
 
 @pytest.mark.parametrize("name", ["dpmpp-2m", "dpmpp-2m-sde"])
@@ -393,7 +393,7 @@ def counted(model):
     model._predict = inner
 
 
-@pytest.mark.parametrize("name", ["dpmpp-2m", "euler-ancestral", "plms", "unipc"])
+@pytest.mark.parametrize("name", ["dpmpp-2m", "plms"])
 def test_eight_futures_cost_their_own_steps_only(name, quick, settings):
     with counted(quick) as calls:
         finish(begin(quick, settings, num_steps=30, sampler=name))
@@ -425,7 +425,7 @@ def test_a_branch_is_the_run_that_had_been_so_from_there(quick, settings):
 
 def test_any_state_of_five_hundred_opens_at_once(quick, settings):
     """Room is for a third of them."""
-    cursor = Cursor.begin(Run(quick, budget=700_000), changed(settings, num_steps=25, sampler="unipc"))
+    cursor = Cursor.begin(Run(quick, budget=330_000), changed(settings, num_steps=25, sampler="ddim"))
     finish(cursor)
     number = 0
     while len(cursor.run.timeline.nodes) < 500:
@@ -559,8 +559,7 @@ def test_a_lock_that_holds_nothing_more_is_gone(area, quick, settings):
     assert finish(cursor).equal(finish(begin(quick, settings)))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("strength", [0.3, 1.0])
+@pytest.mark.parametrize(("name", "strength"), [*((name, 0.4) for name in NAMES), ("unipc", 1.0), ("ddpm", 1.0)])
 def test_an_area_of_a_finished_run_is_made_anew_and_the_rest_stays(name, strength, quick, settings):
     cursor = begin(quick, settings, sampler=name)
     before = finish(cursor)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
+from ildm.core.threads import compute_alone, release_helpers
 from ildm.model import Model
 from ildm.session.commands import Command
 from ildm.session.conditions import Conditions
@@ -58,7 +59,7 @@ class Engine:
     ) -> None:
         self.model = model
         self._keeper, self._previewer, self._budget = keeper, previewer, budget
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="ildm-encoder")
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="ildm-encoder", initializer=compute_alone)
         self._conditions = Conditions(model, self._encoder)
         self.patience = self._measure_patience()
         self._sessions: dict[str, LiveSession] = {}
@@ -66,6 +67,8 @@ class Engine:
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
+        # the model is the engine's now, and so are the cores
+        release_helpers()
         self._thread = threading.Thread(target=self._loop, name="ildm-engine", daemon=True)
         self._thread.start()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image as PILImage
 
 from ildm.core.errors import ConfigError
+from ildm.core.threads import compute_alone
 from ildm.core.types import Latent
 from ildm.session.preview import Pixels, Preview
 
@@ -20,6 +22,7 @@ except ImportError:  # Pillow does the same in ten times the time
     simplejpeg = None
 
 QUALITY = 85
+RATE = 15.0
 """Of the JPEG; above it files grow faster than anybody can see."""
 
 _logger = logging.getLogger(__name__)
@@ -59,14 +62,21 @@ class FrameEncoder:
         deliver: given each frame, on the encoder's thread.
         fail: told of each estimate that could not be made a frame, or whose frame could not be delivered; None = the log is.
         quality: of the JPEG, 1 to 100.
+        rate: frames a second and session at most; what comes faster waits, and the newest wins.
 
     Raises:
-        ConfigError: for a quality out of range.
+        ConfigError: for a quality or rate out of range.
     """
 
-    def __init__(self, preview: Preview, deliver: Deliver, fail: Fail | None = None, *, quality: int = QUALITY) -> None:
+    def __init__(
+        self, preview: Preview, deliver: Deliver, fail: Fail | None = None, *, quality: int = QUALITY, rate: float = RATE
+    ) -> None:
         if not 1 <= quality <= 100:
             raise ConfigError(f"The quality of a JPEG lies between 1 and 100, but {quality} was given.")
+        if not rate > 0.0:
+            raise ConfigError(f"Frames come at a rate above 0 a second, but {rate} was given.")
+        self._interval = 1.0 / rate
+        self._due: dict[str, float] = {}
         self._preview, self._deliver, self._fail, self._quality = preview, deliver, fail or _log, quality
         self._waiting: dict[str, tuple[int, Latent]] = {}
         self._wake = threading.Condition()
@@ -99,6 +109,7 @@ class FrameEncoder:
         """Drop what waits for a session that is no longer there."""
         with self._wake:
             self._dropped += self._waiting.pop(session_id, None) is not None
+            self._due.pop(session_id, None)
 
     def close(self) -> None:
         """Finish the frame in hand, drop what waits, and end the thread."""
@@ -117,15 +128,28 @@ class FrameEncoder:
         self.close()
 
     def _work(self) -> None:
+        compute_alone()
         while True:
             with self._wake:
-                while not (self._waiting or self._closed):
-                    self._wake.wait()
-                if self._closed:
+                session_id = self._next()
+                while session_id is None and not self._closed:
+                    self._wake.wait(self._until_due())
+                    session_id = self._next()
+                if self._closed or session_id is None:
                     return
-                session_id = next(iter(self._waiting))
                 node, estimate = self._waiting.pop(session_id)
+                self._due[session_id] = time.monotonic() + self._interval
             self._make(session_id, node, estimate)
+
+    def _next(self) -> str | None:
+        """The session that has waited longest of those whose next frame is due."""
+        now = time.monotonic()
+        return next((one for one in self._waiting if self._due.get(one, 0.0) <= now), None)
+
+    def _until_due(self) -> float | None:
+        """Seconds until the next frame is due; None while nothing waits."""
+        now = time.monotonic()
+        return min((max(0.0, self._due.get(one, 0.0) - now) for one in self._waiting), default=None)
 
     def _make(self, session_id: str, node: int, estimate: Latent) -> None:
         try:

@@ -52,6 +52,8 @@ _RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
 
+KEEP_INTERVAL = 0.1
+"""Seconds of steps that are handed to the keeper together while a session runs: each hand-over costs as much as several states."""
 RETRY = 0.2
 """Seconds between two tries to write to a disk that was full."""
 
@@ -112,6 +114,8 @@ class LiveSession:
     _to_finish: deque[int] = field(default_factory=deque)
     _steps_left: int | None = None
     _full: bool = False
+    _unkept: bool = False
+    _kept_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.keeping = Keeping(self.keeper, self.id)
@@ -163,11 +167,14 @@ class LiveSession:
         self._drain(conditions, patience)
         if self._runs:
             self._step()
-        if len(self.log.events) > events and any(not isinstance(one, StateSaved) for one in self.log.events[events:]):
+        self._unkept = self._unkept or any(not isinstance(one, StateSaved) for one in self.log.events[events:])
+        if self._unkept and (not self._runs or time.monotonic() - self._kept_at > KEEP_INTERVAL):
             self._keep()
 
     def flush(self) -> None:
         """Wait until all is on the disk, or known not to be."""
+        if self._unkept:
+            self._keep()
         wait([one.future for one in self.unsaved], timeout=10.0)
         self._settle_saved()
         self.resting.set()
@@ -328,6 +335,7 @@ class LiveSession:
     # --- keeping ---------------------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
+        self._unkept, self._kept_at = False, time.monotonic()
         self._hand(self.keeping.keep(self.logged, self.status))
 
     def _hand(self, handed: Handed | None) -> None:
