@@ -314,7 +314,7 @@ class LiveSession:
                 return
         self.status = "finished"
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if not isinstance(error, MemoryError | IldmError | RuntimeError):
             _logger.error("A turn of session %s failed.", self.id, exc_info=error)
         self.status = "failed"
@@ -386,7 +386,7 @@ class LiveSession:
                 self.resting.set()
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
         return "There is not enough memory for this step: choose a smaller size, or close other sessions."
