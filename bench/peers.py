@@ -142,6 +142,8 @@ class Bench:
                             members.append(stack.enter_context(Process(holding, self.deadline)))
                         except (LateError, LostError) as error:
                             self.leave_out(f"{holding.size}, {holding.dtype}, {holding.way}", str(error))
+                    if len(members) == 1:
+                        continue
                     timings, products = in_turns(members, self.options.repeats, self.deadline, product)
                 for member, timing in timings.items():
                     pairs = zip(timing.seconds, timings[anchor].seconds, strict=True)
