@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -231,3 +232,17 @@ def test_the_first_example_runs(pages: dict[Path, str], repository: Path, tmp_pa
     result = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["picture-0.png", "picture-1.png"]
+
+
+def test_the_steering_page_runs(pages: dict[Path, str], repository: Path, tmp_path: Path) -> None:
+    blocks = [body for language, body in FENCE.findall(pages[repository / "docs" / "steer.md"]) if language == "python"]
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        env={**os.environ, "ILDM_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "lion.png").is_file() and (tmp_path / "home" / "sessions" / "sessions.sqlite").is_file()
