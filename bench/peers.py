@@ -36,13 +36,14 @@ from ildm.denoiser.unet import UNet
 from interleaved import Call, Timing, machine, matrix_product
 from opening import opening
 from published import sizes, write
-from sample import BATCH, DTYPES, TOKENS, Case, Row
+from sample import BATCH, DTYPES, TOKENS, Case
 from turns import LateError, LostError, Process, in_turns
 
 SPARE = 1.5e9  # bytes that a process needs beside weights
 SIDES = (512, 1024)
 GPU_STEPS, CPU_STEPS, TINY_STEPS = 50, 4, 2
 TRAINED = "emoji-scenes"
+Figures = dict[str, Any]
 
 
 def main() -> None:
@@ -130,7 +131,7 @@ class Bench:
                 raise LostError(f"the model {name} could not be written")
         return folder
 
-    def race(self, first: Holding, others: Sequence[Holding], room: int, product: Call) -> Iterator[tuple[Row, Timing]]:
+    def race(self, first: Holding, others: Sequence[Holding], room: int, product: Call) -> Iterator[tuple[Figures, Timing]]:
         """The rows of contenders and the time of the product, group by group: `first` and as many as there is room for beside it."""
         with Process(first, self.deadline) as anchor:
             while others:
@@ -147,7 +148,7 @@ class Bench:
                     timings, products = in_turns(members, self.options.repeats, self.deadline, product)
                 for member, timing in timings.items():
                     pairs = zip(timing.seconds, timings[anchor].seconds, strict=True)
-                    row: Row = {"contender": member.holding.way, "size": first.size, "dtype": member.holding.dtype}
+                    row: Figures = {"contender": member.holding.way, "size": first.size, "dtype": member.holding.dtype}
                     row |= {"median s": timing.median, "seconds": timing.seconds, **member.told}
                     yield row | {f"/ {first.way}": statistics.median(mine / its for mine, its in pairs)}, products
 
@@ -194,7 +195,11 @@ class Bench:
         trained = (
             ildm.load(TRAINED, device="cpu", dtype=dtype).generate("a red apple", seed=7)[0] for dtype in ("float32", None)
         )
-        figures: Row = {"our dtype": str(pick_dtype(None, torch.device("cpu"))), "steps": theirs.num_steps, "contenders": rows}
+        figures: Figures = {
+            "our dtype": str(pick_dtype(None, torch.device("cpu"))),
+            "steps": theirs.num_steps,
+            "contenders": rows,
+        }
         figures["images differ by"] = apart(Image.open(theirs.out), Image.open(ours.out))
         figures[f"{TRAINED}'s differ by"] = apart(*trained)
         self.results["defaults"] = figures
@@ -252,7 +257,7 @@ def together(need: float, wanted: int) -> int:
     return max(1, min(wanted, int(0.9 * available / need) - 1))
 
 
-def apart(one: Image.Image, other: Image.Image) -> Row:
+def apart(one: Image.Image, other: Image.Image) -> Figures:
     """How far two pictures differ, in 255ths."""
     first, second = (from_picture(picture.convert("RGB")).float() for picture in (one, other))
     difference = (first - second).abs()
