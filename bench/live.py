@@ -106,17 +106,20 @@ def timing_rule(model: Model, options: argparse.Namespace) -> Figures:
 
 
 def previews_and_snapshots(model: Model, options: argparse.Namespace) -> Figures:
-    """A run with every step kept on the disk and shown, against the same run with neither."""
-    settings = settings_for(model, prompt=PROMPTS[0], num_steps=25, seed=1)
+    """A run of 100 steps, every one kept on the disk and shown, against the same run with neither.
+
+    A short run would not tell: much of what it costs to keep comes after its last step.
+    """
+    settings = settings_for(model, prompt=PROMPTS[0], num_steps=100, seed=1)
     frames = FrameEncoder(find_preview(model, options.model), lambda *_: None)
     seconds: dict[str, list[float]] = {"bare": [], "full": []}
 
-    def time_run(name: str, engine: Engine, runs: int = 4) -> None:
+    def time_run(name: str, engine: Engine, runs: int = 3) -> None:
         times = []
         for _ in range(runs):
             began = time.perf_counter()
             session_id = engine.open(settings).result()
-            engine.wait(session_id)
+            engine.wait(session_id)  # until the picture is there and its last state is safe
             times.append(time.perf_counter() - began)
             engine.close_session(session_id).result()
         seconds[name].append(statistics.median(times[1:]))

@@ -75,21 +75,20 @@ class SamplerState:
 
     def to_bytes(self) -> bytes:
         """The state as safetensors bytes; `from_bytes` gives the same state back, bit for bit."""
+        # a multistep solver's newest estimate is the state's own: it is written once
+        shared = bool(self.history) and self.history[0] is self.estimate
+        schedule = self.schedule
         tensors = {
             "latent": self.latent,
-            "times": self.schedule.times,
-            "alphas": self.schedule.alphas,
-            "sigmas": self.schedule.sigmas,
-            "seeds": torch.tensor(self.seeds, dtype=torch.int64),
-            "step": torch.tensor(self.step, dtype=torch.int64),
-            "unit_start": torch.tensor(self.schedule.unit_start),
+            "levels": torch.stack([schedule.times, schedule.alphas, schedule.sigmas]),  # (3, borders)
+            "numbers": torch.tensor([self.step, schedule.unit_start, shared, *self.seeds], dtype=torch.int64),
             "solver": torch.tensor(list(self.solver.encode()), dtype=torch.uint8),
         }
-        if self.estimate is not None:
+        if self.estimate is not None and not shared:
             tensors["estimate"] = self.estimate
         tensors |= {f"history.{index}": part for index, part in enumerate(self.history)}
         tensors |= {f"memory.{index}": part for index, part in enumerate(self.memory)}
-        # copies, because a path may share one tensor between times and sigmas, and a solver between estimate and history
+        # copies, because states may share tensors among their parts
         return safetensors.torch.save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
 
     @classmethod
@@ -101,21 +100,22 @@ class SamplerState:
         """
         try:
             tensors = safetensors.torch.load(data)
-            unit_start = bool(tensors["unit_start"])
-            schedule = Schedule(tensors["times"], tensors["alphas"], tensors["sigmas"], unit_start=unit_start)
+            step, unit_start, shared, *seeds = (int(number) for number in tensors["numbers"])
+            times, alphas, sigmas = (part.clone() for part in tensors["levels"])
+            # levels and the like are plain numbers that a solver reads; they stay on the CPU
+            history = tuple(part.to(device) if part.ndim == 4 else part for part in _numbered(tensors, "history"))
             estimate = tensors.get("estimate")
             return cls(
                 latent=tensors["latent"].to(device),
-                step=int(tensors["step"]),
-                schedule=schedule,
-                seeds=tuple(int(seed) for seed in tensors["seeds"]),
-                estimate=None if estimate is None else estimate.to(device),
-                # levels and the like are plain numbers that a solver reads; they stay on the CPU
-                history=tuple(part.to(device) if part.ndim == 4 else part for part in _numbered(tensors, "history")),
+                step=step,
+                schedule=Schedule(times, alphas, sigmas, unit_start=bool(unit_start)),
+                seeds=tuple(seeds),
+                estimate=history[0] if shared else None if estimate is None else estimate.to(device),
+                history=history,
                 solver=bytes(int(byte) for byte in tensors["solver"]).decode(),
                 memory=tuple(part.to(device) for part in _numbered(tensors, "memory")),
             )
-        except (KeyError, UnicodeDecodeError, safetensors.SafetensorError) as error:
+        except (KeyError, IndexError, ValueError, UnicodeDecodeError, safetensors.SafetensorError) as error:
             raise ProtocolError(f"These {len(data)} bytes are not a saved sampler state ({error}).") from error
 
 

@@ -52,7 +52,7 @@ _RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
 
-KEEP_INTERVAL = 0.1
+KEEP_INTERVAL = 0.25
 """Seconds of steps that are handed to the keeper together while a session runs: each hand-over costs as much as several states."""
 RETRY = 0.2
 """Seconds between two tries to write to a disk that was full."""
