@@ -28,11 +28,12 @@ from ildm.core import extensions
 from ildm.core.picture import from_picture, to_floats
 from ildm.model import Model
 from ildm.session import commands
+from ildm.session.defaults import settings_for
 from ildm.session.engine import Engine
 from ildm.session.events import CommandApplied, StepCompleted
 from ildm.session.frames import FrameEncoder
-from ildm.session.preview_files import find_preview
-from ildm.session.session import Session, settings_for
+from ildm.session.previews.files import find_preview
+from ildm.session.session import Session
 from ildm.session.store import Store
 from interleaved import machine
 

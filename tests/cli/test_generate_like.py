@@ -12,7 +12,7 @@ import ildm
 from ildm.cli.like import read_likeness
 from ildm.cli.main import main
 from ildm.core.seeds import MAX_SEED
-from ildm.session.parameters import Parameters, read_parameters
+from ildm.session.pictures.parameters import Parameters, read_parameters
 
 TEXT = "a key\nNegative prompt: a rose\nSteps: 2, Sampler: {}, CFG scale: 1.5, Seed: {}, Size: 32x64, Model: fruit"
 

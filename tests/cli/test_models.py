@@ -8,7 +8,7 @@ from PIL import Image
 
 from ildm.checkpoint.load import load
 from ildm.checkpoint.native import PREVIEW
-from ildm.session.preview_files import find_preview, mark_of
+from ildm.session.previews.files import find_preview, mark_of
 
 
 @pytest.fixture

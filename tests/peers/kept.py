@@ -5,8 +5,8 @@ import random
 
 from ildm.session.commands import NameBranch, SetPrompt
 from ildm.session.events import CommandApplied, ExecutionShape, RunFinished, SessionOpened, StepCompleted
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord
 from ildm.session.settings import Hold, Settings
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord
 
 MASK = b"a mask" * 20
 MASK_ID = hashlib.sha256(MASK).hexdigest()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from kept import IMAGE, MASK, MASK_ID, begin, everything, fill, flip, opened, snapshot, step
 
 from ildm.core.errors import ConfigError, IldmError, ProtocolError, StorageError
-from ildm.session import archive_file
-from ildm.session.archive import export_session, import_session
-from ildm.session.archive_content import content_of
+from ildm.session.archive import file as archive_file
+from ildm.session.archive.content import content_of
+from ildm.session.archive.transfer import export_session, import_session
 from ildm.session.events import RunPaused
 from ildm.session.store import Store
 from ildm.session.wire import to_msgpack

@@ -9,8 +9,8 @@ from PIL import Image
 from ildm.core.errors import ConfigError, DataError, ProtocolError
 from ildm.session import files
 from ildm.session.files import log_hash, open_session_file
-from ildm.session.parameters import read_parameters
-from ildm.session.picture_file import read_call, write_picture
+from ildm.session.pictures.file import read_call, write_picture
+from ildm.session.pictures.parameters import read_parameters
 from ildm.session.replay import replay
 from ildm.session.session import Session
 

@@ -7,7 +7,7 @@ import pytest
 from ildm.session import commands
 from ildm.session.engine import Engine
 from ildm.session.events import RunPaused, RunResumed, StateSaved, StepCompleted
-from ildm.session.run import latent_hash
+from ildm.session.hashes import latent_hash
 from ildm.session.settings import Settings
 from ildm.session.store import Store
 

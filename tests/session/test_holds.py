@@ -14,9 +14,10 @@ from ildm.diffusion.schedule import make_schedule
 from ildm.sampler.state import SamplerState
 from ildm.session.applying import apply
 from ildm.session.commands import StartFromImage
+from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.holds import HOLD_STREAM, Held, hold, implied_noise, settle
-from ildm.session.run import Cursor, Run
+from ildm.session.run import Run
 from ildm.session.settings import Hold
 from ildm.session.wire import Mask
 

@@ -11,10 +11,10 @@ import pytest
 from kept import MASK, MASK_ID, fill, opened, settings, snapshot
 
 from ildm.core.errors import StorageError
-from ildm.session import migrations
-from ildm.session.migrations import APPLICATION_ID
-from ildm.session.rows import content_row, event_row
-from ildm.session.schema import VERSION
+from ildm.session.storage import migrations
+from ildm.session.storage.migrations import APPLICATION_ID
+from ildm.session.storage.rows import content_row, event_row
+from ildm.session.storage.schema import VERSION
 from ildm.session.store import Store
 from ildm.session.wire import to_json
 

@@ -14,9 +14,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from ildm.core import extensions
 from ildm.core.errors import ConfigError, DataError
-from ildm.session.parameters import Parameters, format_parameters, parse_parameters, read_parameters
-from ildm.session.picture_text import decode_comment
-from ildm.session.sampler_names import find_sampler, sampler_label
+from ildm.session.pictures.parameters import Parameters, format_parameters, parse_parameters, read_parameters
+from ildm.session.pictures.sampler_names import find_sampler, sampler_label
+from ildm.session.pictures.text import decode_comment
 
 LINE = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 3, Size: 512x768"
 READ = {"num_steps": 20, "sampler": "euler-ancestral", "guidance_scale": 7.0, "seed": 3, "size": (512, 768)}
@@ -301,5 +301,5 @@ def test_files_that_are_no_pictures_are_told(tmp_path):
 
 
 def test_it_is_read_without_torch():
-    code = "import sys, ildm.session.parameters; print('torch' in sys.modules)"
+    code = "import sys, ildm.session.pictures.parameters; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

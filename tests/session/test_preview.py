@@ -22,7 +22,7 @@ from ildm.core.manifest import Defaults
 from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
 from ildm.session.preview import LinearConfig, LinearPreview, Preview, fidelity, fit_linear
-from ildm.session.preview_files import (
+from ildm.session.previews.files import (
     fallback_preview,
     find_preview,
     mark_of,
@@ -30,9 +30,9 @@ from ildm.session.preview_files import (
     read_preview,
     write_preview,
 )
-from ildm.session.preview_fit import fit_preview
-from ildm.session.preview_samples import Samples, gather, usual_count
-from ildm.session.tiny_decoder import TinyDecoder, TinyDecoderConfig, distil
+from ildm.session.previews.fit import fit_preview
+from ildm.session.previews.samples import Samples, gather, usual_count
+from ildm.session.previews.tiny_decoder import TinyDecoder, TinyDecoderConfig, distil
 
 STRIDE = 8
 

@@ -11,12 +11,13 @@ from ildm.core import extensions
 from ildm.core.errors import IldmError, ProtocolError
 from ildm.core.randomness import sample_noise
 from ildm.session import commands
+from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.events import AnyEvent, CommandApplied, RunFinished, RunPaused, SessionOpened, StateSaved, StepCompleted
 from ildm.session.keeping import Keeping, restore
 from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.replay import replay
-from ildm.session.run import Cursor, Run
+from ildm.session.run import Run
 from ildm.session.settings import Settings
 from ildm.session.store import Store
 from ildm.session.wire import Mask, from_json, from_msgpack, to_json, to_msgpack

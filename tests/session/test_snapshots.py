@@ -13,7 +13,8 @@ from ildm.diffusion.schedule import make_schedule
 from ildm.sampler.state import SamplerState
 from ildm.session.applying import apply
 from ildm.session.commands import SetGuidance, SetNumSteps, SetPrompt, SetSampler
-from ildm.session.run import Cursor, Run
+from ildm.session.cursor import Cursor
+from ildm.session.run import Run
 from ildm.session.snapshots import KEPT_EVERY, Snapshots
 
 NAMES = extensions.names("ildm.samplers")

@@ -20,8 +20,8 @@ from kept import IMAGE, MASK, MASK_ID, begin, everything, fill, flip, node, open
 from ildm.core.errors import ConfigError, ProtocolError, StorageError
 from ildm.session.commands import SetPrompt
 from ildm.session.events import CommandApplied, RunPaused, SessionOpened
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, new_session_id
 from ildm.session.settings import Region
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, new_session_id
 from ildm.session.store import Store, default_path
 
 DAY = 86400.0
@@ -527,7 +527,7 @@ for number in range(1, 30):
 
 
 def test_no_tensor_library_is_imported():
-    code = "import sys, ildm.session.store, ildm.session.archive, ildm.session.words; sys.exit('torch' in sys.modules)"
+    code = "import sys, ildm.session.store, ildm.session.archive.transfer, ildm.session.words; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from ildm.core.errors import ProtocolError, StorageError
-from ildm.session import connections
-from ildm.session.connections import writing_engine
-from ildm.session.writer import Writer
+from ildm.session.storage import connections
+from ildm.session.storage.connections import writing_engine
+from ildm.session.storage.writer import Writer
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from ildm.model import Model
 MANIFEST = "model.json"
 AUTOENCODER, DENOISER, CONDITIONER = "autoencoder.safetensors", "denoiser.safetensors", "conditioner.safetensors"
 PREVIEW = "preview.safetensors"
-"""What a folder may carry besides, as `ildm.session.preview_files` writes it: no part of the model, so the manifest does not list it."""
+"""What a folder may carry besides, as `ildm.session.previews.files` writes it: no part of the model, so the manifest does not list it."""
 
 
 def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None) -> Manifest:

@@ -43,7 +43,7 @@ def demo(
     from ildm.core.picture import paste_grid
     from ildm.core.progress import steps_bar
     from ildm.core.seeds import check_seed
-    from ildm.session.picture_file import write_picture
+    from ildm.session.pictures.file import write_picture
 
     path, seeds = out / "sheet.png", [check_seed(seed)] * len(PROMPTS)
     check_writable(path)

@@ -72,7 +72,7 @@ def generate(
     from ildm.core.progress import steps_bar
     from ildm.core.seeds import check_seed, draw_seed
     from ildm.denoiser.guidance import Projection
-    from ildm.session.picture_file import write_picture
+    from ildm.session.pictures.file import write_picture
 
     options = {
         "prompt": prompt or None,

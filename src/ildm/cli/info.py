@@ -27,7 +27,7 @@ def info(
     import textwrap
 
     from ildm.checkpoint.load import describe, locate
-    from ildm.session.picture_file import SUFFIXES, read_settings
+    from ildm.session.pictures.file import SUFFIXES, read_settings
 
     path = locate(model)
     if path.suffix.lower() in SUFFIXES:

@@ -13,7 +13,7 @@ from ildm.core import extensions
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.seeds import MAX_SEED
-from ildm.session.picture_file import read_settings
+from ildm.session.pictures.file import read_settings
 
 if TYPE_CHECKING:
     from ildm.core.manifest import Manifest

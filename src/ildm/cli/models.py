@@ -80,23 +80,25 @@ def fit_preview(
     from ildm.checkpoint.load import load
     from ildm.core.files import check_writable
     from ildm.core.progress import named_bars
-    from ildm.session import preview_files, preview_fit, preview_samples
+    from ildm.session.previews import files
+    from ildm.session.previews import fit as fitting
+    from ildm.session.previews import samples as sampling
 
     check_choice("--kind", kind, _KINDS)
     loaded = load(model, device=device, prediction=check_prediction(prediction))
-    place = preview_files.place_for(loaded, model)
+    place = files.place_for(loaded, model)
     check_writable(place)
     with named_bars() as tell:
-        count = preview_samples.usual_count(loaded) if images is None else images
-        samples = preview_samples.gather(loaded, count, folder=folder, progress=tell)
-        fit = preview_fit.fit_preview(
+        count = sampling.usual_count(loaded) if images is None else images
+        samples = sampling.gather(loaded, count, folder=folder, progress=tell)
+        fit = fitting.fit_preview(
             samples,
             loaded.autoencoder.config.stride,
             kind=kind,  # type: ignore[arg-type]
             steps=steps,
             progress=lambda done, total: tell("distilling", done, total),
         )
-    preview_files.write_preview(fit.preview, loaded, place)
+    files.write_preview(fit.preview, loaded, place)
     measures = {name: value for name, value in vars(fit).items() if name != "preview"}
     result = {"preview": str(place), "kind": kind, "origin": samples.origin, **measures}
     if as_json:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from ildm.session.records import SessionSummary
+    from ildm.session.storage.records import SessionSummary
     from ildm.session.store import Store
 
 app = typer.Typer(
@@ -112,7 +112,7 @@ def export_to_file(
     Example: `ildm sessions export 3f9c lion.ildm --without-snapshots`
     """
     from ildm.core.progress import steps_bar
-    from ildm.session.archive import export_session
+    from ildm.session.archive.transfer import export_session
 
     with _open(store) as opened:
         found = opened.find(session_id)
@@ -137,7 +137,7 @@ def import_from_file(
     from dataclasses import asdict
 
     from ildm.core.progress import steps_bar
-    from ildm.session.archive import import_session
+    from ildm.session.archive.transfer import import_session
     from ildm.session.store import Store
 
     with Store(_path(store)) as opened, steps_bar("importing") as progress:
@@ -167,7 +167,7 @@ def prune(
     """
     import json
 
-    from ildm.session.pruning import check_given
+    from ildm.session.storage.pruning import check_given
 
     age = None if older_than is None else _age(older_than)
     check_given(keep, age, snapshots_only)

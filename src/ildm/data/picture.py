@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -18,22 +19,25 @@ class RefusedFile(Exception):  # noqa: N818 - a verdict on one file, not an erro
     """Why one file cannot be used, in a few words."""
 
 
-def read_picture(path: Path, behind: tuple[int, int, int]) -> Image.Image:
+def read_picture(
+    source: Path | io.BytesIO, behind: tuple[int, int, int], *, formats: tuple[str, ...] | None = None
+) -> Image.Image:
     """An image file as RGB: turned upright by its EXIF orientation, its clear parts laid on a colour.
 
     Args:
         behind: the colour, 0 to 255 per channel.
+        formats: Pillow's names of the kinds that may come; None = all.
 
     Raises:
         RefusedFile: when the file is empty, no image, truncated, or larger than `MOST_PIXELS`.
     """
-    if path.stat().st_size == 0:
+    if isinstance(source, Path) and source.stat().st_size == 0:
         raise RefusedFile("the file is empty")
     try:
         with warnings.catch_warnings():
             # the size is judged below, against our own limit and before anything is decoded
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with Image.open(source, formats=formats) as picture:
                 _check_pixels(picture)
                 picture.load()
                 upright = ImageOps.exif_transpose(picture)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from PIL import Image as PILImage
 
-from ildm.core.errors import ConfigError, DataError, IldmError
+from ildm.core.errors import ConfigError, DataError
 from ildm.core.picture import from_picture, to_floats
 from ildm.core.seeds import MAX_SEED
+from ildm.data.picture import RefusedFile, read_picture
 from ildm.session.blobs import Blobs
 from ildm.session.commands import (
     BranchOff,
@@ -41,13 +41,15 @@ from ildm.session.commands import (
     Undo,
 )
 from ildm.session.conditions import Key
+from ildm.session.cursor import Cursor, is_over
 from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
 from ildm.session.holds import implied_noise
-from ildm.session.run import Cursor
+from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.settings import Feedback, Hold, Settings, Start
 from ildm.session.wire import Mask
 
-MAX_SIDE = 8192
+BEHIND = (255, 255, 255)
+"""What shows through the clear parts of a picture to start from."""
 
 
 def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
@@ -97,7 +99,7 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
         case Compare():
             return _compare(cursor, command)
         case _:
-            raise ConfigError(f"The command {command.kind!r} is not carried out by this version yet.")
+            raise Unsupported(f"The command {command.kind!r} is not carried out by this version yet.")
     return ()
 
 
@@ -121,21 +123,27 @@ def encodings(settings: Settings, command: Command) -> list[Key]:
 
 def _delete(cursor: Cursor, branch: int) -> None:
     if branch == cursor.position.branch:
-        raise ConfigError("The branch that is open cannot be deleted: open another one first.")
+        raise NotNow("The branch that is open cannot be deleted: open another one first.")
     cursor.run.delete(branch)
 
 
 def _locked(cursor: Cursor, area: Mask) -> Settings:
     run, settings = cursor.run, cursor.settings
     source = run.blobs.put_latent(run.estimate(cursor.position.node))
-    one = Hold(source=source, change=run.blobs.put_mask(kept_inside(area)), seed=settings.seed)
+    one = Hold(source=source, change=run.blobs.put_mask(kept_inside(_painted(area))), seed=settings.seed, locked=True)
     return changed(settings, holds=(*settings.holds, one))
+
+
+def _painted(area: Mask) -> Mask:
+    if not area.to_array().any():
+        raise ConfigError("The area is empty: paint where it is, or draw a larger box.")
+    return area
 
 
 def _released(cursor: Cursor, area: Mask | None) -> Settings:
     blobs, settings = cursor.run.blobs, cursor.settings
     if not settings.holds:
-        raise ConfigError("Nothing is locked, so nothing can be released.")
+        raise NotNow("Nothing is locked, so nothing can be released.")
     return changed(settings, holds=() if area is None else _holds_without(blobs, settings.holds, area))
 
 
@@ -158,7 +166,8 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
     """
     run, settings, node = cursor.run, cursor.settings, cursor.node
     state, picture = run.state(node.id), run.estimate(node.id)
-    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(area)
+    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(_painted(area))
+    former = settings.seed if settings.start is None or settings.start.seed is None else settings.start.seed
     if state.done:
         outside = Hold(source=source, change=change, seed=settings.seed)
     else:
@@ -166,8 +175,11 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
         outside = Hold(source=source, change=change, noise=run.blobs.put_latent(noise), until=node.step)
     return changed(
         settings,
-        seed=(settings.seed + 1) % (MAX_SEED + 1) if seed is None else seed,
-        start=Start(source=source, step=max(0, min(step, node.step - 1))),
+        start=Start(
+            source=source,
+            step=max(0, min(step, node.step - 1)),
+            seed=(former + 1) % (MAX_SEED + 1) if seed is None else seed,
+        ),
         holds=(*_holds_without(run.blobs, settings.holds, area), outside),
     )
 
@@ -187,18 +199,16 @@ def _from_image(cursor: Cursor, command: StartFromImage) -> Settings:
 
 def _open(data: bytes, size: tuple[int, int]) -> PILImage.Image:
     try:
-        with PILImage.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
-            if max(picture.size) > MAX_SIDE:
-                raise DataError(f"A picture to start from has at most {MAX_SIDE} pixels a side, but {picture.size} came.")
-            return picture.convert("RGB").resize(size, PILImage.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError, PILImage.DecompressionBombError) as error:
-        raise DataError(f"These {len(data)} bytes are no PNG, JPEG or WebP picture ({error}).") from error
+        picture = read_picture(io.BytesIO(data), BEHIND, formats=("PNG", "JPEG", "WEBP"))
+    except RefusedFile as error:
+        raise DataError(f"These {len(data)} bytes are no PNG, JPEG or WebP picture to start from: {error}.") from error
+    return picture.resize(size, PILImage.Resampling.LANCZOS)
 
 
 def _judged(cursor: Cursor, area: Mask | None, strength: float, *, liked: bool) -> Settings:
     run, settings = cursor.run, cursor.settings
     source = run.blobs.put_latent(run.estimate(cursor.position.node))
-    place = None if area is None else run.blobs.put_mask(area)
+    place = None if area is None else run.blobs.put_mask(_painted(area))
     one = Feedback(liked=liked, source=source, area=place, strength=strength)
     return changed(settings, feedback=(*settings.feedback, one))
 
@@ -213,34 +223,22 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
     if area is not None:
         cursor.begin_again(changed(_anew(cursor, area, first, None), feedback=feedback))
         return
-    with _or_stay(cursor):
-        if cursor.node.step > first:
-            cursor.rewind(max(first, cursor.run.first_step(cursor.position.branch)))
-        cursor.change(changed(cursor.settings, feedback=feedback))
+    here = cursor.position
+    if cursor.node.step > first:
+        here = cursor.place(max(first, cursor.run.first_step(here.branch)))
+    cursor.take_up(replace(here, settings=changed(here.settings, feedback=feedback)))
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:
-    with _or_stay(cursor):
-        if command.step is not None:
-            cursor.rewind(command.step)
-        here = cursor.position
-        wanted = [chosen(here.settings, choice) for choice in command.choices]
-        for settings in wanted:
-            cursor.check(settings)
+    here = cursor.position if command.step is None else cursor.place(command.step)
+    if is_over(cursor.run.timeline.node(here.node)):
+        raise NotNow("All steps are done, so no future is left to compare: name an earlier step.")
+    wanted = [chosen(here.settings, choice) for choice in command.choices]
+    for settings in wanted:
+        cursor.check(replace(here, settings=settings))
     begun: list[int] = []
     for number, settings in enumerate(wanted, start=1):
         line = cursor.run.timeline.fork(here.node, settings, f"choice {number}")
         begun.append(line.id)
     cursor.position = replace(here, branch=begun[0], settings=wanted[0], following=False)
     return tuple(begun)
-
-
-@contextmanager
-def _or_stay(cursor: Cursor) -> Generator[None, None, None]:
-    """Bring the cursor back to where it stood when what was begun cannot be done."""
-    stood = cursor.position
-    try:
-        yield
-    except IldmError:
-        cursor.position = stood
-        raise

@@ -90,7 +90,10 @@ class Cancel(Message):
 
 
 class Rewind(Message):
-    """Go to the state after `step` steps of this branch, back or forth. Without a change the run then repeats itself exactly."""
+    """Go to the state after `step` steps of this branch, back or forth. Without a change the run then repeats itself exactly.
+
+    What was changed, locked or judged over the finished picture goes along, on a branch of its own.
+    """
 
     kind: Literal["rewind"] = "rewind"
     step: Step
@@ -154,7 +157,7 @@ class Redo(Message):
 
 
 class StartOver(Message):
-    """Begin a new branch from noise. None = as before."""
+    """Begin a new branch from noise. None = as before. What is locked stays, unless the size changes."""
 
     kind: Literal["start-over"] = "start-over"
     seed: Seed | None = None
@@ -178,7 +181,7 @@ class StartFromImage(Message):
 
 
 class LockArea(Message):
-    """Keep an area as it is now, bit for bit to the end."""
+    """Keep an area as it is now, bit for bit to the end. Over a finished picture: in all that is made of it from here on."""
 
     kind: Literal["lock-area"] = "lock-area"
     area: Mask
@@ -196,7 +199,7 @@ class RedoArea(Message):
 
     Args:
         strength: how far back in the run the area goes: 1 = to noise.
-        seed: of the new content; None = the run's plus one.
+        seed: of the new content; None = the former one plus one.
     """
 
     kind: Literal["redo-area"] = "redo-area"

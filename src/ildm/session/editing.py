@@ -46,9 +46,11 @@ def chosen(settings: Settings, choice: Choice) -> Settings:
 
 
 def started_over(settings: Settings, command: StartOver) -> Settings:
-    """The settings of a run from noise; areas that were held or judged belong to the old picture and are let go."""
+    """The settings of a run from noise. What a person locked stays, where the size does; what was liked and disliked still counts."""
     fields = command.model_dump(exclude={"kind", "version"}, exclude_none=True)
-    return changed(settings, start=None, initial_noise=None, holds=(), feedback=(), **fields)
+    begun = changed(settings, start=None, initial_noise=None, **fields)
+    same_size = (begun.width, begun.height) == (settings.width, settings.height)
+    return changed(begun, holds=tuple(one for one in settings.holds if one.locked and same_size))
 
 
 def changed(settings: Settings, **fields: object) -> Settings:

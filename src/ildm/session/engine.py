@@ -19,15 +19,17 @@ from ildm.core.threads import compute_alone, release_helpers
 from ildm.model import Model
 from ildm.session.commands import Command
 from ildm.session.conditions import Conditions
+from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
 from ildm.session.keeping import Keeper, restore
-from ildm.session.live import RETRY, LiveSession, Previewer
+from ildm.session.live import LiveSession, Previewer
 from ildm.session.log import Log, open_log
-from ildm.session.records import new_session_id
-from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
+from ildm.session.run import SNAPSHOT_BUDGET, Run
+from ildm.session.saving import RETRY
 from ildm.session.settings import Settings
 from ildm.session.steering import prompts
-from ildm.session.stored import StoredSession
+from ildm.session.storage.records import Status, new_session_id
+from ildm.session.storage.stored import StoredSession
 
 PATIENCE = 0.005
 """Seconds that a step boundary waits at most for a prompt which is being encoded."""
@@ -83,20 +85,26 @@ class Engine:
             if number in self._sessions:
                 raise ConfigError(f"There is a session {number!r} already: choose another id.")
             cursor = Cursor.begin(Run(self.model, conditions=self._conditions, budget=self._budget), settings)
-            self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, paused=paused), fresh=True)
+            status: Status = "paused" if paused else "running"
+            self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, status), fresh=True)
             return number
 
         return self._after(encoded, begin)
 
     def resume(
-        self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, paused: bool = False
+        self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, status: Status | None = None
     ) -> Future[str]:
-        """Go on with a session that was kept, from its last saved state."""
+        """Go on with a session that was kept, from its last saved state.
+
+        Args:
+            status: "paused" to look first, "running" to go on in any case; None = as it was: one that was paused or cancelled stays so.
+        """
 
         def take_up() -> str:
             if session_id not in self._sessions:
                 logged = restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)[0]
-                self._add(LiveSession(session_id, logged, self._keeper, self._previewer, paused=paused), fresh=False)
+                as_kept = status or stored.summary.status
+                self._add(LiveSession(session_id, logged, self._keeper, self._previewer, as_kept), fresh=False)
             return session_id
 
         return self._call(take_up)
@@ -138,6 +146,16 @@ class Engine:
             return list(session.log.events)
 
         return self._call(add).result()
+
+    def unlisten(self, session_id: str, listener: Callable[[AnyEvent], None]) -> None:
+        """Hear no more of a session; nothing comes once this has returned. It does not matter whether it is open, or was listened to."""
+
+        def remove() -> None:
+            session = self._sessions.get(session_id)
+            if session is not None and listener in session.log.listeners:
+                session.log.listeners.remove(listener)
+
+        self._call(remove).result()
 
     def on_thread(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something between two steps, on the thread that owns the model."""
@@ -194,7 +212,7 @@ class Engine:
 
     def _pause_length(self) -> float | None:
         """How long nothing has to be looked after: until the next try to write, or for ever."""
-        return RETRY if any(session.unsaved for session in self._sessions.values()) else None
+        return RETRY if any(session.saving.is_waiting for session in self._sessions.values()) else None
 
     def _add(self, session: LiveSession, *, fresh: bool) -> None:
         session.notify = self._notify

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ildm.session.commands import Command
 from ildm.session.settings import Settings
-from ildm.session.wire import BlobId, BranchId, Count, Message, NodeId, Strict
+from ildm.session.wire import BlobId, BranchId, Count, Message, NodeId, Strict, Text
 
 RejectionCode = Literal["bad-value", "not-now", "superseded", "unsupported", "failed"]
 
@@ -42,7 +42,7 @@ class SessionOpened(Event):
     """The first event. `model` is the name it loads by, `model_hash` says whether it is the same one."""
 
     kind: Literal["session-opened"] = "session-opened"
-    model: str
+    model: Text
     model_hash: BlobId
     settings: Settings
     shape: ExecutionShape

@@ -15,17 +15,17 @@ from ildm.core.errors import DataError, ProtocolError, StorageError
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
-from ildm.session.archive import export_session as export_stored
-from ildm.session.archive import import_session
-from ildm.session.archive_file import SUFFIX
+from ildm.session.archive.file import SUFFIX
+from ildm.session.archive.transfer import export_session as export_stored
+from ildm.session.archive.transfer import import_session
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.keeping import Keeping, restore
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.picture_file import write_picture
-from ildm.session.picture_text import read_text
-from ildm.session.records import Status, new_session_id
+from ildm.session.pictures.file import write_picture
+from ildm.session.pictures.text import read_text
+from ildm.session.storage.records import Status, new_session_id
+from ildm.session.storage.stored import StoredSession
 from ildm.session.store import Store
-from ildm.session.stored import StoredSession
 from ildm.session.wire import to_msgpack
 
 ARCHIVE_KEY = "ildm-session"

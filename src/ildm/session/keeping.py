@@ -13,11 +13,12 @@ from ildm.core.errors import ProtocolError, StorageError
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.conditions import Conditions
+from ildm.session.cursor import Cursor, Position
 from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StepCompleted
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, Status
-from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Position, Run
-from ildm.session.stored import StoredSession
+from ildm.session.run import SNAPSHOT_BUDGET, Run
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, Status
+from ildm.session.storage.stored import StoredSession
 from ildm.session.timeline import Branch, Node, Timeline
 
 

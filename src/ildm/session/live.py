@@ -1,18 +1,16 @@
-"""One session in the engine: its mailbox, whether it runs, and its turns."""
+"""One session in the engine: what acts on it, whether it runs, and its turns."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ildm.core.errors import ConfigError, IldmError, StorageError
-from ildm.core.types import Conditioning, Latent
+from ildm.core.errors import IldmError
+from ildm.core.types import Latent
 from ildm.session.applying import encodings
 from ildm.session.commands import (
     Cancel,
@@ -23,9 +21,7 @@ from ildm.session.commands import (
     Pause,
     RedoArea,
     Resume,
-    SetNegativePrompt,
     SetPreviewRate,
-    SetPrompt,
     StartFromImage,
     StartOver,
     StepOnce,
@@ -34,6 +30,7 @@ from ildm.session.conditions import Conditions
 from ildm.session.events import (
     CommandApplied,
     CommandRejected,
+    RejectionCode,
     RunCancelled,
     RunFailed,
     RunPaused,
@@ -42,21 +39,16 @@ from ildm.session.events import (
     StateSaved,
     StepCompleted,
 )
-from ildm.session.keeping import Handed, Keeper, Keeping
+from ildm.session.keeping import Keeper, Keeping
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.records import Status
+from ildm.session.mailbox import Encoding, Mailbox, Received
+from ildm.session.refusals import NotNow, code_of
+from ildm.session.saving import Lost, NoRoom, RoomAgain, Saved, Saving
 from ildm.session.steering import estimate_of
+from ildm.session.storage.records import Status
 
 _RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
 """Commands after which a session that rests goes on by itself: what they ask for is yet to be made."""
-_LATEST_WINS = (SetPrompt, SetNegativePrompt)
-"""Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
-
-KEEP_INTERVAL = 0.25
-"""Seconds of steps that are handed to the keeper together while a session runs: each hand-over costs as much as several states."""
-RETRY = 0.2
-"""Seconds between two tries to write to a disk that was full."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -70,58 +62,33 @@ class Previewer(Protocol):
 
 
 @dataclass
-class Received:
-    """A command in the mailbox.
-
-    Args:
-        step: how many steps were done when it came.
-        encoded: the prompts it waits for.
-    """
-
-    op: int
-    command: Command
-    step: int
-    encoded: list[Future[Conditioning]] | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can act at once."""
-        return self.encoded is not None and all(future.done() for future in self.encoded)
-
-
-@dataclass
 class LiveSession:
     """A session whose steps the engine makes. All but `receive` and `resting` belong to the engine's thread.
 
     Args:
         logged: its cursor.
-        paused: whether it waits for `Resume` before its first step.
+        status: "running" goes on by itself; in any other the session waits for a command.
     """
 
     id: str
     logged: LoggedCursor
     keeper: Keeper | None
     previewer: Previewer | None
-    paused: bool = False
+    status: Status = "running"
     notify: Callable[[], None] = lambda: None
     resting: threading.Event = field(default_factory=threading.Event)
-    status: Status = "running"
     preview_every: int = 1
-    unsaved: deque[Handed] = field(default_factory=deque)
-    _mailbox: deque[Received] = field(default_factory=deque)
-    _waiting: list[Received] = field(default_factory=list)
+    _mailbox: Mailbox = field(default_factory=Mailbox)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _to_finish: deque[int] = field(default_factory=deque)
     _steps_left: int | None = None
-    _full: bool = False
     _unkept: bool = False
-    _kept_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.keeping = Keeping(self.keeper, self.id)
+        self.saving = Saving(Keeping(self.keeper, self.id), lambda: self.notify())
         if self.logged.cursor.finished:
             self.status = "finished"
-        elif self.paused:
+        elif self.status == "finished":
             self.status = "paused"
 
     @property
@@ -132,13 +99,13 @@ class LiveSession:
     @property
     def has_work(self) -> bool:
         """Whether its next turn would do something."""
-        return self._runs or bool(self._mailbox) or any(one.ready for one in self._waiting) or self._can_settle
+        return self._runs or self._mailbox.has_ready or self.saving.has_news
 
     def receive(self, command: Command, op: int | None = None) -> int:
         """Take a command, from any thread. Returns its number."""
         with self._lock:
             number = self.log.next_op() if op is None else op
-            self._mailbox.append(Received(number, command, self.logged.cursor.node.step))
+            self._mailbox.put(Received(number, command, self.logged.cursor.node.step))
             self.resting.clear()
         return number
 
@@ -147,10 +114,10 @@ class LiveSession:
         if fresh:
             opened = self.log.events[0]
             assert isinstance(opened, SessionOpened)
-            self._hand(self.keeping.begin(opened))
+            self.saving.begin(opened)
             self._keep()
         else:
-            self.keeping.take_over(self.logged)
+            self.saving.take_over(self.logged)
         self._rest_if_done()
 
     def turn(self, conditions: Conditions, patience: float) -> None:
@@ -163,65 +130,57 @@ class LiveSession:
 
     def _turn(self, conditions: Conditions, patience: float) -> None:
         events = len(self.log.events)
-        self._settle_saved()
+        self._tell_news()
         self._drain(conditions, patience)
         if self._runs:
             self._step()
         self._unkept = self._unkept or any(not isinstance(one, StateSaved) for one in self.log.events[events:])
-        if self._unkept and (not self._runs or time.monotonic() - self._kept_at > KEEP_INTERVAL):
+        if self._unkept and (not self._runs or self.saving.is_due):
             self._keep()
 
     def flush(self) -> None:
         """Wait until all is on the disk, or known not to be."""
         if self._unkept:
             self._keep()
-        wait([one.future for one in self.unsaved], timeout=10.0)
-        self._settle_saved()
+        self.saving.wait()
+        self._tell_news()
         self.resting.set()
 
     # --- commands --------------------------------------------------------------------------------------------------------
 
     def _drain(self, conditions: Conditions, patience: float) -> None:
-        with self._lock:
-            arrived, self._mailbox = list(self._mailbox), deque()
         settings = self.logged.cursor.settings
-        for one in arrived:
-            one.encoded = [conditions.prepare(*key) for key in encodings(settings, one.command)]
-            for future in one.encoded:
+
+        def encode(command: Command) -> Encoding:
+            futures = [conditions.prepare(*key) for key in encodings(settings, command)]
+            for future in futures:
                 # a session that rests would not look again by itself
                 future.add_done_callback(lambda _: self.notify())
-        self._waiting += arrived
-        pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
-        if pending:
-            wait(pending, timeout=patience)
-        still: list[Received] = []
-        for place, one in enumerate(self._waiting):
-            if one.ready:
-                self._carry_out(one)
-            elif self._overtaken(one, self._waiting[place + 1 :]):
-                self._reject(one, "superseded", "A later command of the same kind took its place.")
-            else:
-                still.append(one)
-        self._waiting = still
+            return futures
 
-    def _overtaken(self, one: Received, later: list[Received]) -> bool:
-        return isinstance(one.command, _LATEST_WINS) and any(
-            type(two.command) is type(one.command) and two.ready for two in later
-        )
+        ready, overtaken = self._mailbox.take(encode, patience)
+        for one in overtaken:
+            self._reject(one, "superseded", "A later command of the same kind took its place.")
+        for one in ready:
+            self._carry_out(one)
 
     def _carry_out(self, one: Received) -> None:
         try:
             for future in one.encoded or ():
                 future.result()  # a prompt that cannot be encoded is not tried again here
             if not self._flow(one):
+                former = self.logged.cursor.position
                 begun = self.logged.apply(one.command, op=one.op, received_step=one.step)
-                self._to_finish = deque(begun[1:]) if begun else self._to_finish
+                position = self.logged.cursor.position
+                if begun or (position.node, position.branch) != (former.node, former.branch):
+                    # whoever goes elsewhere does not want to be taken to the next future of an old comparison
+                    self._to_finish = deque(begun[1:])
                 if isinstance(one.command, _RESTARTS):
                     self._go_on()
                 elif self.status in ("finished", "paused"):
                     self.status = "finished" if self.logged.cursor.finished else "paused"
         except IldmError as error:
-            self._reject(one, "bad-value" if isinstance(error, ConfigError) else "failed", str(error))
+            self._reject(one, code_of(error), str(error))
         except Exception as error:
             _logger.exception("A command of session %s failed.", self.id)
             self._reject(one, "failed", _sentence(error))
@@ -243,6 +202,7 @@ class LiveSession:
                 self._steps_left = 1
                 self.status = "running"
             case Cancel():
+                self._may_run()
                 self._accept(one)
                 self._to_finish.clear()
                 self.status = "cancelled"
@@ -256,7 +216,7 @@ class LiveSession:
 
     def _may_run(self) -> None:
         if self.logged.cursor.finished:
-            raise ConfigError("All steps are done: rewind, start over or redo an area.")
+            raise NotNow("All steps are done: rewind, start over or redo an area.")
 
     def _accept(self, one: Received) -> None:
         cursor = self.logged.cursor
@@ -269,14 +229,14 @@ class LiveSession:
             node=cursor.position.node,
         )
 
-    def _reject(self, one: Received, code: str, text: str) -> None:
+    def _reject(self, one: Received, code: RejectionCode, text: str) -> None:
         self.log.add(CommandRejected, op=one.op, code=code, text=text)
 
     # --- steps -----------------------------------------------------------------------------------------------------------
 
     @property
     def _runs(self) -> bool:
-        return self.status == "running" and not self._full
+        return self.status == "running" and not self.saving.is_full
 
     def _go_on(self) -> None:
         if self.status != "running":
@@ -335,51 +295,28 @@ class LiveSession:
     # --- keeping ---------------------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        self._unkept, self._kept_at = False, time.monotonic()
-        self._hand(self.keeping.keep(self.logged, self.status))
+        self._unkept = False
+        self.saving.keep(self.logged, self.status)
 
-    def _hand(self, handed: Handed | None) -> None:
-        if handed is not None:
-            self.unsaved.append(handed)
-            handed.future.add_done_callback(lambda _: self.notify())
-
-    @property
-    def _can_settle(self) -> bool:
-        if not self.unsaved or not self.unsaved[0].future.done():
-            return False
-        first = self.unsaved[0]
-        return first.future.exception() is None or not self._full or time.monotonic() - first.tried > RETRY
-
-    def _settle_saved(self) -> None:
-        """Tell what lies on the disk by now. Where there was no room the session waits, and it is tried again, in order."""
-        while self._can_settle:
-            first = self.unsaved[0]
-            problem = first.future.exception()
-            if problem is not None and not isinstance(problem, StorageError):
-                # not for want of room: another program goes on with this session
-                self.unsaved.clear()
-                if self.status != "failed":
-                    self._fail(problem)
-                return
-            if problem is not None:
-                if not self._full:
-                    self._full = True
-                    self.log.add(RunPaused, reason=str(problem))
-                first.again()
-                first.future.add_done_callback(lambda _: self.notify())
-                return
-            self.unsaved.popleft()
-            for node in first.nodes:
-                self.log.add(StateSaved, node=node)
-            if self._full and not any(one.future.done() and one.future.exception() for one in self.unsaved):
-                self._full = False
-                self.resting.clear()
-                # where a person has paused it meanwhile, it stays so
-                self.log.add(RunPaused if self.status == "paused" else RunResumed)
+    def _tell_news(self) -> None:
+        """Tell what lies on the disk by now. Where there was no room the session waits."""
+        for news in self.saving.news():
+            match news:
+                case Saved(node):
+                    self.log.add(StateSaved, node=node)
+                case NoRoom(reason):
+                    self.log.add(RunPaused, reason=reason)
+                case RoomAgain():
+                    self.resting.clear()
+                    # where a person has paused it meanwhile, it stays so
+                    self.log.add(RunPaused if self.status == "paused" else RunResumed)
+                case Lost(problem):
+                    if self.status != "failed":
+                        self._fail(problem)
 
     def _rest_if_done(self) -> None:
         with self._lock:
-            busy = bool(self._mailbox) or bool(self._waiting) or self._runs or (bool(self.unsaved) and not self._full)
+            busy = bool(self._mailbox) or self._runs or (self.saving.is_waiting and not self.saving.is_full)
             if busy:
                 self.resting.clear()
             else:

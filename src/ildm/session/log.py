@@ -15,6 +15,7 @@ from ildm.core.errors import ConfigError
 from ildm.model import Model
 from ildm.session.applying import apply
 from ildm.session.commands import Command, DeleteBranch, StartFromImage
+from ildm.session.cursor import Cursor
 from ildm.session.events import (
     AnyEvent,
     CommandApplied,
@@ -26,7 +27,8 @@ from ildm.session.events import (
     SessionOpened,
     StepCompleted,
 )
-from ildm.session.run import Cursor, Run, latent_hash, picture_hash
+from ildm.session.hashes import latent_hash, picture_hash
+from ildm.session.run import Run
 
 Listener = Callable[[AnyEvent], None]
 

@@ -1,7 +1,7 @@
 """Previews: what a latent will look like, as a small picture, so cheaply that a run hardly notices.
 
 A step's data estimate is shown through something far simpler than the model's own decoder and fitted to it once: a linear map from a
-cell of the latent to a pixel, here, or a tiny decoder (`ildm.session.tiny_decoder`).
+cell of the latent to a pixel, here, or a tiny decoder (`ildm.session.previews.tiny_decoder`).
 """
 
 from __future__ import annotations

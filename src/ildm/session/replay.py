@@ -10,9 +10,11 @@ from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.session.commands import FLOW
+from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent, CommandApplied, CursorMoved, RunFinished, SessionOpened, StepCompleted
+from ildm.session.hashes import latent_hash, picture_hash
 from ildm.session.log import Log, LoggedCursor, execution_shape, open_log
-from ildm.session.run import Cursor, Run, latent_hash, picture_hash
+from ildm.session.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,27 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from ildm.core.errors import ConfigError
-from ildm.core.picture import paste_grid
 from ildm.core.progress import Progress
-from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.session import commands
-from ildm.session.commands import Choice, Command
+from ildm.session.area import Area, as_mask
+from ildm.session.commands import Command
+from ildm.session.comparison import Comparison, combinations
+from ildm.session.cursor import Cursor
+from ildm.session.defaults import settings_for
 from ildm.session.editing import changed
 from ildm.session.events import AnyEvent
 from ildm.session.log import Log, LoggedCursor, open_log
-from ildm.session.run import SNAPSHOT_BUDGET, Cursor, Run
+from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.settings import Settings
 from ildm.session.wire import Mask, Message, checked
-
-Area = Mask | PILImage.Image | NDArray[Any] | tuple[float, float, float, float]
-"""A mask, a greyscale picture (white = inside), an array (height, width) in [0, 1], or a box (left, top, right, bottom) in fractions."""
 
 
 class Session:
@@ -326,93 +322,3 @@ class Session:
 
     def _mask(self, area: Area) -> Mask:
         return as_mask(area, self.settings.width, self.settings.height)
-
-
-class Comparison:
-    """Finished futures side by side.
-
-    Args:
-        branches: their numbers.
-        pictures: one per branch.
-        captions: what each differs in.
-    """
-
-    def __init__(
-        self, branches: Sequence[int], pictures: Sequence[PILImage.Image], captions: Sequence[str], columns: int
-    ) -> None:
-        self.branches, self.pictures, self.captions, self.columns = tuple(branches), list(pictures), list(captions), columns
-
-    def sheet(self) -> PILImage.Image:
-        """All of them on one picture, with captions."""
-        return paste_grid(self.pictures, columns=self.columns, captions=self.captions)
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.sheet().save(file, "PNG")
-        return file.getvalue()
-
-
-def settings_for(
-    model: Model,
-    *,
-    prompt: str = "",
-    negative_prompt: str = "",
-    num_steps: int | None = None,
-    guidance_scale: float | None = None,
-    sampler: str | None = None,
-    seed: int | None = None,
-    width: int | None = None,
-    height: int | None = None,
-) -> Settings:
-    """The settings of a new run; None = the default in the model's manifest."""
-    defaults, native = model.manifest.defaults, model.image_size
-    given: dict[str, Any] = {
-        "prompt": prompt,
-        "negative_prompt": negative_prompt,
-        "num_steps": defaults.num_steps if num_steps is None else num_steps,
-        "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
-        "guidance_rescale": defaults.guidance_rescale,
-        "sampler": defaults.sampler if sampler is None else sampler,
-        "seed": draw_seed() if seed is None else check_seed(seed),
-        "width": native[0] if width is None else width,
-        "height": native[1] if height is None else height,
-    }
-    return checked(Settings, given)
-
-
-def as_mask(area: Area, width: int, height: int) -> Mask:
-    """Any way to say where, as a mask.
-
-    Args:
-        width, height: of the picture, for boxes.
-
-    Raises:
-        ShapeError: when an array is no mask.
-        ConfigError: for a box that is none.
-    """
-    if isinstance(area, Mask):
-        return area
-    if isinstance(area, tuple):
-        left, top, right, bottom = area if len(area) == 4 else (0.0,) * 4
-        if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
-            raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
-        return Mask.rectangle(width, height, area)
-    if isinstance(area, PILImage.Image):
-        return Mask.from_array(np.asarray(area.convert("L")))
-    return Mask.from_array(area)
-
-
-def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
-    """A choice for every combination of the values of one or two settings, the last varying fastest.
-
-    Raises:
-        ConfigError: for none, more than two, an empty list, or a setting that cannot be compared.
-    """
-    known = set(Choice.model_fields) - {"kind", "version"}
-    lists = all(isinstance(one, Sequence) and not isinstance(one, str) and len(one) > 0 for one in values.values())
-    if not set(values) <= known or not 1 <= len(values) <= 2 or not lists:
-        raise ConfigError(f"A comparison takes lists for one or two of {', '.join(sorted(known))}, but {values} came.")
-    rows: list[dict[str, Any]] = [{}]
-    for key, several in values.items():
-        rows = [{**row, key: value} for row in rows for value in several]
-    return tuple(checked(Choice, row) for row in rows)

@@ -20,10 +20,12 @@ class Start(Strict):
     Args:
         source: the latent, normalised.
         step: how many steps count as done.
+        seed: of the noise that the source gets; None = the run's.
     """
 
     source: BlobId
     step: Count
+    seed: Seed | None = None
 
 
 class Hold(Strict):
@@ -38,6 +40,7 @@ class Hold(Strict):
         seed: of the noise that the source gets at every step, always the same; or
         noise: that noise itself, a latent.
         until: the step before which it still acts, and nothing is written at the end; None = to the end.
+        locked: whether a person locked it; then a new start from noise keeps it.
     """
 
     source: BlobId
@@ -45,6 +48,7 @@ class Hold(Strict):
     seed: Seed | None = None
     noise: BlobId | None = None
     until: Count | None = None
+    locked: bool = False
 
 
 class Feedback(Strict):

@@ -20,6 +20,7 @@ from ildm.session.blobs import Blobs
 from ildm.session.conditions import Conditions
 from ildm.session.feedback import acts, references
 from ildm.session.holds import HOLD_STREAM, Held, hold, settle
+from ildm.session.refusals import Unsupported
 from ildm.session.settings import Hold, Settings
 
 KEPT_DENOISERS, KEPT_HOLDS = 16, 64
@@ -69,6 +70,9 @@ class Steering:
         Raises:
             ConfigError: when the run is over, or the settings cannot be followed.
         """
+        if state.step == 0:
+            # nothing has been made yet: these settings are as good as those it began with
+            state = self.begin(settings)
         if state.schedule.num_steps != settings.num_steps:
             state = replace(state, schedule=relaid(self.model.path, state.schedule, state.step, settings.num_steps))
         if state.seeds != (settings.seed,):
@@ -87,7 +91,9 @@ class Steering:
         self.model.schedule(settings.num_steps, manner=solver.manner)
         self._start_noise(settings)
         if settings.regions:
-            raise ConfigError("Regions are not drawn by this version yet: leave them out.")
+            raise Unsupported("Regions are not drawn by this version yet: leave them out.")
+        if settings.negative_prompt and self.model.is_told_guidance:
+            raise Unsupported("This model is told how strongly to follow, so there is nothing to move away from: leave it out.")
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
         self.model.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
@@ -100,7 +106,8 @@ class Steering:
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
         if settings.initial_noise is None:
-            return sample_noise([settings.seed], START_STREAM, shape, device=self.model.device)
+            seed = settings.seed if settings.start is None or settings.start.seed is None else settings.start.seed
+            return sample_noise([seed], START_STREAM, shape, device=self.model.device)
         given = self.blobs.latent(settings.initial_noise, self.model.device)
         if given.shape != (1, *shape):
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")

@@ -19,14 +19,14 @@ from sqlalchemy import Connection, Engine, Table, update
 
 from ildm.core.errors import ConfigError
 from ildm.core.files import home
-from ildm.session import pruning, schema
-from ildm.session.batch import Batch, insert_session, write
-from ildm.session.connections import reading_engine, writing_engine
 from ildm.session.events import AnyEvent, SessionOpened
-from ildm.session.failures import told_plainly
-from ildm.session.migrations import prepare
-from ildm.session.presets import Presets
-from ildm.session.records import (
+from ildm.session.storage import pruning, schema
+from ildm.session.storage.batch import Batch, insert_session, write
+from ildm.session.storage.connections import reading_engine, writing_engine
+from ildm.session.storage.failures import told_plainly
+from ildm.session.storage.migrations import prepare
+from ildm.session.storage.presets import Presets
+from ildm.session.storage.records import (
     BranchRecord,
     NodeRecord,
     PositionRecord,
@@ -34,8 +34,8 @@ from ildm.session.records import (
     Status,
     check_session_id,
 )
-from ildm.session.stored import StoredSession, find_id, read_events, read_payload, read_session, read_summaries
-from ildm.session.writer import Writer
+from ildm.session.storage.stored import StoredSession, find_id, read_events, read_payload, read_session, read_summaries
+from ildm.session.storage.writer import Writer
 
 _NOTHING: Mapping[Any, bytes] = MappingProxyType({})
 

@@ -90,10 +90,15 @@ class Mask(Strict):
 
     @classmethod
     def rectangle(cls, width: int, height: int, box: tuple[float, float, float, float]) -> Mask:
-        """A mask that is 255 inside `box`, (left, top, right, bottom) in fractions of the sides, and 0 elsewhere."""
-        left, top, right, bottom = box
+        """A mask that is 255 inside `box`, (left, top, right, bottom) in fractions of the sides, and 0 elsewhere.
+
+        It has a row and a column at least, however thin the box is.
+        """
+        left, right = (round(share * width) for share in (box[0], box[2]))
+        top, bottom = (round(share * height) for share in (box[1], box[3]))
+        left, top = min(left, width - 1), min(top, height - 1)
         values = np.zeros((height, width), np.uint8)
-        values[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 255
+        values[top : max(bottom, top + 1), left : max(right, left + 1)] = 255
         return cls.from_array(values)
 
     def to_array(self) -> NDArray[np.float32]:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from ildm.core.errors import ConfigError, nearest
-from ildm.session.records import PresetSummary
-from ildm.session.rows import content_row, read_content
-from ildm.session.schema import presets as table
-from ildm.session.writer import Writer
+from ildm.session.storage.records import PresetSummary
+from ildm.session.storage.rows import content_row, read_content
+from ildm.session.storage.schema import presets as table
+from ildm.session.storage.writer import Writer
 
 MAX_NAME = 200
 Reading = Callable[[], AbstractContextManager[Connection]]

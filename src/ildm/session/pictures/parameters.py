@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from ildm.core.errors import ConfigError
-from ildm.session.picture_text import read_comment, read_text
-from ildm.session.sampler_names import find_sampler, sampler_label, split_schedule
+from ildm.session.pictures.sampler_names import find_sampler, sampler_label, split_schedule
+from ildm.session.pictures.text import read_comment, read_text
 
 KEYWORD = "parameters"
 FEWEST_PAIRS = 3

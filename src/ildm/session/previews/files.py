@@ -29,7 +29,7 @@ from ildm.core.files import atomic_file, home
 from ildm.core.types import Image
 from ildm.model import Model, autoencoder_fingerprint
 from ildm.session.preview import FittedPreview, LinearPreview, fit_linear
-from ildm.session.tiny_decoder import TinyDecoder
+from ildm.session.previews.tiny_decoder import TinyDecoder
 
 FORMAT = "ildm-preview-1"
 KINDS: dict[str, type[FittedPreview]] = {kind.kind: kind for kind in (TinyDecoder, LinearPreview)}

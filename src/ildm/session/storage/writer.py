@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from ildm.core.errors import StorageError
-from ildm.session.connections import release_log
-from ildm.session.failures import has_room, in_words, is_busy, is_full, no_room
+from ildm.session.storage.connections import release_log
+from ildm.session.storage.failures import has_room, in_words, is_busy, is_full, no_room
 
 Result = TypeVar("Result")
 

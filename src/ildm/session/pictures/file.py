@@ -15,8 +15,8 @@ from ildm import __version__
 from ildm.core.config import to_json
 from ildm.core.errors import DataError
 from ildm.core.files import atomic_file
-from ildm.session.parameters import KEYWORD, Parameters, format_parameters, read_parameters
-from ildm.session.picture_text import read_text
+from ildm.session.pictures.parameters import KEYWORD, Parameters, format_parameters, read_parameters
+from ildm.session.pictures.text import read_text
 
 KEY = "ildm"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

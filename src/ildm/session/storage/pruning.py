@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlalchemy import Connection, delete
 
 from ildm.core.errors import ConfigError, StorageError
-from ildm.session import schema
-from ildm.session.connections import BUSY_SECONDS
-from ildm.session.failures import told_plainly
-from ildm.session.records import SessionSummary
+from ildm.session.storage import schema
+from ildm.session.storage.connections import BUSY_SECONDS
+from ildm.session.storage.failures import told_plainly
+from ildm.session.storage.records import SessionSummary
 
 _PAGES_AT_ONCE = 2000
 """Freed in one transaction: 8 MB, so that others get their turn, and a nearly full disk suffices."""

@@ -12,9 +12,9 @@ from sqlalchemy.schema import CreateTable
 
 from ildm.core.errors import StorageError
 from ildm.core.files import atomic_file
-from ildm.session import schema
-from ildm.session.connections import BUSY_SECONDS
-from ildm.session.failures import told_plainly
+from ildm.session.storage import schema
+from ildm.session.storage.connections import BUSY_SECONDS
+from ildm.session.storage.failures import told_plainly
 
 APPLICATION_ID = 0x696C646D
 """Says in the file's header whose database it is: "ildm"."""

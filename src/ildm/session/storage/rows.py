@@ -8,8 +8,8 @@ from typing import Any
 
 from ildm.core.errors import ProtocolError, StorageError
 from ildm.session.events import AnyEvent
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord
 from ildm.session.settings import Settings
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord
 from ildm.session.wire import from_json, from_msgpack, to_json, to_msgpack
 
 Row = dict[str, Any]

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Table, Text, bindparam, delete, func, select,
 from sqlalchemy.dialects.sqlite import insert
 
 from ildm.core.errors import ProtocolError, StorageError
-from ildm.session import schema
 from ildm.session.commands import SetPrompt
 from ildm.session.events import AnyEvent, CommandApplied, SessionOpened
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, Status
-from ildm.session.rows import Row, branch_row, content_row, event_row, node_row, position_row
+from ildm.session.storage import schema
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, Status
+from ildm.session.storage.rows import Row, branch_row, content_row, event_row, node_row, position_row
 
 # made once: a batch is written at every step of every session
 _SESSION = bindparam("session", type_=Text)

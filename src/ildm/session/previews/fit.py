@@ -11,8 +11,8 @@ from ildm.core.errors import ConfigError, DataError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.session.preview import FittedPreview, fidelity, fit_linear
-from ildm.session.preview_samples import Samples
-from ildm.session.tiny_decoder import TinyDecoderConfig, distil
+from ildm.session.previews.samples import Samples
+from ildm.session.previews.tiny_decoder import TinyDecoderConfig, distil
 
 Kind = Literal["linear", "tiny"]
 _HELD_OUT = 8  # one in so many

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, case, func, or_, select
 
 from ildm.core.errors import ConfigError, StorageError
-from ildm.session import schema
 from ildm.session.events import AnyEvent, SessionOpened
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord, SessionSummary
-from ildm.session.rows import read_branch, read_content, read_event, read_node, read_position
+from ildm.session.storage import schema
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, SessionSummary
+from ildm.session.storage.rows import read_branch, read_content, read_event, read_node, read_position
 
 _NAMES = {"snapshots": "The snapshot of state", "images": "The picture of state", "blobs": "The data"}
 

@@ -1,4 +1,4 @@
-"""Sessions that travel: out of a store into one file, and into another store. See `archive_file` for the file."""
+"""Sessions that travel: out of a store into one file, and into another store. See `file` for the file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ildm.core.errors import ConfigError, StorageError
 from ildm.core.progress import Progress
-from ildm.session.archive_content import Content, add_content, content_of, read_content
-from ildm.session.archive_file import SUFFIX, TABLES, Archive, Manifest, new_archive, open_archive
-from ildm.session.batch import Batch
-from ildm.session.records import new_session_id
+from ildm.session.archive.content import Content, add_content, content_of, read_content
+from ildm.session.archive.file import SUFFIX, TABLES, Archive, Manifest, new_archive, open_archive
+from ildm.session.storage.batch import Batch
+from ildm.session.storage.records import new_session_id
+from ildm.session.storage.stored import StoredSession
 from ildm.session.store import Store
-from ildm.session.stored import StoredSession
 from ildm.session.wire import MAX_TEXT
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ildm.core.errors import ProtocolError
-from ildm.session.archive_file import BRANCHES, EVENTS, NODES, POSITIONS, Archive, ArchiveWriter
+from ildm.session.archive.file import BRANCHES, EVENTS, NODES, POSITIONS, Archive, ArchiveWriter
 from ildm.session.events import AnyEvent, SessionOpened
-from ildm.session.records import BranchRecord, NodeRecord, PositionRecord
+from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord
+from ildm.session.storage.stored import StoredSession
 from ildm.session.store import Store
-from ildm.session.stored import StoredSession
 from ildm.session.wire import adapter, from_json, from_msgpack, to_msgpack
 
 _LENGTH = struct.Struct("<I")

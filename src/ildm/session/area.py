@@ -1,0 +1,37 @@
+"""Where: every way in which a Python program may say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from ildm.core.errors import ConfigError
+from ildm.session.wire import Mask
+
+Area = Mask | PILImage.Image | NDArray[Any] | tuple[float, float, float, float]
+"""A mask, a greyscale picture (white = inside), an array (height, width) in [0, 1], or a box (left, top, right, bottom) in fractions."""
+
+
+def as_mask(area: Area, width: int, height: int) -> Mask:
+    """Any way to say where, as a mask.
+
+    Args:
+        width, height: of the picture, for boxes.
+
+    Raises:
+        ShapeError: when an array is no mask.
+        ConfigError: for a box that is none.
+    """
+    if isinstance(area, Mask):
+        return area
+    if isinstance(area, tuple):
+        left, top, right, bottom = area if len(area) == 4 else (0.0,) * 4
+        if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
+            raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
+        return Mask.rectangle(width, height, area)
+    if isinstance(area, PILImage.Image):
+        return Mask.from_array(np.asarray(area.convert("L")))
+    return Mask.from_array(area)

@@ -1,0 +1,54 @@
+"""Several futures of one state, side by side."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image as PILImage
+
+from ildm.core.errors import ConfigError
+from ildm.core.picture import paste_grid
+from ildm.session.commands import Choice
+from ildm.session.wire import checked
+
+
+class Comparison:
+    """Finished futures side by side.
+
+    Args:
+        branches: their numbers.
+        pictures: one per branch.
+        captions: what each differs in.
+    """
+
+    def __init__(
+        self, branches: Sequence[int], pictures: Sequence[PILImage.Image], captions: Sequence[str], columns: int
+    ) -> None:
+        self.branches, self.pictures, self.captions, self.columns = tuple(branches), list(pictures), list(captions), columns
+
+    def sheet(self) -> PILImage.Image:
+        """All of them on one picture, with captions."""
+        return paste_grid(self.pictures, columns=self.columns, captions=self.captions)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.sheet().save(file, "PNG")
+        return file.getvalue()
+
+
+def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
+    """A choice for every combination of the values of one or two settings, the last varying fastest.
+
+    Raises:
+        ConfigError: for none, more than two, an empty list, or a setting that cannot be compared.
+    """
+    known = set(Choice.model_fields) - {"kind", "version"}
+    lists = all(isinstance(one, Sequence) and not isinstance(one, str) and len(one) > 0 for one in values.values())
+    if not set(values) <= known or not 1 <= len(values) <= 2 or not lists:
+        raise ConfigError(f"A comparison takes lists for one or two of {', '.join(sorted(known))}, but {values} came.")
+    rows: list[dict[str, Any]] = [{}]
+    for key, several in values.items():
+        rows = [{**row, key: value} for row in rows for value in several]
+    return tuple(checked(Choice, row) for row in rows)

@@ -1,0 +1,88 @@
+"""Commands on their way to a session: those that have come, and those that wait for a prompt to be encoded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from threading import Lock
+
+from ildm.core.types import Conditioning
+from ildm.session.commands import Command, SetNegativePrompt, SetPrompt
+
+_LATEST_WINS = (SetPrompt, SetNegativePrompt)
+"""Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
+
+Encoding = list[Future[Conditioning]]
+
+
+@dataclass
+class Received:
+    """A command in the mailbox.
+
+    Args:
+        op: the number it was sent under.
+        step: how many steps were done when it came.
+        encoded: the prompts it waits for; None = nobody has looked yet.
+    """
+
+    op: int
+    command: Command
+    step: int
+    encoded: Encoding | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can act at once."""
+        return self.encoded is not None and all(future.done() for future in self.encoded)
+
+
+class Mailbox:
+    """Takes commands from any thread; everything else is the engine's."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[Received] = deque()
+        self._waiting: list[Received] = []
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        """Whether any command is yet to act."""
+        return bool(self._arrived) or bool(self._waiting)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a look would find something."""
+        return bool(self._arrived) or any(one.ready for one in self._waiting)
+
+    def put(self, one: Received) -> None:
+        """Take a command, from any thread."""
+        with self._lock:
+            self._arrived.append(one)
+
+    def take(self, encode: Callable[[Command], Encoding], patience: float) -> tuple[list[Received], list[Received]]:
+        """What can act now, and what never will because a later command of its kind came to be ready before it; each in order.
+
+        Args:
+            encode: begins to encode what a command waits for.
+            patience: seconds to wait at most for what is being encoded.
+        """
+        with self._lock:
+            arrived, self._arrived = list(self._arrived), deque()
+        for one in arrived:
+            one.encoded = encode(one.command)
+        self._waiting += arrived
+        pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
+        if pending:
+            wait(pending, timeout=patience)
+        can_act = [one.ready for one in self._waiting]
+        ready, overtaken, still = list[Received](), list[Received](), list[Received]()
+        for place, one in enumerate(self._waiting):
+            later = (two for two, acts in zip(self._waiting[place + 1 :], can_act[place + 1 :], strict=True) if acts)
+            (ready if can_act[place] else overtaken if _overtaken(one, later) else still).append(one)
+        self._waiting = still
+        return ready, overtaken
+
+
+def _overtaken(one: Received, later: Iterable[Received]) -> bool:
+    return isinstance(one.command, _LATEST_WINS) and any(type(two.command) is type(one.command) for two in later)

@@ -1,0 +1,1 @@
+"""Cheap decoders for previews: fitted, kept, found again."""

@@ -1,0 +1,1 @@
+"""How sessions lie on the disk: tables, migrations, one writer."""

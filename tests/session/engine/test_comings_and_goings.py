@@ -1,0 +1,94 @@
+"""Sessions come, go, and are listened to."""
+
+import threading
+
+import pytest
+from driven import PATIENT, done, finals, opened
+
+from ildm.core.errors import ConfigError, ProtocolError
+from ildm.session import commands
+from ildm.session.editing import changed
+from ildm.session.engine import Engine
+from ildm.session.run import Run
+
+
+def test_of_a_session_that_is_not_there_nothing_can_be_asked(engine):
+    for ask in (
+        lambda: engine.submit("nobody", commands.Pause()),
+        lambda: engine.listen("nobody", print),
+        lambda: engine.session("nobody"),
+        lambda: engine.wait("nobody", 1.0),
+        lambda: engine.close_session("nobody").result(PATIENT),
+    ):
+        with pytest.raises(ConfigError, match="no open session 'nobody'"):
+            ask()
+
+
+def test_a_session_that_cannot_begin_is_not_there(engine, settings):
+    for values, said in (({"sampler": "eular"}, "euler"), ({"width": 65}, "65")):
+        with pytest.raises(Exception, match=said):
+            opened(engine, changed(settings, **values), session_id="mine")
+        with pytest.raises(ConfigError, match="no open session"):
+            engine.session("mine")
+    assert opened(engine, settings, session_id="mine") == "mine"
+    with pytest.raises(ConfigError, match="a session 'mine' already"):
+        opened(engine, settings, session_id="mine")
+
+
+def test_a_session_can_be_let_go(engine, settings):
+    session_id = opened(engine, settings, paused=True)
+    other = opened(engine, settings)
+    engine.submit(session_id, commands.SetPrompt(text="a key"))
+    session = engine.session(session_id)
+    engine.close_session(session_id).result(PATIENT)
+    assert session.resting.wait(PATIENT)  # whoever waited for it waits no longer
+    with pytest.raises(ConfigError, match="no open session"):
+        engine.submit(session_id, commands.Resume())
+    assert len(finals(done(engine, other))) == 1
+
+
+def test_who_listens_misses_nothing_and_hears_nothing_twice(engine, settings):
+    session_id = opened(engine, settings)
+    heard = []
+    before = engine.listen(session_id, heard.append)
+    events = done(engine, session_id)
+    assert before + heard == events
+    assert [event.seq for event in events] == list(range(len(events)))
+
+
+def test_closing_in_full_flight_ends_after_the_step(quick, settings):
+    with Engine(quick) as engine:
+        ids = [opened(engine, changed(settings, num_steps=1000, seed=seed)) for seed in range(3)]
+        engine.submit(ids[0], commands.SetPrompt(text="a key"))
+    for session_id in ids:
+        session = engine.session(session_id)
+        assert session.resting.is_set()
+        assert [event.seq for event in session.log.events] == list(range(len(session.log.events)))
+    engine.close()  # a second time does nothing
+    for ask in (
+        lambda: engine.open(settings).result(PATIENT),
+        lambda: engine.submit(ids[0], commands.Pause()),
+        lambda: engine.on_thread(list).result(PATIENT),
+        lambda: engine.close_session(ids[0]).result(PATIENT),
+    ):
+        with pytest.raises(ConfigError, match="engine has been closed"):
+            ask()
+
+
+def test_work_on_the_engines_thread_gives_back_what_it_finds(engine):
+    assert engine.on_thread(lambda: threading.current_thread().name).result(PATIENT) == "ildm-engine"
+    assert engine.on_thread(lambda: engine.on_thread(lambda: 3).result(0)).result(PATIENT) == 3
+    with pytest.raises(ProtocolError, match="which did not come with it"):
+        engine.on_thread(lambda: Run(engine.model).blobs.get("0" * 64)).result(PATIENT)
+
+
+def test_who_has_heard_enough_hears_no_more(engine, settings):
+    heard = []
+    session_id = opened(engine, settings, paused=True)
+    engine.listen(session_id, heard.append)
+    engine.unlisten(session_id, heard.append)
+    engine.submit(session_id, commands.Resume())
+    done(engine, session_id)
+    assert heard == []
+    engine.unlisten(session_id, heard.append)
+    engine.unlisten("never", heard.append)

@@ -1,0 +1,184 @@
+"""Prompts whose encoding takes its time stall nothing."""
+
+import threading
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from driven import PATIENT, at_step, done, finals, of, opened, when
+
+from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.label import LabelConditioner, LabelConfig
+from ildm.core.errors import ConfigError
+from ildm.session import commands
+from ildm.session.editing import changed
+from ildm.session.engine import Engine
+from ildm.session.events import (
+    CommandApplied,
+    CommandRejected,
+    StepCompleted,
+)
+from ildm.session.replay import replay
+
+
+class Slow(Conditioner):
+    """A text encoder that takes its time over every prompt with "slow" in it, and fails over "broken"."""
+
+    kind = "slow"
+    Config = object
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.gate, self.asked = inner, threading.Event(), []
+
+    def forward(self, prompts, size=None):
+        self.asked += prompts
+        if any("slow" in text for text in prompts):
+            assert self.gate.wait(PATIENT)
+        if any("broken" in text for text in prompts):
+            raise ConfigError("This prompt is broken.")
+        return self.inner(prompts, size)
+
+    @classmethod
+    def restore(cls, config, folder):
+        raise NotImplementedError
+
+    def write_files(self, folder):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def slow(quick):
+    model = replace(quick, conditioner=Slow(quick.conditioner))
+    model._predict = quick._predict
+    yield model
+    model.conditioner.gate.set()
+
+
+@pytest.fixture
+def slow_engine(slow):
+    with Engine(slow) as engine:
+        engine.patience = 0.0
+        yield engine
+        slow.conditioner.gate.set()
+
+
+@pytest.mark.parametrize("kind", [commands.SetPrompt, commands.SetNegativePrompt])
+def test_a_slow_prompt_stalls_nothing_and_acts_once_it_is_ready(kind, slow, slow_engine, settings):
+    engine, command = slow_engine, kind(text="a slow rose")
+    session_id = opened(engine, settings, paused=True)
+
+    def encode(_):
+        slow.conditioner.gate.set()
+        engine._conditions.get("a slow rose", (64, 64))
+
+    when(engine, session_id, StepCompleted, lambda _: engine.submit(session_id, command), at_step(2))
+    when(engine, session_id, StepCompleted, encode, at_step(6))
+    engine.submit(session_id, commands.Resume())
+    events = done(engine, session_id)
+    [applied] = [event for event in of(CommandApplied, events) if event.command == command]
+    assert (applied.received_step, applied.applied_step, applied.node) == (2, 6, 6)
+    assert replay(slow, events).exact
+
+
+def test_a_prompt_that_was_overtaken_does_not_act(slow, slow_engine, settings):
+    """Of several that wait, the last to be ready wins over those before it, and over no later one."""
+    engine = slow_engine
+    session_id = opened(engine, settings, paused=True)
+    told = threading.Event()
+    when(engine, session_id, CommandRejected, lambda _: told.set())
+    first = engine.submit(session_id, commands.SetPrompt(text="a slow rose"))
+    other = engine.submit(session_id, commands.SetNegativePrompt(text="a slow key"))
+    second = engine.submit(session_id, commands.SetPrompt(text="a red rose"))
+    assert told.wait(PATIENT)
+    slow.conditioner.gate.set()
+    events = done(engine, session_id)
+    assert [(event.op, event.code) for event in of(CommandRejected, events)] == [(first, "superseded")]
+    assert [event.op for event in of(CommandApplied, events)] == [second, other]
+
+
+def test_a_session_that_rests_hears_of_its_prompt(slow, slow_engine, settings):
+    """Nothing else happens in the engine that would wake it."""
+    session_id = opened(slow_engine, settings, paused=True)
+    turned = threading.Event()
+    when(slow_engine, session_id, CommandApplied, lambda _: turned.set())
+    slow_engine.submit(session_id, commands.SetPrompt(text="a slow rose"))
+    slow_engine.submit(session_id, commands.NameNode(node=0, name="here"))
+    assert turned.wait(PATIENT)
+    assert not slow_engine.wait(session_id, 0.0)  # it is not done: a command waits
+    slow.conditioner.gate.set()
+    assert len(of(CommandApplied, done(slow_engine, session_id))) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.Compare(choices=(commands.Choice(prompt="a slow rose"), commands.Choice(prompt="a key"))),
+        commands.SetPrompt(text="a slow rose"),
+    ],
+    ids=lambda command: command.kind,
+)
+def test_other_sessions_run_to_their_end_meanwhile(command, slow, slow_engine, settings):
+    waiting, other = (opened(slow_engine, settings, paused=True) for _ in range(2))
+    slow_engine.submit(waiting, command)
+    slow_engine.submit(other, commands.Resume())
+    assert len(finals(done(slow_engine, other))) == 1
+    assert not of(CommandApplied, slow_engine.on_thread(lambda: list(slow_engine.session(waiting).log.events)).result(PATIENT))
+    slow.conditioner.gate.set()
+    assert of(CommandApplied, done(slow_engine, waiting))
+
+
+def test_a_session_that_is_opened_with_a_slow_prompt_stalls_no_other(slow, slow_engine, settings):
+    other = opened(slow_engine, settings, paused=True)
+    coming = slow_engine.open(changed(settings, prompt="a slow rose"))
+    slow_engine.submit(other, commands.Resume())
+    assert len(finals(done(slow_engine, other))) == 1
+    assert not coming.done()
+    slow.conditioner.gate.set()
+    assert len(finals(done(slow_engine, coming.result(PATIENT)))) == 1
+
+
+def test_a_new_size_is_encoded_beside_the_loop_too(slow, slow_engine, settings):
+    slow.conditioner.gate.set()
+    session_id = opened(slow_engine, changed(settings, prompt="a slow rose"), paused=True)
+    other = opened(slow_engine, settings, paused=True)
+    slow.conditioner.gate.clear()
+    slow_engine.submit(session_id, commands.StartOver(width=96))
+    slow_engine.submit(other, commands.Resume())
+    assert len(finals(done(slow_engine, other))) == 1
+    slow.conditioner.gate.set()
+    assert len(finals(done(slow_engine, session_id))) == 1
+
+
+def test_a_prompt_that_cannot_be_encoded_is_refused_and_not_tried_twice(slow, slow_engine, settings):
+    session_id = opened(slow_engine, settings, paused=True)
+    slow_engine.submit(session_id, commands.SetPrompt(text="a slow and broken rose"))
+    slow.conditioner.gate.set()
+    slow_engine.submit(session_id, commands.Resume())
+    events = done(slow_engine, session_id)
+    [rejected] = of(CommandRejected, events)
+    assert (rejected.code, rejected.text) == ("bad-value", "This prompt is broken.")
+    assert slow.conditioner.asked.count("a slow and broken rose") == 1
+    with pytest.raises(ConfigError, match="broken"):
+        slow_engine.open(changed(settings, prompt="broken")).result(PATIENT)
+    # what went wrong once may go right later
+    slow_engine.submit(session_id, commands.StartOver())
+    assert len(finals(done(slow_engine, session_id))) == 2
+
+
+def test_prompts_are_encoded_once(slow, slow_engine, settings):
+    slow.conditioner.asked.clear()
+    ids = [opened(slow_engine, changed(settings, seed=seed)) for seed in range(3)]
+    for session_id in ids:
+        slow_engine.submit(session_id, commands.Rewind(step=0))
+        slow_engine.submit(session_id, commands.SetPrompt(text="a key"))
+        slow_engine.submit(session_id, commands.Resume())
+        done(slow_engine, session_id)
+    assert set(Counter(slow.conditioner.asked).values()) == {1}
+
+
+def test_models_that_draw_classes_have_an_engine_too(quick):
+    for unconditional in (None, 0):
+        model = replace(quick, conditioner=LabelConditioner(LabelConfig(count=3, unconditional=unconditional)))
+        with Engine(model) as engine:
+            assert engine.patience > 0.0

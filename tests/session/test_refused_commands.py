@@ -1,0 +1,128 @@
+"""What cannot be done is refused in a sentence and changes nothing."""
+
+import numpy as np
+import pytest
+from steered import UPPER_LEFT, begin, finish, go_to, refused
+
+from ildm.core import extensions
+from ildm.core.errors import ConfigError, DataError, ShapeError
+from ildm.session import commands
+from ildm.session.applying import apply
+from ildm.session.cursor import Cursor
+from ildm.session.editing import changed
+from ildm.session.refusals import NotNow, Unsupported, code_of
+from ildm.session.run import Run
+from ildm.session.wire import Mask
+
+NAMES = extensions.names("ildm.samplers")
+
+
+NOT_AT_FIVE = [
+    (commands.SetSampler(name="dpmpp2m"), ConfigError, "did you mean 'dpmpp-2m'"),
+    (commands.SetNumSteps(num_steps=5), ConfigError, "5 steps are done already"),
+    (commands.SetNumSteps(num_steps=1), ConfigError, "rewind it first"),
+    (commands.Rewind(step=6), ConfigError, "0 to 5 steps, but 6 was"),
+    (commands.OpenNode(node=6), ConfigError, "no state 6"),
+    (commands.OpenBranch(branch=1), ConfigError, "no branch 1: known are 0"),
+    (commands.BranchOff(step=8), ConfigError, "0 to 5 steps, but 8 was"),
+    (commands.NameNode(node=9, name="a"), ConfigError, "no state 9"),
+    (commands.NameBranch(branch=9, name="a"), ConfigError, "no branch 9"),
+    (commands.DeleteBranch(branch=0), NotNow, "open another one first"),
+    (commands.DeleteBranch(branch=4), ConfigError, "no branch 4|only branch"),
+    (commands.Undo(), NotNow, "nothing to undo"),
+    (commands.Redo(), NotNow, "nothing to redo"),
+    (commands.ReleaseArea(), NotNow, "Nothing is locked"),
+    (commands.ReleaseArea(area=UPPER_LEFT), ConfigError, "Nothing is locked"),
+    (commands.StartOver(width=65), ShapeError, "65"),
+    (commands.Compare(choices=(commands.Choice(), commands.Choice(sampler="eular"))), ConfigError, "did you mean 'euler'"),
+    (commands.Compare(choices=(commands.Choice(sampler="eular"),), step=2), ConfigError, "did you mean 'euler'"),
+    (commands.Compare(choices=(commands.Choice(num_steps=5),)), ConfigError, "5 steps are done already"),
+    (commands.Compare(choices=(commands.Choice(num_steps=3),), step=4), ConfigError, "4 steps are done already"),
+    (commands.Compare(choices=(commands.Choice(),), step=9), ConfigError, "0 to 5 steps, but 9 was"),
+    (commands.RemoveRegion(id="a"), Unsupported, "remove-region"),
+    (commands.Pause(), ConfigError, "pause"),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "said"), NOT_AT_FIVE, ids=lambda one: getattr(one, "kind", ""))
+def test_what_cannot_be_done_changes_nothing(command, kind, said, quick, settings):
+    with refused(go_to(begin(quick, settings), 5), kind, said) as cursor:
+        apply(cursor, command)
+
+
+@pytest.mark.parametrize(("command", "kind", "said"), NOT_AT_FIVE[:6], ids=lambda one: getattr(one, "kind", ""))
+def test_nor_in_a_past_that_is_passed_again(command, kind, said, quick, settings):
+    cursor = go_to(begin(quick, settings), 5)
+    apply(cursor, commands.BranchOff(step=5))
+    apply(cursor, commands.SetGuidance(scale=3.0))
+    cursor.step()
+    cursor.rewind(5)
+    if isinstance(command, commands.SetNumSteps | commands.SetSampler):
+        with refused(cursor, kind, said):
+            apply(cursor, command)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (commands.LockArea(area=UPPER_LEFT), "make a step first"),
+        (commands.RedoArea(area=UPPER_LEFT), "make a step first"),
+        (commands.LikeArea(), "make a step first"),
+        (commands.DislikeArea(), "make a step first"),
+        (commands.DislikeArea(area=UPPER_LEFT), "make a step first"),
+    ],
+    ids=str,
+)
+def test_before_the_first_step_nothing_can_be_judged(command, said, quick, settings):
+    with refused(begin(quick, settings), NotNow, said) as cursor:
+        apply(cursor, command)
+
+
+def test_once_all_steps_are_done_none_can_be_made(quick, settings):
+    cursor = begin(quick, settings)
+    finish(cursor)
+    with refused(cursor, NotNow, "steps are done"):
+        apply(cursor, commands.Compare(choices=(commands.Choice(guidance_scale=4.0), commands.Choice(num_steps=20))))
+    with pytest.raises(NotNow, match="All 12 steps"):
+        cursor.step()
+
+
+NOWHERE = Mask.from_array(np.zeros((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "command", [commands.LockArea, commands.RedoArea, commands.LikeArea, commands.DislikeArea], ids=lambda one: one.__name__
+)
+def test_an_empty_area_is_refused(command, quick, settings):
+    with refused(go_to(begin(quick, settings), 5), ConfigError, "The area is empty"):
+        apply(go_to(begin(quick, settings), 5), command(area=NOWHERE))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(NotNow, "not-now"), (Unsupported, "unsupported"), (ConfigError, "bad-value"), (DataError, "failed")]
+)
+def test_a_rejection_says_of_which_kind_it_is(kind, code):
+    assert code_of(kind("")) == code
+
+
+def test_a_dislike_that_goes_back_to_where_it_cannot_act_changes_nothing(quick, settings):
+    cursor = go_to(begin(quick, settings, guidance_scale=1.0), 6)
+    apply(cursor, commands.SetGuidance(scale=2.0))
+    go_to(cursor, 8)
+    with refused(cursor, ConfigError, "scale 1"):
+        apply(cursor, commands.DislikeArea())
+    assert cursor.node.step == 8
+
+
+def test_a_dislike_needs_guidance(quick, settings):
+    for area in (None, UPPER_LEFT):
+        with refused(go_to(begin(quick, settings, guidance_scale=1.0), 8), ConfigError, "scale 1") as cursor:
+            apply(cursor, commands.DislikeArea(area=area))
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(quick, settings):
+    run = Run(quick)
+    for values in ({"sampler": "heune"}, {"width": 65}):
+        with pytest.raises((ConfigError, ShapeError)):
+            Cursor.begin(run, changed(settings, **values))
+    assert (run.timeline.nodes, run.timeline.branches, len(run.snapshots)) == ({}, {}, 0)
