@@ -34,7 +34,7 @@ from ildm.core.types import Conditioning
 from ildm.denoiser.unet import UNet
 from ildm.recipes import small
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import Networks, StageTwo
+from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
 from interleaved import machine, take_turns
 
 CONTEXT = (48, 192)
@@ -57,7 +57,7 @@ def our_stage_two(latents: torch.Tensor, context: torch.Tensor) -> Step:
     config = replace(small.stage_two(steps=10_000), batch_size=len(latents), dropout=0.0)
     networks = Networks(UNet(graph), GivenContext(context))  # type: ignore[arg-type]
     task = StageTwo(config, networks, lambda _: iter(()), lambda _: None, lambda *_: None)
-    return lambda step: void(task.train_step(step, (latents, [""] * len(latents))))
+    return lambda step: void(task.train_step(step, CaptionedLatents(latents, [""] * len(latents))))
 
 
 def their_stage_two(latents: torch.Tensor, context: torch.Tensor) -> Step:

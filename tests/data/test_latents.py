@@ -1,5 +1,6 @@
 """Cached latents are those of the data and the autoencoder they claim, whole or not used."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -8,6 +9,7 @@ from torch.nn.functional import avg_pool2d
 
 from ildm.core.errors import DataError, StorageError
 from ildm.data import latents
+from ildm.data.cells import fill_cells
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.latents import LatentCache, encode_dataset
 from ildm.data.loader import batches
@@ -51,6 +53,8 @@ def test_latents_and_wordings_come_back(scenes, folder):
         expected = avg_pool2d(scenes[index].image.float() / 127.5 - 1, 8)
         assert torch.allclose(cache.latent(index), expected, atol=1e-3)
         assert cache.captions(index) == scenes[index].captions
+        assert cache.classes[cache.map(index)].tolist() == fill_cells(scenes[index].semantic_map, (8, 8)).tolist()
+    assert cache.classes[0] == 0
     with pytest.raises(IndexError):
         cache.latent(40)
 
@@ -64,6 +68,25 @@ def test_batches_have_the_loaders_order_and_captions(scenes, folder):
     assert torch.equal(resumed.latents, encoded[9].latents)
     assert resumed.captions == encoded[9].captions
     assert resumed.latents.dtype == torch.float32
+    assert torch.equal(resumed.maps[0], cache.map(resumed.indices[0]))
+
+
+def test_data_without_maps_has_none(scenes, tmp_path):
+    class Bare:
+        fingerprint = "bare"
+
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, index):
+            return replace(scenes[index], semantic_map=None)
+
+        def describe(self):
+            return {}
+
+    cache = LatentCache(encode_dataset(Bare(), Encoder(), MAKER, tmp_path / "bare", batch_size=6))
+    assert len(cache.classes) == 0
+    assert next(cache.batches(4, seed=0)).maps is None
 
 
 def test_encoding_goes_on_where_it_stopped(scenes, folder, tmp_path):

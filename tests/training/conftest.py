@@ -11,7 +11,7 @@ from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import Networks, StageTwo
+from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
 
 CAPTIONS = ("a red rose", "a blue key", "a small house", "some grapes on a table")
 
@@ -35,7 +35,7 @@ def build_stage_one(tiny, **changes):
     return StageOne(config, Autoencoder(tiny.autoencoder), batches, torch.zeros(2, 3, 32, 32))
 
 
-def build_stage_two(tiny, latents=None, **changes):
+def build_stage_two(tiny, latents=None, maps=None, **changes):
     """Stage two on given latents, or on some that depend on the position alone."""
     config = replace(tiny.stage_two, **changes)
     torch.manual_seed(0)
@@ -46,10 +46,13 @@ def build_stage_two(tiny, latents=None, **changes):
     def batches(position):
         while True:
             drawn = torch.randn(config.batch_size, 4, 8, 8, generator=torch.Generator().manual_seed(position))
-            yield drawn if latents is None else latents, [CAPTIONS[index % 4] for index in range(config.batch_size)]
+            captions = [CAPTIONS[index % 4] for index in range(config.batch_size)]
+            yield CaptionedLatents(drawn if latents is None else latents, captions, maps)
             position += config.batch_size
 
-    return StageTwo(config, Networks(UNet(graph), conditioner), batches, lambda _: None, lambda *_: None)
+    classes = 0 if maps is None else 1 + int(maps.max())
+    networks = Networks(UNet(graph), conditioner)
+    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, num_classes=classes)
 
 
 @pytest.fixture(scope="session")
@@ -61,4 +64,4 @@ def stage_one(tiny):
 @pytest.fixture(scope="session")
 def stage_two(tiny):
     """Makes toy stage twos."""
-    return lambda latents=None, **changes: build_stage_two(tiny, latents, **changes)
+    return lambda latents=None, maps=None, **changes: build_stage_two(tiny, latents, maps, **changes)

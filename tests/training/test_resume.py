@@ -89,8 +89,8 @@ def replace_batches(task, change):
     inner = task.batches
 
     def batches(position):
-        for latents, captions in inner(position):
-            yield change(latents, position), captions
+        for batch in inner(position):
+            yield replace(batch, latents=change(batch.latents, position))
             position += task.batch_size
 
     task.batches = batches

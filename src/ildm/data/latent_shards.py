@@ -4,6 +4,7 @@
 00000.text.npy        the UTF-8 bytes of all wordings, one after the other
 00000.ends.npy        where each wording ends in those bytes
 00000.wordings.npy    how many wordings came up to and with each sample
+00000.maps.npy        (count, height, width) int16: the class that fills most of each latent's cell; only where maps are known
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Shard:
     text: NDArray[np.uint8]
     ends: NDArray[np.int64]
     wordings: NDArray[np.int64]
+    maps: NDArray[np.int16] | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -47,7 +49,13 @@ class Shard:
         return self.text[start : int(self.ends[number])].tobytes().decode()
 
 
-def write_shard(folder: Path, number: int, latents: NDArray[np.float16], captions: Sequence[Captions]) -> Record:
+def write_shard(
+    folder: Path,
+    number: int,
+    latents: NDArray[np.float16],
+    captions: Sequence[Captions],
+    maps: NDArray[np.int16] | None = None,
+) -> Record:
     """Write one shard and return what the manifest keeps of it.
 
     Raises:
@@ -60,6 +68,8 @@ def write_shard(folder: Path, number: int, latents: NDArray[np.float16], caption
         "ends": np.cumsum([len(wording) for wording in encoded], dtype=np.int64),
         "wordings": np.cumsum([len(wordings) for wordings in captions], dtype=np.int64),
     }
+    if maps is not None:
+        arrays["maps"] = maps
     files: dict[str, str] = {}
     for name, array in arrays.items():
         path = folder / f"{number:05d}.{name}.npy"
@@ -83,5 +93,6 @@ def open_shard(folder: Path, number: int, record: Record) -> Shard:
         if not path.is_file() or sha256(path) != digest:
             state = "damaged" if path.is_file() else "missing"
             raise DataError(f"The latent shard {path} is {state}: remove the folder {folder} and encode the data again.")
-    arrays = {name: np.load(folder / f"{number:05d}.{name}.npy", mmap_mode="r") for name in Shard.__dataclass_fields__}
+    paths = {name: folder / f"{number:05d}.{name}.npy" for name in Shard.__dataclass_fields__}
+    arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items() if path.name in record["files"]}
     return Shard(**arrays)

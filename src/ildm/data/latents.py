@@ -7,18 +7,21 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ildm.core.errors import DataError
 from ildm.core.files import write_json
 from ildm.core.types import Image, Latent
+from ildm.data.cells import fill_cells
 from ildm.data.latent_shards import Captions, Shard, open_shard, write_shard
 from ildm.data.loader import to_float
 from ildm.data.order import batches_of_places, check_order, stream_number
@@ -39,12 +42,15 @@ class LatentBatch:
         captions: one per sample.
         indices: of the samples in their data set.
         position: how many samples of the run came before this batch.
+        maps: (batch, height, width), for each cell the place in `LatentCache.classes` of what fills most of it; None where
+            the data has no maps.
     """
 
     latents: Latent
     captions: list[str]
     indices: list[int]
     position: int
+    maps: Int[Tensor, "batch height width"] | None = None
 
     @property
     def next_position(self) -> int:
@@ -89,6 +95,14 @@ class LatentCache:
         channels, height, width = self._shards[0].latents.shape[1:]
         return channels, height, width
 
+    @cached_property
+    def classes(self) -> NDArray[np.int16]:
+        """The classes that the maps tell apart, the background first; empty where there are no maps."""
+        maps = [shard.maps for shard in self._shards if shard.maps is not None]
+        if len(maps) < len(self._shards):
+            return np.zeros(0, np.int16)
+        return np.unique(np.concatenate([np.unique(one) for one in maps]))
+
     def latent(self, index: int) -> Float[Tensor, "channels height width"]:
         """One latent, float32."""
         shard, row = self._find(index)
@@ -98,6 +112,11 @@ class LatentCache:
         """All wordings of one sample."""
         shard, row = self._find(index)
         return shard.captions(row)
+
+    def map(self, index: int) -> Int[Tensor, "height width"] | None:
+        """For each of a latent's cells, the place in `classes` of what fills most of it; None where the data has no maps."""
+        shard, row = self._find(index)
+        return None if shard.maps is None else torch.from_numpy(np.searchsorted(self.classes, shard.maps[row]))
 
     def batches(self, batch_size: int, *, seed: int, start: int = 0) -> Iterator[LatentBatch]:
         """Batches for ever, in the order and with the caption draws that depend on (seed, position) alone.
@@ -117,7 +136,14 @@ class LatentCache:
                 captions.append(wordings[int(drawn * len(wordings))])
             latents = torch.stack([self.latent(place.index) for place in places])
             indices = [place.index for place in places]
-            yield LatentBatch(latents=latents, captions=captions, indices=indices, position=places[0].position)
+            maps = [one for one in map(self.map, indices) if one is not None]
+            yield LatentBatch(
+                latents=latents,
+                captions=captions,
+                indices=indices,
+                position=places[0].position,
+                maps=torch.stack(maps) if len(maps) == len(indices) else None,
+            )
 
     def _find(self, index: int) -> tuple[Shard, int]:
         if not 0 <= index < len(self):
@@ -160,15 +186,19 @@ def encode_dataset(
     read = prefetch(dataset.__getitem__, _groups(done, total, batch_size), _join, workers=workers)
     latents: list[Tensor] = []
     captions: list[Captions] = []
-    for images, wordings in read:
+    maps: list[NDArray[np.int16]] = []
+    for images, wordings, known in read:
         latents.append(_encode(encode, images))
         captions += wordings
+        if known is not None:
+            maps += [fill_cells(one, (latents[-1].shape[2], latents[-1].shape[3])) for one in known]
         done += len(images)
         if done % _SHARD == 0 or done == total:
-            manifest["shards"].append(write_shard(folder, len(manifest["shards"]), torch.cat(latents).numpy(), captions))
+            whole = np.stack(maps) if len(maps) == len(captions) else None
+            manifest["shards"].append(write_shard(folder, len(manifest["shards"]), torch.cat(latents).numpy(), captions, whole))
             # after every shard, so that an interrupted run goes on with the next
             write_json(folder / "manifest.json", manifest)
-            latents, captions = [], []
+            latents, captions, maps = [], [], []
         if progress is not None:
             progress(done, total)
     return folder
@@ -182,8 +212,10 @@ def _groups(done: int, total: int, batch_size: int) -> Iterator[list[int]]:
             yield list(range(first, min(first + batch_size, end)))
 
 
-def _join(samples: list[Sample]) -> tuple[Tensor, list[Captions]]:
-    return torch.stack([sample.image for sample in samples]), [sample.captions for sample in samples]
+def _join(samples: list[Sample]) -> tuple[Tensor, list[Captions], list[Tensor] | None]:
+    maps = [sample.semantic_map for sample in samples if sample.semantic_map is not None]
+    known = maps if len(maps) == len(samples) else None
+    return torch.stack([sample.image for sample in samples]), [sample.captions for sample in samples], known
 
 
 def _encode(encode: Encode, images: Tensor) -> Tensor:

@@ -75,6 +75,21 @@ class UNet(nn.Module):
                 return going.predict(self.predict, join(noised, conditioning), embedding, attended, references.latents)
         return self.predict(join(noised, conditioning), embedding, attended)
 
+    def look_inside(
+        self,
+        noised: Float[Tensor, "batch in_channels height width"],
+        timestep: Float[Tensor, " batch"],
+        conditioning: Conditioning,
+    ) -> tuple[Float[Tensor, "batch out_channels height width"], Float[Tensor, "batch channels height width"]]:
+        """The prediction, as `forward` makes it, and the features that enter the finest level on its way up.
+
+        The features are (batch, channels[min(1, levels - 1)], height, width). References play no part.
+        """
+        check_inputs(self.config, noised, timestep, conditioning)
+        embedding = self.embed(timestep, conditioning, noised.dtype)
+        attended = self.attend(conditioning, (noised.shape[2], noised.shape[3]))
+        return self._walk(join(noised, conditioning), embedding, attended)
+
     def embed(self, timestep: Tensor, conditioning: Conditioning, dtype: torch.dtype) -> Float[Tensor, "batch time_width"]:
         """The time with guidance, label and pooled vector, through the SiLU that every residual block would apply."""
         waves = sinusoidal(timestep, self.time_channels, cosine_first=self.config.cosine_first)  # (B, time_channels)
@@ -99,6 +114,9 @@ class UNet(nn.Module):
 
     def predict(self, noised: Tensor, embedding: Tensor, attended: Attended) -> Tensor:
         """The network between its inputs, made and joined, and its prediction. Nothing is checked."""
+        return self._walk(noised, embedding, attended)[0]
+
+    def _walk(self, noised: Tensor, embedding: Tensor, attended: Attended) -> tuple[Tensor, Tensor]:
         x = self.conv_in(noised)  # (B, C_0, h, w)
 
         skips = [x]
@@ -106,10 +124,12 @@ class UNet(nn.Module):
             x, made = block(x, embedding, attended)  # (B, C_level, h / 2^level, w / 2^level)
             skips += made
         x = self.mid_block(x, embedding, attended)  # (B, C_last, h / 2^last, w / 2^last)
+        inner = x
         for block in self.up_blocks:
+            inner = x
             x = block(x, skips, embedding, attended)  # (B, C_level, h / 2^level, w / 2^level)
 
-        return self.conv_out(F.silu(self.conv_norm_out(x)))  # (B, C_out, h, w)
+        return self.conv_out(F.silu(self.conv_norm_out(x))), inner  # (B, C_out, h, w)
 
     def grids(self, size: Grid) -> list[Grid]:
         """(height, width) of every level for latents of this size."""

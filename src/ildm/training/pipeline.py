@@ -179,7 +179,7 @@ class Run:
 
         def stream(position: int) -> Iterator[CaptionedLatents]:
             stream = cache.batches(config.batch_size, seed=config.seed, start=position)
-            return ((batch.latents, batch.captions) for batch in stream)
+            return (CaptionedLatents(batch.latents, batch.captions, batch.maps) for batch in stream)
 
         prompts = list(self.recipe.prompts) or [dataset[index].captions[0] for index in range(min(SHEET_PROMPTS, len(dataset)))]
 
@@ -192,7 +192,7 @@ class Run:
         def export(averaged: Networks, state: RunState) -> None:
             save_native(self._model(averaged, autoencoder, state), self.model_folder, dtype=torch.float16)
 
-        task = StageTwo(config, networks, stream, draw, export)
+        task = StageTwo(config, networks, stream, draw, export, num_classes=len(cache.classes) if config.alignment else 0)
         with Journal(stage, "denoiser", config.loop.steps) as journal:
             return train(task, config.loop, stage, journal=journal, stop=self.stop)
 

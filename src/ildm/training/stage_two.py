@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from PIL import Image as PILImage
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath, LinearInterpolation, add_noise
 from ildm.diffusion.prediction import Prediction, target
 from ildm.diffusion.weighting import LossWeighting, TimeDistribution
+from ildm.training.alignment import SemanticHead, naming_loss
 from ildm.training.ema import EMA
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import Optimizer, OptimizerConfig
@@ -26,9 +29,23 @@ from ildm.training.precision import Precision, autocast
 from ildm.training.run_state import RunState
 from ildm.training.task import Metrics
 
-CaptionedLatents = tuple[Latent, Sequence[str]]
-LatentBatches = Callable[[int], Iterator[CaptionedLatents]]
-"""From a data position, batches of normalised latents with a caption each."""
+LatentBatches = Callable[[int], Iterator["CaptionedLatents"]]
+"""From a data position, batches."""
+
+
+@dataclass(frozen=True)
+class CaptionedLatents:
+    """What one step sees.
+
+    Args:
+        latents: (batch, channels, height, width), normalised.
+        captions: one per latent.
+        maps: (batch, height, width), the class of every latent's cell; only alignment needs them.
+    """
+
+    latents: Latent
+    captions: Sequence[str]
+    maps: Int[Tensor, "batch height width"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +63,7 @@ class StageTwoConfig:
         batch_size: latents per step.
         precision: of the forward pass; weights stay float32.
         ema_decay: of the weights that are sampled and exported.
+        alignment: how much it counts that the network can name what lies where; 0 = not at all. It needs data with maps.
         seed: of noise, times, dropout and data order.
     """
 
@@ -59,6 +77,7 @@ class StageTwoConfig:
     batch_size: int = 64
     precision: Precision = "bfloat16"
     ema_decay: float = 0.9995
+    alignment: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +86,8 @@ class StageTwoConfig:
                 "Stage two takes a batch_size of at least 1, a dropout in [0, 1] and an ema_decay in [0, 1), but "
                 f"{self.batch_size}, {self.dropout} and {self.ema_decay} were given."
             )
+        if not 0.0 <= self.alignment < math.inf:
+            raise ConfigError(f"stage_two.alignment is a weight of at least 0, but {self.alignment} was given: try 0.1.")
 
 
 class Networks(nn.Module):
@@ -90,6 +111,10 @@ class StageTwo:
         batches: the data.
         draw: makes a sample sheet with the averaged networks.
         export: called with the averaged networks whenever a state was saved.
+        num_classes: of the batches' maps, the background among them.
+
+    Raises:
+        ConfigError: when alignment is asked for and there are no maps.
     """
 
     def __init__(
@@ -99,12 +124,21 @@ class StageTwo:
         batches: LatentBatches,
         draw: Callable[[Networks], PILImage.Image | None],
         export: Callable[[Networks, RunState], None],
+        num_classes: int = 0,
     ) -> None:
         self.config = config
         self.networks = networks
         self.batches = batches
         self._draw, self._export = draw, export
-        self._optimizer = Optimizer(networks.named_parameters(), config.optimizer, config.loop.steps)
+        self.head: SemanticHead | None = None
+        trained = list(networks.named_parameters())
+        if config.alignment:
+            if num_classes < 2:
+                raise ConfigError("stage_two.alignment needs data with semantic maps, but these have none: set it to 0.")
+            width = networks.unet.config.channels[min(1, networks.unet.config.levels - 1)]
+            self.head = SemanticHead(width, num_classes).to(next(networks.parameters()).device)
+            trained += self.head.named_parameters()
+        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
         self.ema = EMA(networks, config.ema_decay)
 
     @property
@@ -114,11 +148,12 @@ class StageTwo:
 
     def train_step(self, step: int, batch: CaptionedLatents) -> Metrics:
         """One update on one batch; everything random derives from (seed, step)."""
-        latents, captions = batch
-        loss = denoising_loss(self.networks, self.config, latents, captions, generator(self.config.seed, step_stream(step)))
-        norm = self._optimizer.update(loss, step)
+        random = generator(self.config.seed, step_stream(step))
+        denoising, naming = losses(self.networks, self.config, batch, random, self.head)
+        norm = self._optimizer.update(denoising + self.config.alignment * naming, step)
         self.ema.update(self.networks, step)
-        return {"loss": loss, "gradient_norm": norm}
+        told = {} if self.head is None else {"naming": naming.detach()}
+        return {"loss": denoising.detach(), "gradient_norm": norm, **told}
 
     def state(self) -> dict[str, Any]:
         """Weights, optimizer and average."""
@@ -126,13 +161,15 @@ class StageTwo:
             "networks": self.networks.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "ema": self.ema.shadow.state_dict(),
-        }
+        } | ({} if self.head is None else {"head": self.head.state_dict()})
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.networks.load_state_dict(state["networks"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.ema.shadow.load_state_dict(state["ema"])
+        if self.head is not None:
+            self.head.load_state_dict(state["head"])
 
     def sample_sheet(self) -> PILImage.Image | None:
         """A few prompts drawn with the averaged networks."""
@@ -147,24 +184,36 @@ class StageTwo:
         return None
 
 
-def denoising_loss(
-    networks: Networks, config: StageTwoConfig, latents: Latent, captions: Sequence[str], random: torch.Generator
-) -> Tensor:
-    """Eq. 3 on one batch: the weighted squared error of the network's prediction.
+def losses(
+    networks: Networks,
+    config: StageTwoConfig,
+    batch: CaptionedLatents,
+    random: torch.Generator,
+    head: SemanticHead | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Eq. 3 on one batch, the weighted squared error of the network's prediction; and how badly it names what lies where.
 
     Args:
-        latents: (batch, channels, height, width), normalised.
-        captions: one per latent; dropped here at the configured rate.
+        batch: its captions are dropped here at the configured rate.
         random: of times, noise and dropout, on the CPU.
+        head: None = the second loss is 0.
     """
     device = next(networks.parameters()).device
-    prompts = drop_prompts(captions, config.dropout, random)
+    latents = batch.latents
+    prompts = drop_prompts(batch.captions, config.dropout, random)
     t = config.times.sample(len(latents), random).double()
     noise = torch.randn(latents.shape, generator=random).to(device)
     latents = latents.to(device)
     noised = add_noise(config.path, latents, noise, t)
     wanted = target(config.path, config.prediction, latents, noise, t)
+    naming = torch.zeros((), device=device)
     with autocast(config.precision, device):
-        output = networks.unet(noised, config.path.network_time(t).to(noised), networks.condition(prompts))
+        time, conditioning = config.path.network_time(t).to(noised), networks.condition(prompts)
+        if head is None:
+            output = networks.unet(noised, time, conditioning)
+        else:
+            assert batch.maps is not None
+            output, features = networks.unet.look_inside(noised, time, conditioning)
+            naming = naming_loss(head(features), batch.maps.to(device)).mean()
     error = (output.float() - wanted).square().mean(dim=(1, 2, 3))
-    return (config.weighting(config.path, config.prediction, t).to(error) * error).mean()
+    return (config.weighting(config.path, config.prediction, t).to(error) * error).mean(), naming
