@@ -69,6 +69,21 @@ def test_a_model_without_words_is_asked_for_nothing_but_images(network, fake_mod
     assert len(only[0].generated.pixels) == 12
 
 
+def test_only_styles_that_the_model_was_trained_on_are_asked_for(network, fake_model, noise_model, config):
+    def styles(training):
+        model = fake_model(noise_model.draw)
+        model.manifest = model.manifest.model_copy(update={"training": training})
+        shown = next(emoji_sets(model, network, config)).real.samples
+        return {thing.style for sample in shown for thing in sample.objects}
+
+    all_of_them = styles({})
+    some = sorted(all_of_them)[0]
+    assert len(all_of_them) > 1
+    assert styles({"recipe": {"data": {"kind": "emoji-scenes", "styles": [some]}}}) == {some}
+    # of data of another kind nothing is known
+    assert styles({"recipe": {"data": {"kind": "folder", "styles": [some]}}}) == all_of_them
+
+
 def test_splits_without_anything_to_show_are_left_out_unless_asked_for(network, noise_model, config):
     # the sample has no unseen style
     small = replace(config, splits=None, num_probes=2)

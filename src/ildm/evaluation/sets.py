@@ -117,7 +117,7 @@ class EvaluationConfig:
 def emoji_sets(
     model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: NamedProgress | None = None
 ) -> Iterator[EvaluationSet]:
-    """The sets of EmojiScenes, restricted to the model's concepts, one after the other.
+    """The sets of EmojiScenes, restricted to the model's concepts and to the styles it was trained on, one after the other.
 
     Raises:
         ConfigError: when the model's size is none that EmojiScenes has, or a split is empty for its concepts.
@@ -128,6 +128,7 @@ def emoji_sets(
         size=_size(model),
         length=config.num_images,
         concepts=model.manifest.concepts or None,
+        styles=_trained_styles(model.manifest),
         captions=1,
         sprites=config.sprites,
     )
@@ -192,6 +193,13 @@ class _Builder:
     @torch.no_grad()
     def _roundtrip(self, images: Image) -> Float[Tensor, "batch 3 height width"]:
         return self.model.decode(self.model.encode(images))
+
+
+def _trained_styles(manifest: Manifest) -> tuple[str, ...] | None:
+    """The styles of EmojiScenes that a model says it has learned; None where it does not say. Splits of other styles show those."""
+    data = manifest.training.get("recipe", {}).get("data", {})
+    styles = data.get("styles") if isinstance(data, dict) and data.get("kind") == "emoji-scenes" else None
+    return tuple(styles) if isinstance(styles, list) and styles else None
 
 
 def _size(model: EvaluatedModel) -> int:

@@ -16,9 +16,11 @@ from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
 from ildm.core.threads import compute_alone, release_helpers
+from ildm.core.types import Conditioning
 from ildm.model import Model
+from ildm.session.applying import encodings
 from ildm.session.commands import Command
-from ildm.session.conditions import Conditions
+from ildm.session.conditions import Conditions, Key
 from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
 from ildm.session.keeping import Keeper, restore
@@ -129,7 +131,7 @@ class Engine:
         session = self._session(session_id)
         if self._stopping:
             raise ConfigError("The engine has been closed.")
-        number = session.receive(command, op)
+        number = session.receive(command, op, self._encode_ahead(session, command))
         self._notify()
         return number
 
@@ -224,6 +226,13 @@ class Engine:
         if session_id not in self._sessions:
             raise ConfigError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
+
+    def _encode_ahead(self, session: LiveSession, command: Command) -> dict[Key, Future[Conditioning]]:
+        """Begin to encode a command's prompts while the step in flight is made, so that its border need not wait for them."""
+        try:
+            return {key: self._conditions.prepare(*key) for key in encodings(session.logged.cursor.settings, command)}
+        except RuntimeError:  # the encoder is being shut down, and the engine with it
+            return {}
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import IldmError
-from ildm.core.types import Latent
+from ildm.core.types import Conditioning, Latent
 from ildm.session.applying import encodings
 from ildm.session.commands import (
     Cancel,
@@ -26,7 +27,7 @@ from ildm.session.commands import (
     StartOver,
     StepOnce,
 )
-from ildm.session.conditions import Conditions
+from ildm.session.conditions import Conditions, Key
 from ildm.session.events import (
     CommandApplied,
     CommandRejected,
@@ -101,11 +102,11 @@ class LiveSession:
         """Whether its next turn would do something."""
         return self._runs or self._mailbox.has_ready or self.saving.has_news
 
-    def receive(self, command: Command, op: int | None = None) -> int:
-        """Take a command, from any thread. Returns its number."""
+    def receive(self, command: Command, op: int | None = None, ahead: Mapping[Key, Future[Conditioning]] | None = None) -> int:
+        """Take a command, from any thread, with what is being encoded for it. Returns its number."""
         with self._lock:
             number = self.log.next_op() if op is None else op
-            self._mailbox.put(Received(number, command, self.logged.cursor.node.step))
+            self._mailbox.put(Received(number, command, self.logged.cursor.node.step, ahead or {}))
             self.resting.clear()
         return number
 
@@ -151,8 +152,8 @@ class LiveSession:
     def _drain(self, conditions: Conditions, patience: float) -> None:
         settings = self.logged.cursor.settings
 
-        def encode(command: Command) -> Encoding:
-            futures = [conditions.prepare(*key) for key in encodings(settings, command)]
+        def encode(one: Received) -> Encoding:
+            futures = [one.ahead.get(key) or conditions.prepare(*key) for key in encodings(settings, one.command)]
             for future in futures:
                 # a session that rests would not look again by itself
                 future.add_done_callback(lambda _: self.notify())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 from ildm.core.types import Conditioning
 from ildm.session.commands import Command, SetNegativePrompt, SetPrompt
+from ildm.session.conditions import Key
 
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
@@ -24,12 +25,14 @@ class Received:
     Args:
         op: the number it was sent under.
         step: how many steps were done when it came.
+        ahead: what was begun to be encoded when it came.
         encoded: the prompts it waits for; None = nobody has looked yet.
     """
 
     op: int
     command: Command
     step: int
+    ahead: Mapping[Key, Future[Conditioning]] = field(default_factory=dict)
     encoded: Encoding | None = None
 
     @property
@@ -60,7 +63,7 @@ class Mailbox:
         with self._lock:
             self._arrived.append(one)
 
-    def take(self, encode: Callable[[Command], Encoding], patience: float) -> tuple[list[Received], list[Received]]:
+    def take(self, encode: Callable[[Received], Encoding], patience: float) -> tuple[list[Received], list[Received]]:
         """What can act now, and what never will because a later command of its kind came to be ready before it; each in order.
 
         Args:
@@ -70,7 +73,7 @@ class Mailbox:
         with self._lock:
             arrived, self._arrived = list(self._arrived), deque()
         for one in arrived:
-            one.encoded = encode(one.command)
+            one.encoded = encode(one)
         self._waiting += arrived
         pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
         if pending:
