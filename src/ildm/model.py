@@ -24,6 +24,7 @@ from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.fingerprint import fingerprint
 from ildm.core.manifest import Manifest
 from ildm.core.picture import from_picture, to_floats, to_pictures
 from ildm.core.progress import Progress
@@ -89,14 +90,11 @@ class Model:
 
     @cached_property
     def hash(self) -> str:
-        """Names the weights: a SHA-256 over the manifest's file hashes, or over the U-Net and first stage where it has none."""
+        """Names the weights: a SHA-256 over the manifest's file hashes, or over all networks where it has none."""
         if self.manifest.files:
             return hashlib.sha256(repr(sorted(self.manifest.files.items())).encode()).hexdigest()
-        digest = hashlib.sha256(self.autoencoder_fingerprint.encode())
-        for name, tensor in sorted(self.unet.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        told = () if self.conditioner is None else (self.conditioner,)
+        return fingerprint(self.autoencoder_fingerprint, self.unet, *told)
 
     def to(self, device: str | None = None, dtype: str | None = None, *, compiled: bool | None = None) -> Model:
         """Move all parts, in place, and let the U-Net be compiled or not; None = as before.
@@ -333,8 +331,4 @@ def autoencoder_fingerprint(autoencoder: Autoencoder, *, rounded_to: torch.dtype
         rounded_to: the number format that the weights are rounded to before they are hashed; with a coarse one, copies of one
             first stage in finer formats are the same.
     """
-    digest = hashlib.sha256(repr(autoencoder.latent_space).encode())
-    for name, tensor in sorted(autoencoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().to(rounded_to).float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return fingerprint(repr(autoencoder.latent_space), autoencoder, rounded_to=rounded_to)

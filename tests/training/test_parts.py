@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from ildm.core.durations import parse_duration
 from ildm.core.errors import ConfigError
 from ildm.training.collapse import CollapseGuard
 from ildm.training.ema import EMA
 from ildm.training.optimizer import Optimizer, OptimizerConfig
-from ildm.training.stopping import Stop, parse_duration
+from ildm.training.stopping import Stop
 
 
 def test_the_rate_warms_up_stays_and_decays():

@@ -205,8 +205,8 @@ def _open(store: Path | None) -> Store:
 def _age(text: str) -> timedelta:
     from datetime import timedelta
 
+    from ildm.core.durations import parse_duration
     from ildm.core.errors import ConfigError
-    from ildm.training.stopping import parse_duration
 
     try:
         return timedelta(seconds=parse_duration(text))

@@ -30,11 +30,12 @@ def train(
     from ildm.checkpoint.load import load
     from ildm.core.config import override, to_json
     from ildm.core.device import pick_device
+    from ildm.core.durations import parse_duration
     from ildm.core.files import home
     from ildm.recipes import find_recipe
     from ildm.training.pipeline import Run
     from ildm.training.recipe import Recipe
-    from ildm.training.stopping import Stop, parse_duration
+    from ildm.training.stopping import Stop
 
     chosen = [] if data is None else [f"data.name={data}"]
     resolved = override(find_recipe(recipe), chosen + (settings or []), derived=Recipe.DERIVED)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from driven import PATIENT, at_step, done, finals, of, opened, when
+from driven import PATIENT, at_step, done, finals, meddling, of, opened, when
 
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.label import LabelConditioner, LabelConfig
@@ -164,6 +164,22 @@ def test_a_prompt_that_cannot_be_encoded_is_refused_and_not_tried_twice(slow, sl
     # what went wrong once may go right later
     slow_engine.submit(session_id, commands.StartOver())
     assert len(finals(done(slow_engine, session_id))) == 2
+
+
+def test_a_prompt_is_encoded_while_the_step_in_flight_is_made(slow, slow_engine, settings):
+    """The engine is held in the middle of a step until the encoder has been asked: it must not be the next border that asks."""
+    asked = threading.Event()
+
+    def hook(_):
+        if slow_engine.session(session_id).logged.cursor.node.step == 3 and not asked.is_set():
+            slow_engine.submit(session_id, commands.SetPrompt(text="a key"))
+            slow_engine._encoder.submit(lambda: asked.set() if "a key" in slow.conditioner.asked else None).result(PATIENT)
+
+    with meddling(slow, hook):
+        session_id = opened(slow_engine, settings, paused=True)
+        slow_engine.submit(session_id, commands.Resume())
+        done(slow_engine, session_id)
+    assert asked.is_set()
 
 
 def test_prompts_are_encoded_once(slow, slow_engine, settings):
