@@ -54,6 +54,17 @@ class Counting:
         return noised * 0.5, (calls,)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_every_number_format_survives(dtype, gaussian):
+    sampler, state = start("dpmpp-2m", gaussian.path)
+    state = sampler.step(sampler.step(state, gaussian), gaussian)
+    state = replace(state, latent=state.latent.to(dtype), history=tuple(part.to(dtype) for part in state.history))
+    revived = SamplerState.from_bytes(state.to_bytes())
+    assert revived.latent.dtype == dtype and revived.latent.equal(state.latent)
+    assert all(one.dtype == dtype and one.equal(two) for one, two in zip(revived.history, state.history, strict=True))
+    assert revived.to_bytes() == state.to_bytes()
+
+
 def test_what_a_denoise_remembers_is_in_the_state():
     sampler, state = start("heun", LinearInterpolation())
     for _ in range(3):
