@@ -10,10 +10,13 @@ from steered import EVERYWHERE, INSIDE, UPPER_LEFT, begin, finish, go_to, latent
 
 from ildm.core import extensions
 from ildm.core.errors import DataError
+from ildm.core.randomness import sample_noise
 from ildm.session import commands
 from ildm.session.applying import apply
+from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.holds import hold
+from ildm.session.run import Run
 from ildm.session.wire import Mask
 
 NAMES = extensions.names("ildm.samplers")
@@ -141,6 +144,37 @@ def test_in_mid_run_the_rest_comes_back_to_where_it_was(name, quick, settings):
     assert (after - before)[..., INSIDE].abs().min() > 1e-4
     # from there on it is free, and ends near where it would have; the new content beside it is seen
     assert not finish(cursor)[..., ~INSIDE].equal(final[..., ~INSIDE])
+
+
+def test_another_picture_is_asked_for_in_the_words_in_force(quick, settings):
+    """A dislike of the whole goes back to where it acts, and takes along what was said since."""
+    cursor = go_to(begin(quick, settings), 6)
+    apply(cursor, commands.SetPrompt(text="a blue key"))
+    finish(cursor)
+    apply(cursor, commands.DislikeArea())
+    assert (cursor.node.step, cursor.settings.prompt) == (4, "a blue key")
+
+
+def test_however_small_a_lock_is_it_holds_whole_cells(quick, settings):
+    cursor = begin(quick, settings)
+    before = finish(cursor)
+    apply(cursor, commands.LockArea(area=Mask.rectangle(64, 64, (0.3, 0.3, 0.33, 0.33))))
+    apply(cursor, commands.StartOver(seed=99))
+    after = finish(cursor)
+    assert (after == before).all(dim=1).nonzero().tolist() == [[0, 2, 2]]
+
+
+def test_other_content_is_other_content_over_noise_that_was_given_too(quick, settings):
+    def redone(seed):
+        run = Run(quick)
+        noise = run.blobs.put_latent(sample_noise([99], 0, (4, 8, 8)))
+        cursor = Cursor.begin(run, changed(settings, initial_noise=noise))
+        finish(cursor)
+        apply(cursor, commands.RedoArea(area=UPPER_LEFT, seed=seed))
+        return finish(cursor)
+
+    assert not redone(3)[..., INSIDE].equal(redone(4)[..., INSIDE])
+    assert redone(3).equal(redone(3))
 
 
 # --- new starts -----------------------------------------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ def test_a_branch_can_be_named_and_forgotten(quick, settings):
         apply(cursor, commands.OpenNode(node=12))
     # and the first future can still be made
     apply(cursor, commands.BranchOff(step=5))
+    apply(cursor, commands.SetGuidance(scale=2.0))
     assert finish(cursor).equal(first)
     assert cursor.position.branch == 2
 

@@ -105,15 +105,6 @@ def test_a_rejection_says_of_which_kind_it_is(kind, code):
     assert code_of(kind("")) == code
 
 
-def test_a_dislike_that_goes_back_to_where_it_cannot_act_changes_nothing(quick, settings):
-    cursor = go_to(begin(quick, settings, guidance_scale=1.0), 6)
-    apply(cursor, commands.SetGuidance(scale=2.0))
-    go_to(cursor, 8)
-    with refused(cursor, ConfigError, "scale 1"):
-        apply(cursor, commands.DislikeArea())
-    assert cursor.node.step == 8
-
-
 def test_a_dislike_needs_guidance(quick, settings):
     for area in (None, UPPER_LEFT):
         with refused(go_to(begin(quick, settings, guidance_scale=1.0), 8), ConfigError, "scale 1") as cursor:

@@ -32,7 +32,7 @@ def replay(
     from dataclasses import asdict
 
     from ildm.checkpoint.load import load
-    from ildm.core.errors import ProtocolError
+    from ildm.core.errors import ConfigError, ProtocolError
     from ildm.core.files import check_writable
     from ildm.core.progress import steps_bar
     from ildm.session.files import open_session_file, save_picture
@@ -60,5 +60,7 @@ def replay(
             typer.echo("The model is not the one that the session was made with.")
         elif not replayed.same_shape:
             typer.echo("This machine executes otherwise than the recorded one (device, format, threads or torch).")
+    if verify and not replayed.outcomes:
+        raise ConfigError(f"No branch in {file} was finished, so there is nothing to verify: make its last step first.")
     if verify and replayed.same_shape and replayed.same_model and not replayed.exact:
         raise ProtocolError(f"{file} does not come out as it was recorded: its log or its hashes have been changed.")

@@ -16,6 +16,7 @@ from ildm.data.picture import RefusedFile, read_picture
 from ildm.session.blobs import Blobs
 from ildm.session.commands import (
     BranchOff,
+    Cancel,
     Command,
     Compare,
     DeleteBranch,
@@ -27,17 +28,21 @@ from ildm.session.commands import (
     NameNode,
     OpenBranch,
     OpenNode,
+    Pause,
     Redo,
     RedoArea,
     ReleaseArea,
+    Resume,
     Rewind,
     SetGuidance,
     SetNegativePrompt,
     SetNumSteps,
+    SetPreviewRate,
     SetPrompt,
     SetSampler,
     StartFromImage,
     StartOver,
+    StepOnce,
     Undo,
 )
 from ildm.session.conditions import Key
@@ -98,6 +103,10 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
             _dislike(cursor, area, strength)
         case Compare():
             return _compare(cursor, command)
+        case Pause() | Resume() | StepOnce() | Cancel() | SetPreviewRate():
+            raise Unsupported(
+                f"{command.kind!r} says when steps are made, which an engine heeds; here they are made when asked for."
+            )
         case _:
             raise Unsupported(f"The command {command.kind!r} is not carried out by this version yet.")
     return ()
@@ -226,7 +235,11 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
     here = cursor.position
     if cursor.node.step > first:
         here = cursor.place(max(first, cursor.run.first_step(here.branch)))
-    cursor.take_up(replace(here, settings=changed(here.settings, feedback=feedback)))
+    # in the words in force now: another picture of what was asked for last, not of what once was
+    words = {
+        name: getattr(cursor.settings, name) for name in ("prompt", "negative_prompt", "guidance_scale", "guidance_rescale")
+    }
+    cursor.take_up(replace(here, settings=changed(here.settings, feedback=feedback, **words)))
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:

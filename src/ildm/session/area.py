@@ -27,11 +27,14 @@ def as_mask(area: Area, width: int, height: int) -> Mask:
     """
     if isinstance(area, Mask):
         return area
-    if isinstance(area, tuple):
-        left, top, right, bottom = area if len(area) == 4 else (0.0,) * 4
+    if isinstance(area, tuple | list):
+        numbers = len(area) == 4 and all(isinstance(one, int | float) for one in area)
+        left, top, right, bottom = area if numbers else (0.0,) * 4
         if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
             raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
-        return Mask.rectangle(width, height, area)
+        return Mask.rectangle(width, height, (left, top, right, bottom))
     if isinstance(area, PILImage.Image):
         return Mask.from_array(np.asarray(area.convert("L")))
+    if not isinstance(area, np.ndarray):
+        raise ConfigError(f"An area is a box, a greyscale picture, an array or a Mask, but {type(area).__name__} came.")
     return Mask.from_array(area)

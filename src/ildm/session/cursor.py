@@ -88,9 +88,7 @@ class Cursor:
         timeline, position = self.run.timeline, self.position
         following = timeline.after(position.branch, position.node)
         if following is not None:
-            at_tip = following.id == timeline.branch(position.branch).tip
-            settings = timeline.branch(position.branch).settings if at_tip else following.settings
-            self.position = replace(position, node=following.id, settings=settings, following=not at_tip)
+            self.position = self._position(following.id, position.branch)
             return following, False
         if self.finished:
             raise NotNow(f"All {self.node.step} steps of this run are done: rewind it, or start over.")
@@ -237,11 +235,13 @@ class Cursor:
             self.branch_off()
 
     def _position(self, node: int, branch: int) -> Position:
-        """How a state of a branch is met: at the tip with what is in force there, before it with what made it."""
-        line = self.run.timeline.branch(branch)
-        if line.tip == node:
+        """How a state of a branch is met: with what is in force there, which before the tip is what made the state after it."""
+        timeline = self.run.timeline
+        line, after = timeline.branch(branch), timeline.after(branch, node)
+        if after is None:
             return Position(node=node, branch=branch, settings=line.settings)
-        return Position(node=node, branch=branch, settings=self.run.timeline.node(node).settings, following=True)
+        made = after if after.origin == "step" else timeline.node(node)
+        return Position(node=node, branch=branch, settings=made.settings, following=True)
 
 
 def is_over(node: Node) -> bool:

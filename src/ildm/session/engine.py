@@ -109,13 +109,21 @@ class Engine:
                 self._add(LiveSession(session_id, logged, self._keeper, self._previewer, as_kept), fresh=False)
             return session_id
 
-        return self._call(take_up)
+        # as when a session begins, nobody else is held up while its prompts are encoded
+        keys = [
+            (text, (record.settings.width, record.settings.height))
+            for record in stored.positions
+            for text in prompts(self.model, record.settings)
+        ]
+        encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
+        return self._after(encoded, take_up)
 
     def close_session(self, session_id: str) -> Future[None]:
-        """Let a session go from memory; what was kept stays."""
+        """Let a session go from memory; what was made until now is kept where sessions are."""
 
         def forget() -> None:
             session = self._session(session_id)
+            session.keep_news()
             del self._sessions[session_id]
             self._order.remove(session_id)
             session.resting.set()
@@ -238,6 +246,8 @@ class Engine:
         future: Future[Any] = Future()
 
         def call() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(work())
             except IldmError as error:
@@ -262,6 +272,8 @@ class Engine:
         result: Future[Any] = Future()
 
         def tell(done: Future[Any]) -> None:
+            if not result.set_running_or_notify_cancel():
+                return
             problem = done.exception()
             if problem is not None:
                 result.set_exception(problem)

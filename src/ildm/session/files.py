@@ -91,7 +91,8 @@ def save_picture(logged: LoggedCursor, path: Path) -> None:
     Raises:
         StorageError: when it cannot be written.
     """
-    cursor, settings, model = logged.cursor, logged.cursor.settings, logged.run.model
+    cursor, model = logged.cursor, logged.run.model
+    settings = cursor.node.settings  # those that made the picture; others may wait for what comes next
     call: dict[str, Any] = {
         "prompt": settings.prompt,
         "seed": settings.seed,

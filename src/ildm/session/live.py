@@ -139,10 +139,14 @@ class LiveSession:
         if self._unkept and (not self._runs or self.saving.is_due):
             self._keep()
 
-    def flush(self) -> None:
-        """Wait until all is on the disk, or known not to be."""
+    def keep_news(self) -> None:
+        """Hand over what is not on its way to the disk yet."""
         if self._unkept:
             self._keep()
+
+    def flush(self) -> None:
+        """Wait until all is on the disk, or known not to be."""
+        self.keep_news()
         self.saving.wait()
         self._tell_news()
         self.resting.set()

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from PIL import Image as PILImage
 
+from ildm.core.errors import ConfigError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.model import Model
@@ -223,8 +224,12 @@ class Session:
             strength: 0 keeps the picture, 1 keeps nothing.
             change_map: where it may change; multiplied by `strength`.
         """
+        if not isinstance(image, PILImage.Image):
+            raise ConfigError(f"A picture to start from is a PIL image, but {type(image).__name__} came: open the file first.")
+        # the log holds it for ever, so at the size that is used and no larger
+        size = (self.settings.width, self.settings.height)
         file = io.BytesIO()
-        image.convert("RGB").save(file, "PNG")
+        image.convert("RGB").resize(size, PILImage.Resampling.LANCZOS).save(file, "PNG")
         change = None if change_map is None else self._mask(change_map)
         return self._ask(commands.StartFromImage, image=file.getvalue(), strength=strength, change_map=change)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import START_STREAM, sample_noise
@@ -105,9 +106,9 @@ class Steering:
 
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
-        if settings.initial_noise is None:
-            seed = settings.seed if settings.start is None or settings.start.seed is None else settings.start.seed
-            return sample_noise([seed], START_STREAM, shape, device=self.model.device)
+        own = None if settings.start is None else settings.start.seed
+        if settings.initial_noise is None or own is not None:
+            return sample_noise([settings.seed if own is None else own], START_STREAM, shape, device=self.model.device)
         given = self.blobs.latent(settings.initial_noise, self.model.device)
         if given.shape != (1, *shape):
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
@@ -145,7 +146,9 @@ class Steering:
 
     def _read_hold(self, one: Hold, grid: tuple[int, int, int]) -> Held:
         device = self.model.device
-        change = area_average(torch.from_numpy(self.blobs.mask(one.change).to_array()).double(), grid[1:])
+        mask = torch.from_numpy(self.blobs.mask(one.change).to_array()).double()
+        # a cell that is locked anywhere is locked whole: however small an area is, it holds
+        change = -F.adaptive_max_pool2d(-mask[None], grid[1:])[0] if one.locked else area_average(mask, grid[1:])
         noise = (
             sample_noise([one.seed or 0], HOLD_STREAM, grid, device=device)
             if one.noise is None

@@ -3,13 +3,15 @@
 import threading
 
 import pytest
-from driven import PATIENT, done, finals, opened
+from driven import PATIENT, at_step, done, finals, opened, when
 
 from ildm.core.errors import ConfigError, ProtocolError
 from ildm.session import commands
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
+from ildm.session.events import StepCompleted
 from ildm.session.run import Run
+from ildm.session.store import Store
 
 
 def test_of_a_session_that_is_not_there_nothing_can_be_asked(engine):
@@ -80,6 +82,31 @@ def test_work_on_the_engines_thread_gives_back_what_it_finds(engine):
     assert engine.on_thread(lambda: engine.on_thread(lambda: 3).result(0)).result(PATIENT) == 3
     with pytest.raises(ProtocolError, match="which did not come with it"):
         engine.on_thread(lambda: Run(engine.model).blobs.get("0" * 64)).result(PATIENT)
+
+
+def test_whoever_gives_up_waiting_harms_nobody(quick, settings, alone):
+    """A future that is cancelled before the engine comes to it, as when a browser goes away."""
+    held, free = threading.Event(), threading.Event()
+    with Engine(quick) as engine:
+        engine.on_thread(lambda: (held.set(), free.wait(PATIENT)))
+        assert held.wait(PATIENT)
+        given_up = [engine.on_thread(lambda: None), engine.open(settings)]
+        assert all(one.cancel() for one in given_up)
+        free.set()
+        assert finals(done(engine, opened(engine, settings))) == [alone(settings)]
+
+
+def test_what_was_made_is_kept_when_a_session_is_let_go(quick, settings, tmp_path):
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store, Engine(quick, keeper=store) as engine:
+        session_id = opened(engine, settings, paused=True)
+        # from a listener, so that it is let go right after a step and before that is handed over
+        let_go = threading.Event()
+        when(engine, session_id, StepCompleted, lambda _: (engine.close_session(session_id), let_go.set()), at_step(3))
+        engine.submit(session_id, commands.Resume())
+        assert let_go.wait(PATIENT)
+    with Store(path) as store:
+        assert max(node.step for node in store.load(session_id).nodes) == 3
 
 
 def test_who_has_heard_enough_hears_no_more(engine, settings):
