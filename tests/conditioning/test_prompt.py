@@ -193,6 +193,7 @@ def test_a_schedule_without_steps_is_refused(num_steps):
             [("a,", 1.0), *[("BREAK", -1.0), ("b", 2.0), ("BREAK", -1.0)], ("BREAK", -1.0), ("c", 2.0)],
         ),
         ("BREAK", [("BREAK", -1.0)]),
+        ("[a BREAK b] c", [("a", 1 / 1.1), ("BREAK", -1.0), ("b", 1 / 1.1), (" c", 1.0)]),
         ("(a:-1)BREAK(b:-1)", [("a", -1.0), ("BREAK", -1.0), ("b", -1.0)]),
         (r"BREAKS break _BREAK \BREAK", [("BREAKS break _BREAK BREAK", 1.0)]),
     ],
