@@ -188,7 +188,7 @@ class LockArea(Message):
 
 
 class ReleaseArea(Message):
-    """Let an area go again; None = all that is locked."""
+    """Let an area go again; None = all that is held, whether it was locked, redone beside or started from."""
 
     kind: Literal["release-area"] = "release-area"
     area: Mask | None = None
