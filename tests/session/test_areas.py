@@ -11,6 +11,7 @@ from steered import EVERYWHERE, INSIDE, UPPER_LEFT, begin, finish, go_to, latent
 from ildm.core import extensions
 from ildm.core.errors import DataError
 from ildm.core.randomness import sample_noise
+from ildm.sampler.state import SamplerState
 from ildm.session import commands
 from ildm.session.applying import apply
 from ildm.session.cursor import Cursor
@@ -208,6 +209,29 @@ def test_what_is_locked_outlives_a_new_start(quick, settings):
     final = finish(cursor)
     assert final[..., INSIDE].equal(source[..., INSIDE])
     assert not final[..., ~INSIDE].equal(source[..., ~INSIDE])
+
+
+def test_what_was_free_stays_free_when_there_are_to_be_more_steps(quick, settings):
+    """A map of 0.6 frees its cells at 0.4 of the run; 14 of 20 steps are 0.7 of it, however many are to come."""
+
+    def begun():
+        cursor = begin(quick, settings, num_steps=20)
+        apply(cursor, commands.StartFromImage(image=png(), strength=0.6))
+        return go_to(cursor, 14)
+
+    cursor = begun()
+    before = latent(cursor)
+    apply(cursor, commands.SetNumSteps(num_steps=40))
+    state, holds = cursor.run.state(cursor.position.node), cursor.run.steering._holds(cursor.settings)
+    assert hold(state, holds).latent.equal(before)
+    cursor.step()
+    state = cursor.run.state(cursor.position.node)
+    assert (state.step, state.schedule.num_steps) == (15, 40)
+    assert state.schedule.share(15) == pytest.approx(0.7 + 0.3 / 26)
+    assert hold(state, holds).latent.equal(state.latent)
+    revived = SamplerState.from_bytes(state.to_bytes())
+    assert revived.schedule.shares.equal(state.schedule.shares)
+    assert not finish(cursor).equal(finish(begun()))
 
 
 def test_a_picture_to_start_from_is_turned_upright_and_laid_on_white(quick, settings):

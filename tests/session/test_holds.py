@@ -282,7 +282,7 @@ def held_all(change, until=None):
 )
 def test_a_place_is_kept_while_its_share_of_the_steps_lasts(step, kept):
     held = held_all([[0.0, 0.3], [0.75, 1.0]])
-    assert held.keeps(step, 4).flatten().tolist() == [bool(one) for one in kept]
+    assert held.keeps(step, step / 4).flatten().tolist() == [bool(one) for one in kept]
     latent = hold(at(step), [held]).latent
     t = 1.0 - step / 4
     assert latent.flatten().tolist() == [(1.0 - t) * 8.0 - t * 4.0 if one else 0.0 for one in kept]

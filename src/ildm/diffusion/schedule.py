@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
@@ -24,12 +24,15 @@ class Schedule:
         alphas: (N + 1,), the data's share at each time.
         sigmas: (N + 1,), the noise's share at each time.
         unit_start: whether a run starts from noise of deviation 1 rather than `sigmas[0]`.
+        shares: (N + 1,), which share of the run is done at each border, from 0 to 1; None = i / N, as of every run whose number of
+            steps was not changed on the way.
     """
 
     times: Float[Tensor, " borders"]
     alphas: Float[Tensor, " borders"]
     sigmas: Float[Tensor, " borders"]
     unit_start: bool = False
+    shares: Float[Tensor, " borders"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.times) < 2 or not bool((self.times.diff() < 0).all()):
@@ -50,6 +53,10 @@ class Schedule:
     def start_deviation(self) -> float:
         """What unit normal noise is multiplied by to start a run."""
         return 1.0 if self.unit_start else float(self.sigmas[0])
+
+    def share(self, border: int) -> float:
+        """Which share of the run is done at a border."""
+        return border / self.num_steps if self.shares is None else float(self.shares[border])
 
     def at(self, border: int) -> tuple[float, float, float]:
         """(t, alpha, sigma) at a border, as plain numbers."""
@@ -81,6 +88,7 @@ class Convention:
     ends_at_data: bool = True
     original_steps: int | None = None
     unit_start: bool = False
+    shares: Float[Tensor, " borders"] | None = None
 
     def __post_init__(self) -> None:
         if self.steps_offset not in (None, 0, 1):
@@ -154,8 +162,11 @@ def relaid(path: Path, schedule: Schedule, step: int, num_steps: int) -> Schedul
         raise ConfigError(f"{step} of {schedule.num_steps} steps are done, so the run cannot have {num_steps} steps in all.")
     index = torch.linspace(step, schedule.num_steps, num_steps - step + 1, dtype=torch.float64)
     low = index.floor().clamp_max(schedule.num_steps - 1).long()
-    times = torch.lerp(schedule.times[low], schedule.times[low + 1], index - low)
-    return Schedule.along(path, torch.cat([schedule.times[:step], times]), unit_start=schedule.unit_start)
+    done = torch.tensor([schedule.share(border) for border in range(schedule.num_steps + 1)], dtype=torch.float64)
+    times, shares = (
+        torch.cat([curve[:step], torch.lerp(curve[low], curve[low + 1], index - low)]) for curve in (schedule.times, done)
+    )
+    return replace(Schedule.along(path, times, unit_start=schedule.unit_start), shares=shares)
 
 
 def _check_heeded(spacing: str, convention: Convention) -> None:

@@ -79,9 +79,10 @@ class SamplerState:
         # a multistep solver's newest estimate is the state's own: it is written once
         shared = bool(self.history) and self.history[0] is self.estimate
         schedule = self.schedule
+        levels = (schedule.times, schedule.alphas, schedule.sigmas, schedule.shares)
         tensors = {
             "latent": self.latent,
-            "levels": torch.stack([schedule.times, schedule.alphas, schedule.sigmas]),  # (3, borders)
+            "levels": torch.stack([one for one in levels if one is not None]),  # (3 or 4, borders)
             "numbers": torch.tensor([self.step, schedule.unit_start, shared, *self.seeds], dtype=torch.int64),
             "solver": torch.tensor(list(self.solver.encode()), dtype=torch.uint8),
         }
@@ -106,14 +107,14 @@ class SamplerState:
         try:
             tensors = safetensors.torch.load(data)
             step, unit_start, shared, *seeds = (int(number) for number in tensors["numbers"])
-            times, alphas, sigmas = (part.clone() for part in tensors["levels"])
+            times, alphas, sigmas, *shares = (part.clone() for part in tensors["levels"])
             # levels and the like are plain numbers that a solver reads; they stay on the CPU
             history = tuple(part.to(device) if part.ndim == 4 else part for part in _numbered(tensors, "history"))
             estimate = tensors.get("estimate")
             return cls(
                 latent=tensors["latent"].to(device),
                 step=step,
-                schedule=Schedule(times, alphas, sigmas, unit_start=bool(unit_start)),
+                schedule=Schedule(times, alphas, sigmas, bool(unit_start), *shares),
                 seeds=tuple(seeds),
                 estimate=history[0] if shared else None if estimate is None else estimate.to(device),
                 history=history,

@@ -16,9 +16,11 @@ from ildm.session.blobs import Blobs
 from ildm.session.settings import Feedback
 
 
-def acts(step: int, num_steps: int) -> bool:
-    """Whether feedback acts in step `step` (from 0): in the middle third, where what is where has been settled and details have not."""
-    return num_steps <= 3 * step < 2 * num_steps
+def acts(share: float) -> bool:
+    """Whether feedback acts where this share of the run is done: in the middle third, where what is where has been settled and details have
+    not.
+    """
+    return 1.0 <= 3.0 * share < 2.0
 
 
 def references(

@@ -35,13 +35,13 @@ class Held:
     noise: Latent
     until: int | None = None
 
-    def keeps(self, step: int, num_steps: int) -> Bool[Tensor, "height width"]:
-        """Where the source rules before step `step` (from 0) of `num_steps`: `step / num_steps < 1 - change`."""
+    def keeps(self, step: int, share: float) -> Bool[Tensor, "height width"]:
+        """Where the source rules before step `step` (from 0), at which that share of the run is done: `share < 1 - change`."""
         if self.until is not None and step > self.until:
             return torch.zeros_like(self.change, dtype=torch.bool)
         if self.until is not None:
             return self.change < 1.0
-        return step / num_steps < 1.0 - self.change
+        return share < 1.0 - self.change
 
     def noised(self, schedule: Schedule, step: int) -> Latent:
         """The source at the level of the border before step `step`."""
@@ -53,7 +53,7 @@ def hold(state: SamplerState, holds: list[Held]) -> SamplerState:
     """The state with every held part at its source's noised value; the same object when nothing is held."""
     latent = state.latent
     for held in holds:
-        keep = held.keeps(state.step, state.schedule.num_steps)
+        keep = held.keeps(state.step, state.schedule.share(state.step))
         if bool(keep.any()):
             latent = torch.where(keep.to(latent.device), held.noised(state.schedule, state.step).to(latent), latent)
     return state if latent is state.latent else replace(state, latent=latent)

@@ -32,7 +32,7 @@ class Hold(Strict):
     """A known latent that later steps hold on to (differential diffusion, Levin & Fried 2023).
 
     Before step i of N, where `i / N < 1 - change`, the latent becomes the source, noised to that step's level; once all steps are done,
-    the source itself is written wherever `change` is 0.
+    the source itself is written wherever `change` is 0. Where N is changed on the way, i / N is the share of the run that is done.
 
     Args:
         source: the latent held, normalised.

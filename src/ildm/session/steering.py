@@ -79,7 +79,9 @@ class Steering:
         if state.seeds != (settings.seed,):
             state = replace(state, seeds=(settings.seed,))
         holds = self._holds(settings)
-        state = self.model.sampler(settings.sampler).step(hold(state, holds), self._denoise(settings, state.step))
+        state = self.model.sampler(settings.sampler).step(
+            hold(state, holds), self._denoise(settings, state.schedule.share(state.step))
+        )
         return settle(state, holds) if state.done else state
 
     def check(self, settings: Settings) -> None:
@@ -114,8 +116,8 @@ class Steering:
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
         return given
 
-    def _denoise(self, settings: Settings, step: int) -> GuidedUnder:
-        judged = settings.feedback if acts(step, settings.num_steps) else ()
+    def _denoise(self, settings: Settings, share: float) -> GuidedUnder:
+        judged = settings.feedback if acts(share) else ()
         size = (settings.width, settings.height)
         key = (
             *prompts(self.model, settings),
