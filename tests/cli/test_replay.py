@@ -45,7 +45,7 @@ def test_a_changed_log_is_refused(run, trained, steered, tmp_path):
     from ildm.session.events import RunFinished
 
     with files.open_session_file(steered / "key.ildm") as opened:
-        logged = opened.restore(load(trained))[0]
+        logged = opened.restore(load(trained))
     events = logged.log.events
     place = next(number for number, event in enumerate(events) if isinstance(event, RunFinished))
     events[place] = wire.checked(RunFinished, {**events[place].model_dump(), "latent_hash": "0" * 64})

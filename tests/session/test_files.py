@@ -1,12 +1,13 @@
 """Pictures and archives that bring their session along."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
-from ildm.core.errors import ConfigError, DataError, ProtocolError
+from ildm.core.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from ildm.session import files
 from ildm.session.files import log_hash, open_session_file
 from ildm.session.pictures.file import read_call, write_picture
@@ -41,6 +42,31 @@ def test_a_session_comes_back_where_it_stood(model, session, file):
     assert (again.settings, again.node, again.events) == (session.settings, session.node, session.events)
     assert again.rewind(2).image() == session.rewind(2).image()
     session.rewind(6)
+
+
+@pytest.mark.parametrize("name", ["other.png", "other.ildm"])
+def test_each_of_several_places_comes_back_as_itself(name, model, tmp_path):
+    first = Session(model, "a red rose", seed=3, num_steps=4).step()
+    other = first.branch("other").set_prompt("a blue key").run()
+    first.run()
+    for session in (first, other):
+        (session.save if name.endswith(".png") else session.export)(tmp_path / name)
+        again = Session.load(tmp_path / name, model)
+        assert (again.node, again.settings) == (session.node, session.settings)
+        assert torch.equal(again.latent, session.latent)
+
+
+def test_another_model_of_the_same_name_does_not_go_on_unasked(model, session, tmp_path, monkeypatch):
+    path = tmp_path / "lion.ildm"
+    session.export(path)
+    monkeypatch.setattr("ildm.checkpoint.load.load", lambda _: model)
+    assert Session.load(path).node == session.node
+    other = replace(model, autoencoder=model.autoencoder)
+    monkeypatch.setattr("ildm.checkpoint.load.load", lambda _: other)
+    monkeypatch.setitem(other.__dict__, "hash", "0" * 64)
+    with pytest.raises(CheckpointError, match="made with another 'toy' than the one here"):
+        Session.load(path)
+    assert Session.load(path, other).node == session.node
 
 
 def test_a_session_that_came_back_goes_on(model, file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ildm.core.errors import DataError, ProtocolError, StorageError
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
-from ildm.session.archive.file import SUFFIX
+from ildm.session.archive.file import SUFFIX, open_archive
 from ildm.session.archive.transfer import export_session as export_stored
 from ildm.session.archive.transfer import import_session
 from ildm.session.events import AnyEvent, SessionOpened
@@ -40,10 +40,12 @@ class SessionFile:
     Args:
         stored: all of it but its bytes.
         events: its log.
+        cursor: which of its cursors wrote it.
     """
 
     stored: StoredSession
     events: list[AnyEvent]
+    cursor: int = 0
 
     @property
     def opened(self) -> SessionOpened:
@@ -58,9 +60,13 @@ class SessionFile:
             return None
         return None if data is None else SamplerState.from_bytes(data).latent
 
-    def restore(self, model: Model) -> dict[int, LoggedCursor]:
-        """Its tree and cursors, with states read where they were kept."""
-        return restore(model, self.stored, self.events)
+    def restore(self, model: Model) -> LoggedCursor:
+        """Its tree, from where it was written, with states read where they were kept."""
+        return self.writer_of(restore(model, self.stored, self.events))
+
+    def writer_of(self, cursors: Mapping[int, LoggedCursor]) -> LoggedCursor:
+        """The one of its cursors that wrote it."""
+        return cursors.get(self.cursor) or cursors[min(cursors)]
 
 
 def export_session(logged: LoggedCursor, path: Path, *, snapshots: bool = True) -> None:
@@ -79,7 +85,7 @@ def export_session(logged: LoggedCursor, path: Path, *, snapshots: bool = True) 
         for handed in (keeping.begin(_opening(logged.log)), keeping.keep(logged, _status(logged))):
             assert handed is not None
             handed.future.result()
-        export_stored(store, keeping.session_id, path, snapshots=snapshots)
+        export_stored(store, keeping.session_id, path, snapshots=snapshots, cursor=logged.cursor.number)
 
 
 def save_picture(logged: LoggedCursor, path: Path) -> None:
@@ -133,10 +139,12 @@ def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
             archive.write_bytes(_carried(path))
         try:
             session_id = import_session(store, archive).session_id
+            with open_archive(archive) as opened:
+                cursor = opened.manifest.cursor
         except ProtocolError as error:
             # a person knows the picture, not what was taken out of it
             raise ProtocolError(str(error).replace(str(archive), str(path))) from error
-        yield SessionFile(store.load(session_id), store.events(session_id))
+        yield SessionFile(store.load(session_id), store.events(session_id), cursor)
 
 
 def log_hash(log: Log) -> str:

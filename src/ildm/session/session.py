@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from PIL import Image as PILImage
 
-from ildm.core.errors import ConfigError
+from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.model import Model
@@ -87,17 +87,22 @@ class Session:
         """A session from a file that `export` or `save` wrote, where it stood.
 
         Args:
-            model: to go on with; None = the one that the session names.
+            model: to go on with, whichever it is; None = the one that the session names.
 
         Raises:
             DataError, ProtocolError: when the file carries no session, or is damaged.
-            CheckpointError: when the model cannot be found.
+            CheckpointError: when the model cannot be found, or the one of that name is another.
         """
         from ildm.checkpoint.load import load
         from ildm.session.files import open_session_file
 
         with open_session_file(Path(path)) as file:
-            return cls.of(file.restore(model or load(file.opened.model))[0])
+            going_on = model or load(file.opened.model)
+            if model is None and going_on.hash != file.opened.model_hash:
+                raise CheckpointError(
+                    f"The session in {path} was made with another {file.opened.model!r} than the one here: give a model to go on with."
+                )
+            return cls.of(file.restore(going_on))
 
     # --- where it stands -----------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field
 
 from ildm.core.errors import ProtocolError, StorageError
 from ildm.core.files import atomic_file
-from ildm.session.wire import BlobId, Strict, Text, from_json, to_json
+from ildm.session.wire import BlobId, Count, Strict, Text, from_json, to_json
 
 FORMAT, VERSION, SUFFIX = "ildm-session", 1, ".ildm"
 MANIFEST, EVENTS, NODES, BRANCHES, POSITIONS = (
@@ -63,6 +63,7 @@ class Manifest(Strict):
         model, model_hash: what it was drawn with.
         created: seconds since 1970.
         members: every other file in the archive, with its SHA-256.
+        cursor: which of several places in the tree it was written from.
     """
 
     format: Literal["ildm-session"] = FORMAT
@@ -73,6 +74,7 @@ class Manifest(Strict):
     model_hash: BlobId
     created: Annotated[float, Field(ge=0.0, le=1e11, allow_inf_nan=False)]
     members: dict[str, BlobId]
+    cursor: Count = 0
 
 
 class ArchiveWriter:

@@ -33,13 +33,14 @@ class Imported:
 
 
 def export_session(
-    store: Store, session_id: str, path: Path, *, snapshots: bool = True, progress: Progress | None = None
+    store: Store, session_id: str, path: Path, *, snapshots: bool = True, cursor: int = 0, progress: Progress | None = None
 ) -> list[str]:
     """Write a session to a file that `import_session` reads on any machine.
 
     Args:
         path: ends in .ildm; a former file of that name is replaced.
         snapshots: False leaves out the states of the samplers, which can be computed again: a small file.
+        cursor: where it opens again, of several places in its tree.
 
     Returns:
         What could not be taken along, a sentence each: damaged snapshots and pictures, which can be computed again too.
@@ -68,6 +69,7 @@ def export_session(
                 model_hash=session.opened.model_hash,
                 created=session.summary.created,
                 members=archive.members,
+                cursor=cursor,
             )
         )
     return left_out
