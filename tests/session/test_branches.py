@@ -128,3 +128,20 @@ def test_what_went_with_a_branch_cannot_be_taken_back_to(quick, settings):
             apply(cursor, command)
     assert cursor.node.step == 2
     finish(cursor)
+
+
+def test_two_on_one_branch_do_not_change_each_others_future(quick, settings):
+    """Each sees what it asked for, whoever steps first."""
+    first = go_to(begin(quick, settings), 5)
+    second = Cursor.at(first.run, first.position.node, first.position.branch, number=1)
+    apply(second, commands.SetPrompt(text="a blue key"))
+    assert second.position.branch != first.position.branch
+    first.step()
+    second.step()
+    assert finish(first).equal(finish(begin(quick, settings)))
+    alone = go_to(begin(quick, settings), 5)
+    apply(alone, commands.SetPrompt(text="a blue key"))
+    assert finish(second).equal(finish(alone))
+    apply(second, commands.Undo())
+    assert second.settings.prompt == "a red rose"
+    assert finish(second).equal(finish(first))

@@ -42,6 +42,7 @@ class Cursor:
         self.run = run
         self.position = position
         self.number = number
+        run.places[number] = lambda: self.position.branch
         self._undone: list[Position] = []
         self._done: list[Position] = []
 
@@ -78,6 +79,11 @@ class Cursor:
     def finished(self) -> bool:
         """Whether no step is left."""
         return self.at_tip and is_over(self.node)
+
+    @property
+    def branches_of_others(self) -> set[int]:
+        """Where the other cursors of the tree are: those branches are not this one's alone to change."""
+        return {branch() for number, branch in self.run.places.items() if number != self.number}
 
     def step(self) -> tuple[Node, bool]:
         """One step on. Returns the new state's node and whether it had to be computed.
@@ -159,7 +165,7 @@ class Cursor:
         self.check(place)
         self._remember()
         timeline = self.run.timeline
-        if timeline.branch(place.branch).tip == place.node:
+        if timeline.branch(place.branch).tip == place.node and place.branch not in self.branches_of_others:
             timeline.change(place.branch, place.settings)
             self.position = replace(place, following=False)
         else:
@@ -228,10 +234,10 @@ class Cursor:
         if position.following:
             return
         line = timeline.branch(position.branch)
-        if line.tip == position.node:
+        if line.tip == position.node and line.id not in self.branches_of_others:
             timeline.change(line.id, position.settings)
-        elif timeline.after(line.id, position.node) is not None:
-            # the branch has grown under the settings that are taken back: its other future gets a branch of its own
+        elif line.tip == position.node or timeline.after(line.id, position.node) is not None:
+            # the branch is somebody else's too, or has grown under the settings that are taken back: this future gets its own
             self.branch_off()
 
     def _position(self, node: int, branch: int) -> Position:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from ildm import __version__
-from ildm.core.errors import ConfigError
 from ildm.model import Model
 from ildm.session.applying import apply
 from ildm.session.commands import Command, DeleteBranch, StartFromImage
@@ -28,6 +27,7 @@ from ildm.session.events import (
     StepCompleted,
 )
 from ildm.session.hashes import latent_hash, picture_hash
+from ildm.session.refusals import NotNow
 from ildm.session.run import Run
 
 Listener = Callable[[AnyEvent], None]
@@ -106,8 +106,8 @@ class LoggedCursor:
         """
         cursor = self.cursor
         before, step = cursor.position, cursor.node.step
-        if isinstance(command, DeleteBranch) and command.branch in self._branches_of_others():
-            raise ConfigError("Another session of this tree stands on that branch: let it open another one first.")
+        if isinstance(command, DeleteBranch) and command.branch in cursor.branches_of_others:
+            raise NotNow("Another session of this tree stands on that branch: let it open another one first.")
         begun = apply(cursor, command)
         self.log.add(
             CommandApplied,
@@ -167,9 +167,6 @@ class LoggedCursor:
             latent_hash=latent_hash(cursor.run.state(node).latent),
             image_hash=picture_hash(cursor.run.picture(node)),
         )
-
-    def _branches_of_others(self) -> set[int]:
-        return {one.cursor.position.branch for one in self.log.cursors.values() if one is not self}
 
 
 def open_log(cursor: Cursor, log: Log) -> LoggedCursor:

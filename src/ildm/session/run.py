@@ -4,6 +4,8 @@ give the same tree.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from PIL import Image as PILImage
 
@@ -26,6 +28,8 @@ SNAPSHOT_BUDGET = 256 * 2**20
 class Run:
     """The states of one session, however they came about.
 
+    `places` says on which branch each of its cursors is, by their numbers.
+
     Args:
         model: draws.
         conditions: shared by the runs of a model; None = its own.
@@ -39,6 +43,7 @@ class Run:
         self.snapshots = Snapshots(budget)
         self.steering = Steering(model, self.blobs, conditions or Conditions(model))
         self.steps_computed = 0
+        self.places: dict[int, Callable[[], int]] = {}
 
     def begin(self, settings: Settings, parent: int | None = None) -> Node:
         """A new first state. The parent only says where a person stood.
