@@ -133,3 +133,15 @@ def test_looking_at_another_state_takes_nothing_along(finished):
     assert cursor.settings.holds == ()
     apply(cursor, commands.OpenNode(node=12))
     assert len(cursor.settings.holds) == 1
+
+
+def test_a_lock_is_not_taken_along_to_a_picture_of_another_size(quick, settings, finished):
+    cursor = finished()
+    apply(cursor, commands.StartOver(width=96))
+    apply(cursor, commands.SetNumSteps(num_steps=6))
+    finish(cursor)
+    apply(cursor, commands.LockArea(area=UPPER_LEFT))
+    apply(cursor, commands.SetGuidance(scale=5.0))
+    cursor.rewind(9)  # only the first picture has so many
+    assert cursor.settings == changed(settings, guidance_scale=5.0)
+    finish(cursor)

@@ -114,7 +114,7 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
 
 def encodings(settings: Settings, command: Command) -> list[Key]:
     """The prompts that must be encoded before a command can act, with the size that each is drawn at."""
-    size, texts = (settings.width, settings.height), tuple[str, ...]()
+    size, texts = settings.size, tuple[str, ...]()
     match command:
         case SetPrompt(text=text) | SetNegativePrompt(text=text):
             texts = (text,)
@@ -195,7 +195,7 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
 
 def _from_image(cursor: Cursor, command: StartFromImage) -> Settings:
     run, settings = cursor.run, cursor.settings
-    pixels = to_floats(from_picture(_open(command.image, (settings.width, settings.height)))[None])
+    pixels = to_floats(from_picture(_open(command.image, settings.size))[None])
     with torch.inference_mode():
         source = run.blobs.put_latent(run.model.encode(pixels.to(run.model.device)))
     change = strengthened(command.change_map, command.strength)

@@ -115,6 +115,9 @@ class Cursor:
             return there
         made = self.node.settings
         asked = {name: value for name, value in self.settings if value != getattr(made, name)}
+        if there.settings.size != made.size:
+            # what was held is of another size than what the rewind leads to
+            asked.pop("holds", None)
         return replace(there, settings=changed(there.settings, **asked)) if asked else there
 
     def rewind(self, step: int) -> None:

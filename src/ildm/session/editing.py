@@ -49,8 +49,7 @@ def started_over(settings: Settings, command: StartOver) -> Settings:
     """The settings of a run from noise. What a person locked stays, where the size does; what was liked and disliked still counts."""
     fields = command.model_dump(exclude={"kind", "version"}, exclude_none=True)
     begun = changed(settings, start=None, initial_noise=None, **fields)
-    same_size = (begun.width, begun.height) == (settings.width, settings.height)
-    return changed(begun, holds=tuple(one for one in settings.holds if one.locked and same_size))
+    return changed(begun, holds=tuple(one for one in settings.holds if one.locked and begun.size == settings.size))
 
 
 def changed(settings: Settings, **fields: object) -> Settings:

@@ -78,7 +78,7 @@ class Engine:
 
     def open(self, settings: Settings, session_id: str | None = None, *, paused: bool = False) -> Future[str]:
         """Begin a session. The future gives its id, or says why it cannot begin."""
-        number, size = session_id or new_session_id(), (settings.width, settings.height)
+        number, size = session_id or new_session_id(), settings.size
         encoded = [] if self._stopping else [self._conditions.prepare(text, size) for text in prompts(self.model, settings)]
 
         def begin() -> str:
@@ -110,11 +110,7 @@ class Engine:
             return session_id
 
         # as when a session begins, nobody else is held up while its prompts are encoded
-        keys = [
-            (text, (record.settings.width, record.settings.height))
-            for record in stored.positions
-            for text in prompts(self.model, record.settings)
-        ]
+        keys = [(text, record.settings.size) for record in stored.positions for text in prompts(self.model, record.settings)]
         encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
         return self._after(encoded, take_up)
 

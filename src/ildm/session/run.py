@@ -106,7 +106,7 @@ class Run:
         estimate = estimate_of(self.state(node))
         settings = self.timeline.node(node).settings
         if estimate is None:
-            return PILImage.new("RGB", (settings.width, settings.height), (127, 127, 127))
+            return PILImage.new("RGB", settings.size, (127, 127, 127))
         return to_picture(to_bytes(self.model.decode(estimate))[0])
 
     def delete(self, branch: int) -> list[int]:

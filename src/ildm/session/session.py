@@ -232,7 +232,7 @@ class Session:
         if not isinstance(image, PILImage.Image):
             raise ConfigError(f"A picture to start from is a PIL image, but {type(image).__name__} came: open the file first.")
         # the log holds it for ever, so at the size that is used and no larger
-        size = (self.settings.width, self.settings.height)
+        size = self.settings.size
         file = io.BytesIO()
         image.convert("RGB").resize(size, PILImage.Resampling.LANCZOS).save(file, "PNG")
         change = None if change_map is None else self._mask(change_map)

@@ -116,6 +116,11 @@ class Settings(Strict):
     region_mode: Literal["attention", "latent"] = "attention"
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+    @property
     def blobs(self) -> frozenset[str]:
         """The hashes of everything these settings refer to."""
         named = [self.start.source] if self.start else []

@@ -104,7 +104,7 @@ class Steering:
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         for prompt in prompts(self.model, settings):
-            self.conditions.get(prompt, (settings.width, settings.height))
+            self.conditions.get(prompt, settings.size)
 
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
@@ -118,7 +118,7 @@ class Steering:
 
     def _denoise(self, settings: Settings, share: float) -> GuidedUnder:
         judged = settings.feedback if acts(share) else ()
-        size = (settings.width, settings.height)
+        size = settings.size
         key = (
             *prompts(self.model, settings),
             settings.guidance_scale,
@@ -161,7 +161,7 @@ class Steering:
         return Held(self.blobs.latent(one.source, device), change.to(device), noise, one.until)
 
     def _shape(self, settings: Settings) -> tuple[int, int, int]:
-        return self.model.autoencoder.latent_space.grid(settings.width, settings.height)
+        return self.model.autoencoder.latent_space.grid(*settings.size)
 
 
 def prompts(model: Model, settings: Settings) -> tuple[str, str]:
