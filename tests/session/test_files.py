@@ -108,7 +108,7 @@ def test_a_session_too_large_for_a_picture_is_only_named(session, tmp_path, monk
     monkeypatch.setattr(files, "MAX_CARRIED", 100)
     session.save(tmp_path / "lion.png")
     assert read_call(tmp_path / "lion.png")["log_hash"]
-    with pytest.raises(DataError, match="carries no session"), open_session_file(tmp_path / "lion.png"):
+    with pytest.raises(DataError, match="only names its session"), open_session_file(tmp_path / "lion.png"):
         pass
 
 

@@ -105,6 +105,15 @@ def test_a_rejection_says_of_which_kind_it_is(kind, code):
     assert code_of(kind("")) == code
 
 
+def test_there_is_room_for_so_many_likes_and_locks(quick, settings):
+    cursor = go_to(begin(quick, settings), 5)
+    for command, most in ((commands.LikeArea(), 16), (commands.LockArea(area=UPPER_LEFT), 64)):
+        for _ in range(most):
+            apply(cursor, command)
+        with pytest.raises(NotNow, match=f"At most {most} .* count at once: let some go first"):
+            apply(cursor, command)
+
+
 def test_a_dislike_needs_guidance(quick, settings):
     for area in (None, UPPER_LEFT):
         with refused(go_to(begin(quick, settings, guidance_scale=1.0), 8), ConfigError, "scale 1") as cursor:

@@ -73,6 +73,13 @@ def test_noise_of_another_size_is_refused(quick, settings):
     assert not run.timeline.nodes
 
 
+def test_noise_that_is_none_is_refused(quick, settings):
+    run = Run(quick)
+    noise = run.blobs.put_latent(torch.full((1, 4, 8, 8), torch.nan))
+    with pytest.raises(ConfigError, match="not finite"):
+        Cursor.begin(run, changed(settings, initial_noise=noise))
+
+
 def test_before_the_first_step_there_is_grey(quick, settings):
     cursor = begin(quick, settings, width=96, height=32)
     picture = cursor.run.picture(cursor.position.node)

@@ -50,7 +50,7 @@ from ildm.session.cursor import Cursor, is_over
 from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
 from ildm.session.holds import implied_noise
 from ildm.session.refusals import NotNow, Unsupported
-from ildm.session.settings import Feedback, Hold, Settings, Start
+from ildm.session.settings import MAX_FEEDBACK, MAX_HOLDS, Feedback, Hold, Settings, Start
 from ildm.session.wire import Mask
 
 BEHIND = (255, 255, 255)
@@ -138,9 +138,15 @@ def _delete(cursor: Cursor, branch: int) -> None:
 
 def _locked(cursor: Cursor, area: Mask) -> Settings:
     run, settings = cursor.run, cursor.settings
+    _check_room(settings.holds, MAX_HOLDS, "held areas")
     source = run.blobs.put_latent(run.estimate(cursor.position.node))
     one = Hold(source=source, change=run.blobs.put_mask(kept_inside(_painted(area))), seed=settings.seed, locked=True)
     return changed(settings, holds=(*settings.holds, one))
+
+
+def _check_room(kept: Sequence[object], most: int, what: str) -> None:
+    if len(kept) >= most:
+        raise NotNow(f"At most {most} {what} count at once: let some go first.")
 
 
 def _painted(area: Mask) -> Mask:
@@ -216,6 +222,7 @@ def _open(data: bytes, size: tuple[int, int]) -> PILImage.Image:
 
 def _judged(cursor: Cursor, area: Mask | None, strength: float, *, liked: bool) -> Settings:
     run, settings = cursor.run, cursor.settings
+    _check_room(settings.feedback, MAX_FEEDBACK, "likes and dislikes")
     source = run.blobs.put_latent(run.estimate(cursor.position.node))
     place = None if area is None else run.blobs.put_mask(_painted(area))
     one = Feedback(liked=liked, source=source, area=place, strength=strength)

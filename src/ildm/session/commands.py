@@ -25,6 +25,8 @@ from ildm.session.wire import (
     Text,
 )
 
+MAX_CHOICES = 64
+
 Picture = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 Step = Annotated[int, Field(ge=0, le=1000)]
 
@@ -249,7 +251,7 @@ class Compare(Message):
     """Finish several futures of one state, a branch for each choice. `step` None = here."""
 
     kind: Literal["compare"] = "compare"
-    choices: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=64)]
+    choices: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=MAX_CHOICES)]
     step: Step | None = None
 
 

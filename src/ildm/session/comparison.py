@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 
 from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid
-from ildm.session.commands import Choice
+from ildm.session.commands import MAX_CHOICES, Choice
 from ildm.session.wire import checked
 
 
@@ -51,4 +51,6 @@ def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
     rows: list[dict[str, Any]] = [{}]
     for key, several in values.items():
         rows = [{**row, key: value} for row in rows for value in several]
+    if len(rows) > MAX_CHOICES:
+        raise ConfigError(f"A comparison has at most {MAX_CHOICES} pictures, but these values give {len(rows)}: take fewer.")
     return tuple(checked(Choice, row) for row in rows)

@@ -21,7 +21,7 @@ from ildm.session.archive.transfer import import_session
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.keeping import Keeping, restore
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.pictures.file import write_picture
+from ildm.session.pictures.file import read_call, write_picture
 from ildm.session.pictures.text import read_text
 from ildm.session.storage.records import Status, new_session_id
 from ildm.session.storage.stored import StoredSession
@@ -159,6 +159,10 @@ def log_hash(log: Log) -> str:
 
 def _carried(path: Path) -> bytes:
     text = read_text(path, ARCHIVE_KEY)
+    if text is None and "log_hash" in (read_call(path) or {}):
+        raise DataError(
+            f"{path} only names its session, which was too large for a picture: give the {SUFFIX} file of its export."
+        )
     if text is None:
         raise DataError(f"{path} carries no session: give a {SUFFIX} file, or a PNG that `Session.save` or the studio wrote.")
     try:

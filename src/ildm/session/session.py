@@ -177,6 +177,14 @@ class Session:
         """Go to any state of the tree."""
         return self._ask(commands.OpenNode, node=node)
 
+    def name(self, text: str | None) -> Self:
+        """Give this state a name; None takes it away."""
+        return self._ask(commands.NameNode, node=self.node, name=text)
+
+    def delete_branch(self, branch: int) -> Self:
+        """Forget a branch of the tree, and the states that no other one needs."""
+        return self._ask(commands.DeleteBranch, branch=branch)
+
     def branch(self, name: str | None = None) -> Session:
         """A second session that goes on from here; this one stays where it is."""
         command = checked(commands.BranchOff, {"name": name})
@@ -258,6 +266,10 @@ class Session:
         """Something else here; None = than the whole picture. A run that is past the first third goes back to there."""
         return self._ask(commands.DislikeArea, area=None if area is None else self._mask(area), strength=strength)
 
+    def forget_feedback(self) -> Self:
+        """Take all likes and dislikes back."""
+        return self._ask(commands.ForgetFeedback)
+
     def undo(self) -> Self:
         """Go back to where the last change was made, without it."""
         return self._ask(commands.Undo)
@@ -278,6 +290,8 @@ class Session:
             ConfigError: for no settings, more than two, or values that the model cannot follow.
         """
         choices = combinations(values)
+        if columns is not None and columns < 1:
+            raise ConfigError(f"A sheet has at least 1 column, but {columns} was given.")
         node, branch = self.node, self._cursor.position.branch
         begun = self._logged.apply(checked(commands.Compare, {"choices": choices, "step": at}))
         pictures = []
@@ -295,7 +309,9 @@ class Session:
     # --- keeping -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the picture as a PNG that carries the settings, the log's hash and the model's.
+        """Write the picture as a PNG that carries the session, its states left out, and can be loaded and replayed.
+
+        A session of more than 16 MB is only named: export it, too.
 
         Raises:
             StorageError: when it cannot be written.

@@ -114,6 +114,8 @@ class Steering:
         given = self.blobs.latent(settings.initial_noise, self.model.device)
         if given.shape != (1, *shape):
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
+        if not bool(torch.isfinite(given).all()):
+            raise ConfigError("initial_noise has numbers that are not finite: give unit normal noise.")
         return given
 
     def _denoise(self, settings: Settings, share: float) -> GuidedUnder:
