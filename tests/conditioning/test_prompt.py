@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ildm.conditioning.prompt import escape, schedule, split_and, split_break, weights
+from ildm.conditioning.prompt import escape, plain_text, schedule, split_and, split_break, weighted_parts, weights
 from ildm.core.errors import ConfigError
 
 LENGTH = 8192
@@ -295,3 +295,33 @@ def test_the_longest_prompts_are_read(text):
     assert split_break(text)
     assert split_and(text)
     assert escape(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", [[]]),
+        ("a (b) BREAK [c]", [[("a ", 1.0), ("b", 1.1)], [("c", pytest.approx(1 / 1.1))]]),
+        ("(a BREAK BREAK b:2) BREAK", [[("a", 2.0)], [], [("b", 2.0)], []]),
+        (r"(\BREAK:-1)", [[("BREAK", -1.0)]]),  # a word, though `weights` shows the other kind alike
+    ],
+)
+def test_parts_between_breaks(text, parts):
+    assert weighted_parts(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", ""), ("a ((red:1.3)) [cat], dog", "a red cat, dog"), (r"a \(b\) (c", "a (b) c"), ("a BREAK b BREAK", "a b ")],
+)
+def test_the_words_without_syntax(text, words):
+    assert plain_text(text) == words
+
+
+@given(typed)
+def test_the_parts_are_those_that_weights_and_split_break_show(text):
+    parts = weighted_parts(text)
+    assert len(parts) == len(split_break(text))
+    joined = [entry for part in parts for entry in [("BREAK", -1.0), *part]][1:]
+    assert weights(text) == (joined or [("", 1.0)])
+    assert plain_text(escape(text)) == text

@@ -51,17 +51,20 @@ def prompt_notes(conditioner: Conditioner | None, prompts: Sequence[str]) -> lis
     """What a person should know of prompts that are drawn in another way than they read: empty ones, and those cut short."""
     if conditioner is None:
         return []
+    from ildm.conditioning.prompt import plain_text, weighted_parts, words_of
     from ildm.conditioning.tokenizer import Tokenizer
 
-    notes = ["The prompt is empty, so the picture is drawn without words."] if "" in map(str.strip, prompts) else []
+    wordless = any(not plain_text(prompt).strip() for prompt in prompts)
+    notes = ["The prompt is empty, so the picture is drawn without words."] if wordless else []
     tokenizer = getattr(conditioner, "tokenizer", None)
     if isinstance(tokenizer, Tokenizer):
         room = tokenizer.max_tokens - 2  # the marks of start and end
-        for prompt in dict.fromkeys(prompts):
-            count = len(tokenizer.pieces(prompt))
+        # each part between BREAKs has that room of its own
+        for words in dict.fromkeys(words_of(part) for prompt in prompts for part in weighted_parts(prompt)):
+            count = len(tokenizer.pieces(words))
             if count > room:
                 notes.append(
-                    f"The model reads {room} pieces of words, but {_shortened(prompt)!r} has {count}: its end is not read."
+                    f"The model reads {room} pieces of words, but {_shortened(words)!r} has {count}: its end is not read."
                 )
     return notes
 

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from ildm.conditioning.clip_encoder import VIT_L, ClipEncoder, ClipEncoderConfig, check_clip_skip
 from ildm.conditioning.clip_tokenizer import ClipTokenizer
 from ildm.conditioning.clip_vocabulary import END, TOKENIZER
 from ildm.conditioning.clip_words import AddedWords
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.places import marked
+from ildm.conditioning.prompt import WeightedText, literal, weighted_parts
+from ildm.conditioning.weighting import emphasise
 from ildm.core.types import Conditioning
 
 
@@ -44,7 +49,8 @@ class ClipConfig:
 class ClipConditioner(Conditioner):
     """Prompts to a context of 77 tokens per window, with no mask: the published models attend to the padding too.
 
-    Prompts of more than 75 tokens take several windows, each encoded alone.
+    Prompts of more than 75 tokens take several windows, each encoded alone, and a `BREAK` begins another one. Weights multiply the
+    tokens of the context, in each window apart.
 
     Raises:
         CheckpointError: when the vocabulary does not fit the encoder.
@@ -66,9 +72,21 @@ class ClipConditioner(Conditioner):
         prompts: Sequence[str],
         size: tuple[int, int] | None = None,  # noqa: ARG002 - these models are not told
     ) -> Conditioning:
-        """The context of prompts, (batch, 77 * windows, width)."""
-        hidden = self.encoder(self.tokenizer(prompts))[-self.config.clip_skip]  # (batch, windows, 77, width)
-        return Conditioning(context=self.encoder.normalise(hidden).flatten(1, 2))
+        """The context of plain texts, (batch, 77 * windows, width)."""
+        return self._encode([literal(prompt) for prompt in prompts])
+
+    def read(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> Conditioning:
+        """The context of prompts in prompt syntax, (batch, 77 * windows, width)."""
+        return self._encode([weighted_parts(prompt) for prompt in prompts])
+
+    def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
+        """Which tokens of the context that `read` makes of a prompt are those of a word in it; see `Conditioner.places`."""
+        _, weights = self.tokenizer.weighted([marked(prompt, word)])
+        return (weights[0] != 1.0).flatten()
 
     @property
     def tokenizers(self) -> tuple[ClipTokenizer, ...]:
@@ -90,3 +108,9 @@ class ClipConditioner(Conditioner):
     def write_files(self, folder: Path) -> None:
         """Write the vocabulary, without added words."""
         (folder / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+
+    def _encode(self, prompts: Sequence[Sequence[WeightedText]]) -> Conditioning:
+        tokens, weights = self.tokenizer.weighted(prompts)
+        hidden = self.encoder(tokens)[-self.config.clip_skip]  # (batch, windows, 77, width)
+        context = emphasise(self.encoder.normalise(hidden), weights, keep="mean")
+        return Conditioning(context=context.flatten(1, 2))

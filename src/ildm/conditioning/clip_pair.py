@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ildm.conditioning.clip_encoder import BIG_G, VIT_L, ClipEncoder, ClipEncoderConfig, check_clip_skip
@@ -16,6 +16,9 @@ from ildm.conditioning.clip_tokenizer import ClipTokenizer
 from ildm.conditioning.clip_vocabulary import END, TOKENIZER
 from ildm.conditioning.clip_words import AddedWords
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.places import marked
+from ildm.conditioning.prompt import WeightedText, literal, weighted_parts, words_of
+from ildm.conditioning.weighting import emphasise
 from ildm.core.errors import ConfigError
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
@@ -83,7 +86,9 @@ class ClipPairConfig:
 class ClipPairConditioner(Conditioner):
     """Prompts to context (77 tokens per window, no mask) and pooled vector.
 
-    Prompts of more than 75 tokens take several windows, each encoded alone; the first one gives the pooled vector.
+    Prompts of more than 75 tokens take several windows, each encoded alone, and a `BREAK` begins another one; the first one gives the
+    pooled vector. Weights multiply the tokens of the context, in each window and for each encoder apart, and leave the pooled vector
+    as it is, as in AUTOMATIC1111's program.
 
     Args:
         first_tokenizer: None where the configuration has no first encoder.
@@ -113,22 +118,23 @@ class ClipPairConditioner(Conditioner):
     def forward(
         self, prompts: Sequence[str], size: tuple[int, int] | None = None, *, aesthetic_score: float | None = None
     ) -> Conditioning:
-        """The context of prompts, (batch, 77 * windows, context_width), and their pooled vectors, (batch, pooled_width).
+        """The context of plain texts, (batch, 77 * windows, context_width), and their pooled vectors, (batch, pooled_width).
 
         Args:
             size: (width, height) of the image to be drawn, in pixels; None = the model's own.
             aesthetic_score: for a model that is told; None = the configuration's.
         """
-        windows = max(tokenizer(prompts).shape[1] for tokenizer, _ in self._readers)
-        tokens = [tokenizer(prompts, windows=windows) for tokenizer, _ in self._readers]  # (batch, windows, 77) each
-        hidden = [encoder(rows) for (_, encoder), rows in zip(self._readers, tokens, strict=True)]
-        context = torch.cat([states[-self.config.clip_skip] for states in hidden], dim=-1).flatten(1, 2)
-        pooled = self.second.pool(hidden[-1][-1][:, 0], tokens[-1][:, 0], self._end)
-        if self.config.zero_empty:
-            empty = torch.tensor([not prompt.strip() for prompt in prompts], device=pooled.device)[:, None]
-            context, pooled = context.masked_fill(empty[..., None], 0), pooled.masked_fill(empty, 0)
-        told = self._told(size, aesthetic_score).to(pooled).expand(len(prompts), -1)
-        return Conditioning(context=context, pooled=torch.cat([pooled, told], dim=-1))
+        return self._encode([literal(prompt) for prompt in prompts], self._told(size, aesthetic_score))
+
+    def read(
+        self, prompts: Sequence[str], size: tuple[int, int] | None = None, *, aesthetic_score: float | None = None
+    ) -> Conditioning:
+        """The same of prompts in prompt syntax. One of brackets and `BREAK`s alone is empty."""
+        return self._encode([weighted_parts(prompt) for prompt in prompts], self._told(size, aesthetic_score))
+
+    def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
+        """Which tokens of the context that `read` makes of a prompt are those of a word in it; see `Conditioner.places`."""
+        return torch.stack([weights[0] != 1.0 for _, weights in self._tokens([marked(prompt, word)])]).any(dim=0).flatten()
 
     @property
     def tokenizers(self) -> tuple[ClipTokenizer, ...]:
@@ -158,6 +164,25 @@ class ClipPairConditioner(Conditioner):
         for tokenizer, _ in first:
             (folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         (folder / SECOND_TOKENIZER).write_text(second.to_json(), encoding="utf-8")
+
+    def _tokens(self, prompts: Sequence[Sequence[WeightedText]]) -> list[tuple[Tensor, Tensor]]:
+        """Each encoder's token numbers and weights, (batch, windows, 77), all with as many windows."""
+        windows = max(tokenizer.weighted(prompts)[0].shape[1] for tokenizer, _ in self._readers)
+        return [tokenizer.weighted(prompts, windows=windows) for tokenizer, _ in self._readers]
+
+    def _encode(self, prompts: Sequence[Sequence[WeightedText]], told: Float[Tensor, "1 features"]) -> Conditioning:
+        read = self._tokens(prompts)
+        hidden = [encoder(tokens) for (_, encoder), (tokens, _) in zip(self._readers, read, strict=True)]
+        chosen = [states[-self.config.clip_skip] for states in hidden]
+        weighted = [emphasise(states, weights, keep="mean") for states, (_, weights) in zip(chosen, read, strict=True)]
+        context = torch.cat(weighted, dim=-1).flatten(1, 2)
+        pooled = self.second.pool(hidden[-1][-1][:, 0], read[-1][0][:, 0], self._end)
+        if self.config.zero_empty:
+            wordless = [not any(words_of(part).strip() for part in parts) for parts in prompts]
+            empty = torch.tensor(wordless, device=pooled.device)[:, None]
+            context, pooled = context.masked_fill(empty[..., None], 0), pooled.masked_fill(empty, 0)
+        told = told.to(pooled).expand(len(prompts), -1)
+        return Conditioning(context=context, pooled=torch.cat([pooled, told], dim=-1))
 
     def _told(self, size: tuple[int, int] | None, aesthetic_score: float | None) -> Float[Tensor, "1 features"]:
         """What the model is told in numbers: original height and width, top and left of the cut, then target height and width or

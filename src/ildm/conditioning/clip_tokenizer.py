@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as _Tokenizer
 from torch import Tensor
@@ -22,6 +22,7 @@ from ildm.conditioning.clip_vocabulary import (
     write_vocabulary,
 )
 from ildm.conditioning.clip_windows import Unit, cut_into_windows
+from ildm.conditioning.prompt import WeightedText, literal
 from ildm.core.errors import CheckpointError
 
 # the marks, English contractions, words, single digits, runs of anything else
@@ -124,14 +125,41 @@ class ClipTokenizer:
         Every text gets as many as the longest one, and at least `windows`; those it does not need are empty, like the only one
         of an empty text.
         """
-        rows = [cut_into_windows(self.encode(text), self.max_tokens - 2, comma=self._comma) for text in texts]
+        return self.weighted([literal(text) for text in texts], windows=windows)[0]
+
+    def weighted(
+        self, prompts: Sequence[Sequence[WeightedText]], *, windows: int = 1
+    ) -> tuple[Int[Tensor, "batch windows tokens"], Float[Tensor, "batch windows tokens"]]:
+        """Windows as above, and what each of their tokens weighs: marks and padding 1, all vectors of an added word the same.
+
+        Stretches of different weight are tokenised apart, so that a bracket ends a word. Each part of a prompt begins a window, and
+        one without words has an empty one, except behind the last `BREAK`.
+
+        Args:
+            prompts: the parts of each.
+        """
+        rows = [self._windows(parts) for parts in prompts]
         longest = max([windows, *map(len, rows)])
         tokens = torch.full((len(rows), longest, self.max_tokens), self.padding, dtype=torch.int64)
+        weights = torch.ones(tokens.shape, dtype=torch.float64)
         tokens[:, :, 0], tokens[:, :, 1] = self.start, self.end
-        for of_text, row in zip(tokens, rows, strict=True):
-            for window, numbers in zip(of_text, row, strict=False):
-                window[1 : len(numbers) + 2] = torch.tensor([*numbers, self.end])
-        return tokens
+        for place, row in enumerate(rows):
+            for number, window in enumerate(row):
+                stop = len(window) + 1
+                tokens[place, number, 1 : stop + 1] = torch.tensor([*(token for token, _ in window), self.end])
+                weights[place, number, 1:stop] = torch.tensor([weight for _, weight in window], dtype=torch.float64)
+        return tokens, weights
+
+    def _windows(self, parts: Sequence[WeightedText]) -> list[list[tuple[int, float]]]:
+        """Numbers with their weights, without marks."""
+        windows: list[list[tuple[int, float]]] = []
+        for place, part in enumerate(parts, start=1):
+            read = [(unit, weight) for words, weight in part for unit in self.encode(words)]
+            if windows and not read and place == len(parts):
+                break
+            cuts = cut_into_windows([unit for unit, _ in read], self.max_tokens - 2, comma=self._comma)
+            windows += [[(number, weight) for unit, weight in read[cut] for number in unit] for cut in cuts]
+        return windows
 
     def _parts(self, text: str) -> list[str]:
         """The text cut before and behind each added word, which is one only where it does not go on as a longer word."""

@@ -11,18 +11,18 @@ LOOK_BACK = 20
 """A comma among this many last tokens of a full window is where it ends, as people know it from AUTOMATIC1111's program."""
 
 
-def cut_into_windows(units: Sequence[Unit], length: int, *, comma: int | None = None) -> list[list[int]]:
-    """Windows of at most `length` numbers, in order; no units make one empty window.
+def cut_into_windows(units: Sequence[Unit], length: int, *, comma: int | None = None) -> list[slice]:
+    """Which units go into each window of at most `length` numbers, in order; no units make one empty window.
 
     Args:
         units: none of them longer than `length`.
         comma: number of the comma; None = a vocabulary without one.
     """
-    windows: list[list[int]] = []
+    windows: list[slice] = []
     start = 0
     while start < len(units) or not windows:
         stop = _end_of_window(units, start, length, comma)
-        windows.append([number for unit in units[start:stop] for number in unit])
+        windows.append(slice(start, stop))
         start = stop
     return windows
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
+from ildm.conditioning.prompt import plain_text
+from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
 
 
@@ -25,12 +28,35 @@ class Conditioner(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
-        """The conditioning of prompts; the empty prompt is the unconditional one.
+        """The conditioning of plain texts, such as captions; the empty one is the unconditional one.
 
         Args:
             prompts: one per sample.
             size: (width, height) in pixels of the images to be drawn, for models that are told; None = the model's own.
         """
+
+    def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+        """The conditioning of prompts as a person writes them, in prompt syntax (see `ildm.conditioning.prompt`).
+
+        Without syntax it is what `forward` gives. A conditioner that does not know weights need not define this: it is given the words
+        alone, and a `BREAK` is a space.
+
+        Args:
+            prompts: one per sample, schedules and `AND` already resolved: square brackets only weigh here.
+            size: see `forward`.
+        """
+        return self([plain_text(prompt) for prompt in prompts], size)
+
+    def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
+        """Which tokens of the context that `read` makes of a prompt are those of a word in it.
+
+        Args:
+            word: one word, or some that stand together.
+
+        Raises:
+            ConfigError: when the word stands nowhere in the prompt, or the conditioner has no tokens to tell.
+        """
+        raise ConfigError(f"This model does not read words one by one, so it cannot tell where {word!r} is in {prompt!r}.")
 
     @classmethod
     @abstractmethod

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import torch
 
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.prompt import plain_text
 from ildm.core.errors import ConfigError, nearest
 from ildm.core.types import Conditioning
 
@@ -58,6 +59,10 @@ class LabelConditioner(Conditioner):
             ConfigError: for a class that there is not (nearest name named), or for none where the model does not know that.
         """
         return Conditioning(label=torch.tensor([self._number(prompt.strip()) for prompt in prompts]))
+
+    def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+        """The same: brackets belong to the name of a class, unless it was made by `ildm.conditioning.prompt.escape`."""
+        return self([prompt if prompt.strip().lower() in self._numbers else plain_text(prompt) for prompt in prompts], size)
 
     @classmethod
     def restore(cls, config: LabelConfig, folder: Path) -> Self:  # noqa: ARG003 - nothing lies there

@@ -16,6 +16,9 @@ from operator import itemgetter
 
 from ildm.core.errors import ConfigError
 
+WeightedText = list[tuple[str, float]]
+"""Stretches of plain text with what they weigh, in order."""
+
 _FACTORS = {"(": 1.1, "[": 1 / 1.1}
 
 _LARGEST_WEIGHT = 3e38
@@ -63,7 +66,7 @@ def schedule(text: str, num_steps: int) -> list[tuple[int, str]]:
     return [(step, _text_at(step, stretches, routes)) for step in sorted(steps)]
 
 
-def weights(text: str) -> list[tuple[str, float]]:
+def weights(text: str) -> WeightedText:
     """The words of a text with what they weigh: `(word)` 1.1, `(word:1.3)` 1.3, `[word]` 1 / 1.1; nested ones are multiplied.
 
     An unclosed `(` or `[` applies to the end; a `)` or `]` that closes nothing is plain text, and so is `:1.3)`. Round and
@@ -73,6 +76,14 @@ def weights(text: str) -> list[tuple[str, float]]:
         (text, weight) in order, runs of equal weight joined; ("", 1.0) alone when there is no text. `BREAK` as a word of its
         own is an entry ("BREAK", -1.0) inside brackets too, and the spaces around it are gone.
     """
+    entries: WeightedText = []
+    for number, part in enumerate(weighted_parts(text)):
+        entries += [("BREAK", -1.0), *part] if number else part
+    return entries or [("", 1.0)]
+
+
+def weighted_parts(text: str) -> list[WeightedText]:
+    """The parts of a text between `BREAK`s, at least one, each as `weights` reads it; one without text is an empty list."""
     marks = list(_WEIGHT_MARK.finditer(text))
     brackets = _read_brackets(marks)
     first, *stretches = _stretches_between(marks, text)
@@ -91,13 +102,26 @@ def weights(text: str) -> list[tuple[str, float]]:
         else:
             literal = mark[0] if mark["escaped"] is None else mark["escaped"]
         sections[-1].append((literal + stretch, products["("][-1] * products["["][-1]))
-    entries: list[tuple[str, float]] = []
-    for number, section in enumerate(sections):
-        if number:
-            entries.append(("BREAK", -1.0))
+    parts: list[WeightedText] = []
+    for section in sections:
         written = [piece for piece in section if piece[0]]
-        entries += [("".join(words for words, _ in run), weight) for weight, run in groupby(written, key=itemgetter(1))]
-    return entries or [("", 1.0)]
+        parts.append([("".join(words for words, _ in run), weight) for weight, run in groupby(written, key=itemgetter(1))])
+    return parts
+
+
+def literal(text: str) -> list[WeightedText]:
+    """A text taken as it stands, brackets and all, in the form of `weighted_parts`."""
+    return [[(text, 1.0)]]
+
+
+def words_of(part: WeightedText) -> str:
+    """A part without its weights."""
+    return "".join(words for words, _ in part)
+
+
+def plain_text(text: str) -> str:
+    """The words of a text without their weights; a `BREAK` is a space."""
+    return " ".join(words_of(part) for part in weighted_parts(text))
 
 
 def split_break(text: str) -> list[str]:

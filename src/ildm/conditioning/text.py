@@ -11,9 +11,13 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.places import marked
+from ildm.conditioning.prompt import WeightedText, literal, weighted_parts, words_of
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.conditioning.weighting import emphasise
 from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
 
@@ -93,7 +97,13 @@ class TextLayer(nn.Module):
 
 
 class TextConditioner(Conditioner):
-    """Prompts to a `Conditioning`. Training drops captions to the empty prompt."""
+    """Prompts to a `Conditioning`. Training drops captions to the empty prompt.
+
+    Each part of a prompt between `BREAK`s is encoded alone, with room for `max_tokens` of its own; parts without words are left out.
+    Weights multiply the tokens of the context, whose size in each part is then what it was: not their mean, which this encoder's last
+    norm has brought to nearly nothing. The pooled vector is the average of the weighted tokens of all parts: it tells the network what
+    the picture shows just as the context does, so weights act on both.
+    """
 
     kind: ClassVar[str] = "text"
     Config: ClassVar[type[TextEncoderConfig]] = TextEncoderConfig
@@ -105,19 +115,16 @@ class TextConditioner(Conditioner):
         self.encoder = TextEncoder(config, tokenizer.vocabulary_size)
 
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
-        """The context of prompts with its mask, and the pooled vector when configured.
+        """The context of plain texts with its mask, and the pooled vector when configured.
 
         The context is (batch, tokens, width) with as many tokens as the longest prompt has, rounded up to a multiple of
         `TOKEN_BLOCK`: most prompts are much shorter than the longest possible, and what is masked costs as much as what is read.
         """
-        tokens, mask = self.tokenizer(prompts)
-        kept = -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
-        tokens, mask = tokens[:, :kept], mask[:, :kept]
-        device = self.encoder.position_embedding.device
-        mask = mask.to(device)
-        context = self.encoder(tokens.to(device), mask)
-        pooled = _masked_mean(context, mask) if self.config.pooled else None
-        return Conditioning(context=context, context_mask=mask, pooled=pooled)
+        return self._encode([literal(prompt) for prompt in prompts])
+
+    def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
+        """The same of prompts in prompt syntax. Every part has as many tokens as the longest; there are masked ones behind each."""
+        return self._encode([weighted_parts(prompt) for prompt in prompts])
 
     @classmethod
     def restore(cls, config: TextEncoderConfig, folder: Path) -> Self:
@@ -131,6 +138,39 @@ class TextConditioner(Conditioner):
     def write_files(self, folder: Path) -> None:
         """Write the vocabulary."""
         (folder / VOCABULARY).write_text(self.tokenizer.to_json(), encoding="utf-8")
+
+    def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
+        """Which tokens of the context that `read` makes of a prompt are those of a word in it; see `Conditioner.places`."""
+        _, _, weights = self._tokens(_spoken(marked(prompt, word)))
+        return (weights != 1.0).flatten()
+
+    def _tokens(self, parts: Sequence[WeightedText]) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers, mask and weights, (parts, tokens) each, with as many tokens as are needed."""
+        tokens, mask, weights = self.tokenizer.weighted(parts)
+        kept = -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
+        return tokens[:, :kept], mask[:, :kept], weights[:, :kept]
+
+    def _encode(self, prompts: Sequence[Sequence[WeightedText]]) -> Conditioning:
+        spoken = [_spoken(parts) for parts in prompts]
+        tokens, mask, weights = self._tokens([part for parts in spoken for part in parts])
+        device = self.encoder.position_embedding.device
+        mask = mask.to(device)
+        context = emphasise(self.encoder(tokens.to(device), mask), weights, mask, keep="size")
+        counts = [len(parts) for parts in spoken]
+        if max(counts) > 1:
+            context, mask = (_join(rows, counts) for rows in (context, mask))
+        pooled = _masked_mean(context, mask) if self.config.pooled else None
+        return Conditioning(context=context, context_mask=mask, pooled=pooled)
+
+
+def _spoken(parts: Sequence[WeightedText]) -> list[WeightedText]:
+    """The parts that have words in them; where none has, the empty text."""
+    return [part for part in parts if words_of(part).strip()] or literal("")
+
+
+def _join(rows: Tensor, counts: list[int]) -> Tensor:
+    """The rows of each prompt one behind the other, filled up with zeros: (sum of counts, tokens, ...) to (batch, more tokens, ...)."""
+    return pad_sequence([parts.flatten(0, 1) for parts in rows.split(counts)], batch_first=True)
 
 
 def _masked_mean(context: Tensor, mask: Tensor) -> Tensor:

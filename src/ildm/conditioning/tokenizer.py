@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as _Tokenizer
 from torch import Tensor
 
+from ildm.conditioning.prompt import WeightedText, words_of
 from ildm.core.errors import CheckpointError, DataError
 
 PAD, START, END = "[PAD]", "[START]", "[END]"
@@ -78,11 +80,28 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"]]:
         """Token numbers and a mask that is True where they are real, both (batch, max_tokens)."""
-        rows = [encoding.ids[: self.max_tokens - 2] for encoding in self._inner.encode_batch(list(texts))]
-        tokens = torch.full((len(rows), self.max_tokens), self._pad, dtype=torch.int64)
-        for row, ids in zip(tokens, rows, strict=True):
-            row[: len(ids) + 2] = torch.tensor([self._start, *ids, self._end])
-        return tokens, tokens != self._pad
+        tokens, mask, _ = self.weighted([[(text, 1.0)] for text in texts])
+        return tokens, mask
+
+    def weighted(
+        self, texts: Sequence[WeightedText]
+    ) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"], Float[Tensor, "batch tokens"]]:
+        """Token numbers and mask as above, and what each token weighs, (batch, max_tokens): marks and padding 1.
+
+        The numbers are those of the text without weights, whose words were learnt with the spaces before them and commas without any. A
+        piece weighs what its letters do on average, should a bracket stand inside it.
+        """
+        encodings = self._inner.encode_batch([words_of(text) for text in texts])
+        tokens = torch.full((len(texts), self.max_tokens), self._pad, dtype=torch.int64)
+        weights = torch.ones(tokens.shape, dtype=torch.float64)
+        for place, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
+            ids = encoding.ids[: self.max_tokens - 2]
+            tokens[place, : len(ids) + 2] = torch.tensor([self._start, *ids, self._end])
+            if any(weight != 1 for _, weight in text):
+                letters = [(letter, weight) for words, weight in text for letter in words]
+                pieces = [_weight(letters[start:end]) for start, end in encoding.offsets[: len(ids)]]
+                weights[place, 1 : len(ids) + 1] = torch.tensor(pieces, dtype=torch.float64)
+        return tokens, tokens != self._pad, weights
 
     def pieces(self, text: str) -> list[str]:
         """The pieces a text is cut into, without marks; one that begins a word shows it by a space."""
@@ -95,3 +114,8 @@ class Tokenizer:
                 f"The vocabulary has no {mark} piece, so it was not made by this program: use the model's own."
             )
         return number
+
+
+def _weight(letters: WeightedText) -> float:
+    """Of a piece, whose space before the word does not count."""
+    return fmean([weight for letter, weight in letters if not letter.isspace()] or [1.0])
