@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ildm.checkpoint.load import load as load
+    from ildm.conditioning.regions import Region as Region
     from ildm.model import Model as Model
     from ildm.session.session import Session as Session
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Model", "Session", "__version__", "load"]
+__all__ = ["Model", "Region", "Session", "__version__", "load"]
 
-_HOMES = {"load": "ildm.checkpoint.load", "Model": "ildm.model", "Session": "ildm.session.session"}
+_HOMES = {
+    "load": "ildm.checkpoint.load",
+    "Model": "ildm.model",
+    "Region": "ildm.conditioning.regions",
+    "Session": "ildm.session.session",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,18 +8,21 @@ seed -> noise -> sampler.step ( guided denoiser ) x num_steps -> latent -> autoe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from PIL import Image as PILImage
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
+from ildm.conditioning.composition import Composition, Plan, Words
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.inpainting import inpainting_channels
+from ildm.conditioning.regions import Mode, Overlap, Region, seed_areas
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
@@ -29,16 +32,20 @@ from ildm.core.manifest import Manifest
 from ildm.core.picture import from_picture, to_floats, to_pictures
 from ildm.core.progress import Progress
 from ildm.core.randomness import START_STREAM, sample_noise
+from ildm.core.references import References
 from ildm.core.seeds import check_seed, draw_seed
-from ildm.core.types import Conditioning, Denoiser, Latent
+from ildm.core.types import Conditioning, Denoiser, Latent, Worn
 from ildm.denoiser.adapters import Adapters
-from ildm.denoiser.guidance import Guided, Projection, Rescale, Told
+from ildm.denoiser.guidance import GuidedUnder, Projection
+from ildm.denoiser.guide import Guide
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
+from ildm.denoiser.regional import Blended, Parts
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath
 from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
+from ildm.following import Following
 from ildm.sampler.base import Sampler
 
 
@@ -113,22 +120,23 @@ class Model:
             self.conditioner.to(target, careful)
         return self
 
-    def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
-        """The conditioning of prompts; an unconditional model takes only empty ones.
+    def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None, adapters: Worn = ()) -> Conditioning:
+        """The conditioning of prompts in prompt syntax, without schedules and `AND`; an unconditional model takes only empty ones.
 
         Args:
             prompts: one per sample.
             size: (width, height) in pixels of the images to be drawn, for models that are told; None = the native one.
+            adapters: those that prompts are read and drawn with beside those that are set.
 
         Raises:
             ConfigError: for a prompt given to a model without a text encoder.
         """
         if self.conditioner is not None:
-            with torch.inference_mode():
-                return self.conditioner(prompts, size or self.image_size)
+            with torch.inference_mode(), self.adapters.wearing(adapters, "conditioner"):
+                return replace(self.conditioner.read(prompts, size or self.image_size), adapters=adapters)
         if any(prompts):
             raise ConfigError(f"The model {self.manifest.name!r} has no text encoder, so it takes no prompt: leave it out.")
-        return Conditioning()
+        return Conditioning(adapters=adapters)
 
     def schedule(self, num_steps: int | None = None, *, manner: Manner = "ddim") -> Schedule:
         """The noise levels of a run, as the manifest's defaults say.
@@ -143,32 +151,86 @@ class Model:
             spacing, convention = from_json(Published, defaults.published, where="published").layout(manner)
         return make_schedule(self.path, count, spacing, shift=defaults.shift, convention=convention)
 
-    def guided(
+    @property
+    def guide(self) -> Guide:
+        """What makes a denoise of conditionings, guided as the manifest says where a call does not."""
+        defaults = self.manifest.defaults
+        return Guide(
+            model=self.manifest.name,
+            denoiser=self.denoiser,
+            path=self.path,
+            prediction=self.manifest.prediction,
+            scale=defaults.guidance_scale,
+            interval=defaults.guidance_interval,
+            rescale=defaults.guidance_rescale,
+            told=self.is_told_guidance,
+        )
+
+    def follow(
         self,
-        negative: Conditioning,
-        guidance_scale: float | None = None,
+        plan: Plan,
+        condition: Callable[[Words], Conditioning],
+        size: tuple[int, int],
         *,
+        beside: Tensor | None = None,
+        liked: References | None = None,
+        disliked: References | None = None,
         rescale: float | None = None,
         projection: Projection | None = None,
-    ) -> Guided:
-        """The denoiser under classifier-free guidance, or told its scale where the network was distilled with it.
+    ) -> GuidedUnder | Blended:
+        """What samplers call to draw one plan: all its prompts, each where it belongs, under guidance.
 
         Args:
-            rescale: how far the result's deviation is brought back to the positive one's, in [0, 1] (see `Rescale`).
-            projection: see `Projection`; None = none.
+            condition: encodes words for one sample.
+            size: (width, height) in pixels.
+            beside: what an inpainting model is shown, see `Model.beside`.
+            liked, disliked: references of what is followed, and of what is moved away from.
+            rescale, projection: see `Guide`.
 
         Raises:
-            ConfigError: for a rescaling or projection where there is but one estimate.
+            ConfigError: when the model cannot do what is asked.
         """
-        defaults = self.manifest.defaults
-        scale = defaults.guidance_scale if guidance_scale is None else guidance_scale
-        strength = defaults.guidance_rescale if rescale is None else rescale
+        made: dict[tuple[Words, int], Conditioning] = {}
+
+        def encoded(words: Words, references: References | None) -> Conditioning:
+            key = (words, id(references))
+            if key not in made:
+                made[key] = replace(condition(words), concat=beside, references=references)
+            return made[key]
+
+        # without guidance nothing is moved away from, and some models know no unconditional
+        avoids = plan.is_guided and not self.is_told_guidance
+        parts = Parts(
+            positives=tuple(encoded(part.prompt, liked) for part in plan.parts),
+            negatives=tuple(encoded(part.negative, disliked) if avoids else encoded(part.prompt, liked) for part in plan.parts),
+            scales=tuple(part.scale for part in plan.parts),
+            weights=plan.weights,
+        )
+        grid = self.autoencoder.latent_space.grid(*size)[1:]
+        return self.guide.follow(parts, plan.mode, (grid[0], grid[1]), rescale=rescale, projection=projection)
+
+    def look(self, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> list[Float[Tensor, "_ _"]]:
+        """How much each cross-attention looks at a word, at every position: (height, width) of its level, in the network's order.
+
+        Args:
+            word: of `prompt`, or a few that stand together in it.
+            prompt: words with brackets that weigh them at most.
+            latent: (1, channels, height, width), noised to time `t`.
+            size: (width, height) in pixels.
+
+        Raises:
+            ConfigError: when the word is not in the prompt, or the model attends to no prompt.
+        """
+        if self.conditioner is None or self.unet.config.context_width is None:
+            raise ConfigError(f"The model {self.manifest.name!r} attends to no words, so it cannot tell where one is.")
+        tokens = self.conditioner.places(prompt, word)
+        if not bool(tokens.any()):
+            raise ConfigError(f"{word!r} stands too far behind in the prompt to be read: say it earlier, or say less.")
+        conditioning = replace(self.condition([prompt], size), concat=self.beside(None, None, size, 1))
         if self.is_told_guidance:
-            if strength or projection is not None:
-                raise self._refuse_told("there is no second estimate to rescale or project by: leave that out")
-            return Guided(Told(self.denoiser, scale, defaults.guidance_interval), negative, 1.0)
-        tamed = Rescale(path=self.path, prediction=self.manifest.prediction, strength=strength) if strength else None
-        return Guided(self.denoiser, negative, scale, defaults.guidance_interval, projection, tamed)
+            conditioning = replace(conditioning, guidance=torch.ones(1))
+        time = self.path.network_time(torch.tensor([t], dtype=torch.float64)).to(latent)
+        return self._network.look(latent, time, conditioning, tokens)
 
     def sampler(self, name: str | None = None) -> Sampler:
         """The sampler of that name, built in or from an extension; None = the manifest's default with its options."""
@@ -192,6 +254,9 @@ class Model:
         initial_noise: Latent | None = None,
         width: int | None = None,
         height: int | None = None,
+        regions: Sequence[Region] = (),
+        overlap: Overlap = "normalise",
+        region_mode: Mode = "attention",
         image: PILImage.Image | None = None,
         mask: PILImage.Image | None = None,
         progress: Progress | None = None,
@@ -199,12 +264,15 @@ class Model:
         """Draw one image per prompt and seed.
 
         Args:
-            prompt: one, or a list; a single prompt serves every seed and the other way round.
+            prompt: one, or a list; a single prompt serves every seed and the other way round. All prompts are in AUTOMATIC1111's
+                syntax, see `ildm.conditioning.prompt`.
             negative_prompt: what to move away from; "" = the unconditional model.
             num_steps, guidance_scale, guidance_rescale, sampler, width, height: None = the default in the model's manifest.
             guidance_projection: adaptive projected guidance; None = plain guidance.
             seed: one, or a list; None = drawn, one per image. Recorded in each image's `info["seed"]`.
             initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of the seeds' own.
+            regions: areas of every image with prompts of their own, the uppermost last.
+            overlap: who rules where they lie on each other; region_mode: how they are drawn. See `ildm.conditioning.regions`.
             image, mask: for inpainting models: the picture and, white, where to draw it anew, both of the size that is drawn;
                 None = there is no picture, and all of it is drawn.
             progress: called after each step with (done, all).
@@ -222,19 +290,38 @@ class Model:
             raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
-        noise = self._initial_noise(seeds, initial_noise, size)
+        noise = self._initial_noise(seeds, initial_noise, size, regions)
         if self.is_told_guidance and any(negatives):
-            raise self._refuse_told("there is nothing to move away from: leave the negative prompt out")
-        positive = self.condition(prompts, size)
+            raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")
         scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
-        # at scale 1 nothing is moved away from, and some models know no unconditional
-        negative = positive if scale == 1.0 or self.is_told_guidance else self.condition(negatives, size)
-        beside = self.beside(image, mask, size, len(prompts))
-        guided = self.guided(replace(negative, concat=beside), scale, rescale=guidance_rescale, projection=guidance_projection)
-        denoise = guided.under(replace(positive, concat=beside))
+        written = {
+            both: Composition(
+                prompt=both[0],
+                negative_prompt=both[1],
+                guidance_scale=scale,
+                regions=tuple(regions),
+                overlap=overlap,
+                mode=region_mode,
+            )
+            for both in zip(prompts, negatives, strict=True)
+        }
+        following = Following(
+            self,
+            [written[both] for both in zip(prompts, negatives, strict=True)],
+            size,
+            beside=self.beside(image, mask, size, len(prompts)),
+            rescale=guidance_rescale,
+            projection=guidance_projection,
+        )
         state = solver.init(noise, self.schedule(num_steps, manner=solver.manner), seeds)
         while not state.done:
-            state = solver.step(state, denoise)
+            state = replace(
+                state,
+                areas=seed_areas(
+                    [region for region in regions if region.acts_at(state.step)], (noise.shape[2], noise.shape[3])
+                ),
+            )
+            state = solver.step(state, following.at(state.step, state.schedule.num_steps))
             if progress is not None:
                 progress(state.step, state.schedule.num_steps)
         images = to_pictures(self.decode(state.latent))
@@ -263,10 +350,8 @@ class Model:
         return prepare(self.unet, compiled=self.compiled)
 
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
-        return self._network(noised, time, conditioning)
-
-    def _refuse_told(self, what: str) -> ConfigError:
-        return ConfigError(f"The model {self.manifest.name!r} is told its guidance scale and evaluated once, so {what}.")
+        with self.adapters.wearing(conditioning.adapters, "unet"):
+            return self._network(noised, time, conditioning)
 
     def beside(
         self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int], batch: int
@@ -294,10 +379,14 @@ class Model:
         channels = inpainting_channels(pixels.to(self.device), draw.to(self.device), self.encode, space.grid(*size)[1:])
         return channels.expand(batch, *channels.shape[1:])
 
-    def _initial_noise(self, seeds: Sequence[int], given: Latent | None, size: tuple[int, int]) -> Latent:
+    def _initial_noise(
+        self, seeds: Sequence[int], given: Latent | None, size: tuple[int, int], regions: Sequence[Region]
+    ) -> Latent:
         shape = self.autoencoder.latent_space.grid(*size)
         if given is None:
-            return sample_noise(seeds, START_STREAM, shape, device=self.device)
+            areas = seed_areas([region for region in regions if region.acts_at(0)], (shape[1], shape[2]))
+            draw = sample_noise if areas is None else areas.noise
+            return draw(seeds, START_STREAM, shape, device=self.device)
         if given.shape != (len(seeds), *shape):
             raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
         return given.to(self.device, torch.float32)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ildm.core.masks import area_average
 from ildm.core.types import Regions
-from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, area_average, attend, attend_regions, read_context
+from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend, attend_regions, read_context
 
 BATCH, REGIONS, HEADS, HEAD_WIDTH, TOKENS = 2, 3, 2, 4, 5
 GRID = (2, 3)
@@ -70,8 +71,9 @@ def test_regions_equal_the_loop(regions: Regions) -> None:
         query,
         key.flatten(0, 1),
         value.flatten(0, 1),
-        mask=regions.context_mask.reshape(-1, 1, 1, TOKENS),
-        weights=weights,
+        regions.context_mask.reshape(-1, 1, 1, TOKENS),
+        weights.flatten(0, 1),
+        torch.arange(BATCH).repeat_interleave(REGIONS),
     )
     torch.testing.assert_close(found, looped(query, key, value, weights, regions.context_mask), atol=1e-12, rtol=0)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
-from ildm.denoiser.attention import Attended, Beside, SelfAttention, area_average, attend_rows
+from ildm.core.masks import area_average
+from ildm.denoiser.attention import Attended, Beside, SelfAttention, attend_rows
 from ildm.denoiser.inference import FusedSelfAttention
 from ildm.denoiser.references import companions
 from ildm.denoiser.transformer import AttentionBlock

@@ -235,3 +235,32 @@ def test_a_graph_that_cannot_be_is_refused(values: dict[str, object], message: s
 
 def test_configuration_survives_json() -> None:
     assert from_json(UNetConfig, to_json(CONFIG)) == CONFIG
+
+
+def test_a_column_of_16_pixels_acts_at_every_level_of_a_512_pixel_picture() -> None:
+    """Stable Diffusion 1's graph, at a tenth of its width: 64x64 latents of 8 pixels each, levels down to 8x8."""
+    graph = UNetConfig(
+        channels=(32, 64, 128, 128),
+        res_blocks=(2, 2, 2, 2),
+        depths=(1, 1, 1, 0),
+        mid_depth=1,
+        heads=(8, 8, 8, 8),
+        context_width=24,
+    )
+    network = awake(graph).eval()
+    generator = torch.Generator().manual_seed(4)
+    noised = torch.randn(1, 4, 64, 64, generator=generator)
+    base, other = torch.randn(2, 1, 7, 24, generator=generator)
+    mask = torch.zeros(512, 512)
+    mask[:, 248:264] = 1.0
+    weights = torch.stack([1.0 - mask, mask])[None]
+
+    def predict(column: torch.Tensor) -> torch.Tensor:
+        regions = Regions(context=torch.stack([base, column], dim=1), weights=weights)
+        attended = network.attend(Conditioning(regions=regions), (64, 64))
+        assert all(one[1].amax() > 0.5 for one in attended.weights.values())
+        return network(noised, TIMES[:1], Conditioning(regions=regions))
+
+    with torch.no_grad():
+        change = (predict(other) - predict(base)).abs().mean(dim=(0, 1, 2))
+    assert change[31:33].min() > 3 * change[:16].mean()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ildm.core.errors import ShapeError
 from ildm.core.types import Conditioning, Regions
+from ildm.denoiser.attention import CrossAttention, split_heads
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.packed import PackedConv2d, can_pack
@@ -165,3 +166,30 @@ def test_compiled_output_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     conditioning = conditioning_for(network.config, 8)
     for _ in range(2):
         close(prepared(latent(), TIMES, conditioning), network, latent(), TIMES, conditioning)
+
+
+def test_looking_notes_how_much_goes_to_some_tokens(network: UNet) -> None:
+    """Against the layers' own queries and keys, and without a trace in what the network gives."""
+    prepared = prepare(network)
+    conditioning, noised, time = Conditioning(context=torch.randn(1, 5, 24)), latent(16, 1), torch.tensor([300.0])
+    tokens = torch.tensor([False, True, False, True, False])
+    before = prepared(noised, time, conditioning)
+    seen: list[Tensor] = []
+
+    def note(layer: CrossAttention, inputs: tuple[Tensor, ...]) -> None:
+        assert conditioning.context is not None
+        query, key = layer.norm_q(split_heads(layer.to_q(inputs[0]), layer.heads))[0], layer.project(conditioning.context)[0][0]
+        shares = torch.stack([(q @ k.T / q.shape[-1] ** 0.5).softmax(dim=1) for q, k in zip(query, key, strict=True)])
+        seen.append(shares[:, :, tokens].sum(dim=2).mean(dim=0))
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in network.cross_attentions()]
+    network(noised, time, conditioning)
+    for hook in hooks:
+        hook.remove()
+    maps = prepared.look(noised, time, conditioning, tokens)
+    assert len(maps) == len(seen) and {tuple(one.shape) for one in maps} == set(network.grids((16, 16)))
+    for found, expected in zip(maps, seen, strict=True):
+        torch.testing.assert_close(found.flatten(), expected, atol=1e-5, rtol=0)
+    assert torch.equal(prepared(noised, time, conditioning), before)
+    everything = prepared.look(noised, time, conditioning, torch.ones(5, dtype=torch.bool))
+    assert all(torch.allclose(one, torch.ones_like(one)) for one in everything)

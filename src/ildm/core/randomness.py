@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 START_STREAM = 0
@@ -48,3 +50,46 @@ def sample_noise(
     """
     drawn = [torch.randn(*shape, generator=generator(seed, stream)) for seed in seeds]
     return torch.stack(drawn).to(device, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class SeedAreas:
+    """Areas of a picture whose noise comes from seeds of their own.
+
+    Args:
+        seeds: each once.
+        masks: (seeds, height, width) on the latent's grid, >= 0: how much each counts where.
+        rest: (height, width), how much a sample's own seed counts. Somewhere one of them is above 0 at every position.
+    """
+
+    seeds: tuple[int, ...]
+    masks: Float[Tensor, "seeds height width"]
+    rest: Float[Tensor, "height width"]
+
+    def noise(
+        self,
+        seeds: Sequence[int],
+        stream: int,
+        shape: Sequence[int],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Unit normal noise of each sample's own seed and those of the areas: `sum_s M_s n_s / sqrt(sum_s M_s^2)`.
+
+        Args:
+            seeds: one per sample.
+            stream, shape, device, dtype: see `sample_noise`.
+
+        Returns:
+            (len(seeds), *shape)
+        """
+        return torch.stack([self._mixed(seed, stream, shape) for seed in seeds]).to(device, dtype)
+
+    def _mixed(self, own: int, stream: int, shape: Sequence[int]) -> Tensor:
+        counts = {own: self.rest}
+        for seed, mask in zip(self.seeds, self.masks, strict=True):
+            counts[seed] = counts[seed] + mask if seed in counts else mask
+        drawn = sample_noise(list(counts), stream, shape, dtype=torch.float64)  # (seeds, C, h, w)
+        shares = torch.stack(list(counts.values())).double().cpu()[:, None]  # (seeds, 1, h, w)
+        return (shares * drawn).sum(dim=0) / shares.square().sum(dim=0).sqrt()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,32 +15,17 @@ from torch import Tensor
 
 from ildm.core.errors import ShapeError
 from ildm.core.references import References
+from ildm.core.regions import Regions
+from ildm.core.tokens import equal_tokens
 
 Latent = Float[Tensor, "batch channels height width"]
 Image = Float[Tensor, "batch 3 image_height image_width"]
 Times = Float[Tensor, " batch"]
 """Times stay on the CPU in float64 wherever the latents are: their coefficients are computed there, and nobody waits for a device."""
+Worn = tuple[tuple[str, float], ...]
+"""Adapters by name, and how strongly each acts."""
 Memory = tuple[Tensor, ...]
 """What a denoiser leaves for its next call: latents, (batch, channels, height, width) each; empty at the start of a run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regions:
-    """Contexts that act only where their weight says so.
-
-    At a cross-attention the output at position p is `sum_r weights[r, p] * Attn(Q(p), K(context_r), V(context_r))`; the
-    base context is region 0 like any other, so the weights sum to one wherever something applies.
-
-    Args:
-        context: (batch, regions, tokens, width), one context per region.
-        weights: (batch, regions, height, width), soft masks in [0, 1] at any resolution; attention resizes them to its
-            own grid by area averaging.
-        context_mask: (batch, regions, tokens), True where a token is real; None = all are.
-    """
-
-    context: Float[Tensor, "batch regions tokens context_width"]
-    weights: Float[Tensor, "batch regions height width"]
-    context_mask: Bool[Tensor, "batch regions tokens"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +41,7 @@ class Conditioning:
         concat: (batch, channels, height, width), concatenated to the noised latent.
         regions: contexts bound to areas; replaces `context` in cross-attention when given.
         references: pictures that self-attention reads beside the sample.
+        adapters: low-rank adapters that act in this call beside those that are set.
     """
 
     context: Float[Tensor, "batch tokens context_width"] | None = None
@@ -66,10 +52,17 @@ class Conditioning:
     concat: Float[Tensor, "batch channels height width"] | None = None
     regions: Regions | None = None
     references: References | None = None
+    adapters: Worn = ()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply `function` to every tensor, keeping what is None."""
-        return _map_fields(self, function)
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "adapters"}
+        mapped = {
+            name: function(part) if isinstance(part, Tensor) else part.map(function)
+            for name, part in given.items()
+            if part is not None
+        }
+        return replace(self, **mapped)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """Move to a device; floating tensors also change dtype when one is given."""
@@ -90,16 +83,30 @@ class Conditioning:
             return self.regions.context.shape[0]
         return None if self.references is None else self.references.latents.shape[0]
 
+    def expand(self, batch: int) -> Self:
+        """The same for so many samples, where it is for one."""
+        if self.batch in (None, batch):
+            return self
+        return self.map(lambda x: x.expand(batch, *x.shape[1:]))
+
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        """Join along the batch. Shorter contexts are padded with masked tokens, missing references with some of weight 0.
+        """Join along the batch. Shorter contexts are padded with masked tokens, missing regions and references with some of weight 0;
+        beside regions a plain context is one that acts everywhere.
 
         Raises:
-            ShapeError: when one part has a field that another lacks, references apart, or references cannot be joined.
+            ShapeError: when one part has a field that another lacks, references apart, when references cannot be joined, or when adapters
+                differ.
         """
-        padded = _equal_tokens(parts)
-        joined: dict[str, Tensor | Regions | References | None] = {}
+        if len({part.adapters for part in parts}) > 1:
+            raise ShapeError("Conditionings to be joined act with the same adapters, but theirs differ: evaluate them apart.")
+        if any(part.regions is not None for part in parts):
+            parts = [part._with_regions() for part in parts]
+        padded = equal_tokens(parts)
+        joined: dict[str, Any] = {"adapters": parts[0].adapters}
         for field in fields(Conditioning):
+            if field.name == "adapters":
+                continue
             values = [getattr(part, field.name) for part in padded]
             if all(value is None for value in values):
                 continue
@@ -111,8 +118,14 @@ class Conditioning:
                     f"Conditionings to be joined must carry the same fields, but only some carry {field.name!r}: "
                     "give every sample of a batch the same kinds of conditioning."
                 )
-            joined[field.name] = _cat_regions(values) if field.name == "regions" else torch.cat(values)
-        return Conditioning(**joined)  # type: ignore[arg-type]
+            joined[field.name] = Regions.cat(values) if field.name == "regions" else torch.cat(values)
+        return Conditioning(**joined)
+
+    def _with_regions(self) -> Conditioning:
+        """The same, a plain context as the base of a picture without other regions."""
+        if self.context is None:
+            return self
+        return replace(self, context=None, context_mask=None, regions=Regions.everywhere(self.context, self.context_mask))
 
 
 @runtime_checkable
@@ -125,52 +138,3 @@ class Denoiser(Protocol):
     def __call__(self, noised: Latent, t: Times, conditioning: Conditioning) -> Latent:
         """The data estimate for `noised` (batch, channels, height, width) at times `t` (batch,) in [0, 1]."""
         ...
-
-
-Part = TypeVar("Part", Conditioning, Regions)
-
-
-def _map_fields(value: Part, function: Callable[[Tensor], Tensor]) -> Part:
-    changed = {}
-    for field in fields(value):  # type: ignore[arg-type]
-        part = getattr(value, field.name)
-        if isinstance(part, Tensor):
-            changed[field.name] = function(part)
-        elif isinstance(part, Regions):
-            changed[field.name] = _map_fields(part, function)
-        elif isinstance(part, References):
-            changed[field.name] = part.map(function)
-    return replace(value, **changed)  # type: ignore[type-var]
-
-
-def _equal_tokens(parts: Sequence[Part]) -> Sequence[Part]:
-    """The parts with contexts of one length: shorter ones get masked tokens at their end."""
-    lengths = {part.context.shape[-2] for part in parts if part.context is not None}
-    masked = any(part.context_mask is not None for part in parts)
-    if len(lengths) <= 1 and not masked:
-        return parts
-    longest = max(lengths, default=0)
-    return [part if part.context is None else _pad_tokens(part, part.context, longest) for part in parts]
-
-
-def _pad_tokens(part: Part, context: Tensor, length: int) -> Part:
-    *outer, tokens, width = context.shape
-    mask = part.context_mask
-    if mask is None:
-        mask = torch.ones(*outer, tokens, dtype=torch.bool, device=context.device)
-    missing = length - tokens
-    return replace(
-        part,
-        context=torch.cat([context, context.new_zeros(*outer, missing, width)], dim=-2),
-        context_mask=torch.cat([mask, mask.new_zeros(*outer, missing)], dim=-1),
-    )
-
-
-def _cat_regions(parts: Sequence[Regions]) -> Regions:
-    padded = _equal_tokens(parts)
-    masks = [part.context_mask for part in padded if part.context_mask is not None]
-    return Regions(
-        context=torch.cat([part.context for part in padded]),
-        weights=torch.cat([part.weights for part in padded]),
-        context_mask=torch.cat(masks) if masks else None,
-    )

@@ -6,13 +6,15 @@ Text encoders are changed like the U-Net: they are handed in as modules, and not
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from ildm.core.errors import ConfigError
+from ildm.core.errors import ConfigError, nearest
+from ildm.core.types import Worn
 from ildm.denoiser.blocks import Upsample
 from ildm.denoiser.low_rank import Adapted, Layer, LowRank, Strength, change_to
 
@@ -62,14 +64,64 @@ class Adapters:
     def __init__(self, parts: Mapping[str, nn.Module], *, changed: Callable[[], object] = lambda: None) -> None:
         self._parts = dict(parts)
         self._changed = changed
-        self._live: dict[Adapter, Strength] = {}
+        self._live: dict[Adapter, dict[str, Strength]] = {}
+        self._set: dict[Adapter, float] = {}
+        self._named: dict[str, Adapter] = {}
         self._spots: dict[str, Spot] = {}
         self._originals: dict[str, Tensor] = {}
 
     @property
     def strengths(self) -> dict[Adapter, float]:
         """The live adapters at work and their strengths; those at rest are left out."""
-        return {adapter: strength.value for adapter, strength in self._live.items() if strength.value != 0}
+        return {adapter: value for adapter, value in self._set.items() if value != 0}
+
+    @property
+    def names(self) -> list[str]:
+        """Of the adapters that single calls can wear."""
+        return list(self._named)
+
+    def add(self, adapter: Adapter) -> None:
+        """Have an adapter at hand, at rest, for single calls to wear it by its name.
+
+        Raises:
+            ConfigError: when it does not fit the model, or there is another one of its name.
+        """
+        if self._named.get(adapter.name, adapter) is not adapter:
+            raise ConfigError(f"There is another adapter {adapter.name!r} at hand: give one of them another name.")
+        self.set({**self._set, adapter: self._set.get(adapter, 0.0)})
+        self._named[adapter.name] = adapter
+
+    def check(self, worn: Worn) -> None:
+        """Check that adapters can be worn.
+
+        Raises:
+            ConfigError: naming one that is not at hand.
+        """
+        for name, _ in worn:
+            if name not in self._named:
+                raise ConfigError(f"There is no adapter {name!r} at hand: {nearest(name, self._named)}")
+
+    @contextmanager
+    def wearing(self, worn: Worn, part: str) -> Iterator[None]:
+        """Let adapters act in one of the networks for a while, beside those that are set.
+
+        Args:
+            part: "unet" or "conditioner". Each belongs to one thread at a time.
+
+        Raises:
+            ConfigError: for an adapter that is not at hand.
+        """
+        self.check(worn)
+        changed = [(self._live[self._named[name]], value) for name, value in worn]
+        former = [(strengths[part], strengths[part].value) for strengths, _ in changed if part in strengths]
+        try:
+            for strengths, value in changed:
+                if part in strengths:
+                    strengths[part].value += value
+            yield
+        finally:
+            for strength, value in reversed(former):
+                strength.value = value
 
     def set(self, strengths: Mapping[Adapter, float]) -> None:
         """Let exactly these adapters act live, at these strengths (negative ones act the other way round).
@@ -84,8 +136,10 @@ class Adapters:
         new = [adapter for adapter in strengths if adapter not in self._live]
         for adapter in new:
             self._attach(adapter)
-        for adapter, strength in self._live.items():
-            strength.value = float(strengths.get(adapter, 0.0))
+        self._set = {adapter: float(strengths.get(adapter, 0.0)) for adapter in self._live}
+        for adapter, parts in self._live.items():
+            for strength in parts.values():
+                strength.value = self._set[adapter]
         if new:
             self._changed()
 
@@ -113,20 +167,22 @@ class Adapters:
             spot = self._spot(name)
             setattr(spot.parent, spot.name, spot.module)
         self._live.clear()
+        self._set.clear()
+        self._named.clear()
         self._restore()
         self._spots.clear()
         self._changed()
 
     def _attach(self, adapter: Adapter) -> None:
-        strength = Strength()
+        strengths = {name.partition(".")[0]: Strength() for name in adapter.changes}
         for name, pair in adapter.changes.items():
             spot = self._spot(name)
             adapted = getattr(spot.parent, spot.name)
             if not isinstance(adapted, Adapted):
                 adapted = Adapted(spot.module)
                 setattr(spot.parent, spot.name, adapted)
-            adapted.changes.append(change_to(spot.module, pair.to(spot.layer.weight), strength))
-        self._live[adapter] = strength
+            adapted.changes.append(change_to(spot.module, pair.to(spot.layer.weight), strengths[name.partition(".")[0]]))
+        self._live[adapter] = strengths
 
     @torch.inference_mode(False)
     @torch.no_grad()

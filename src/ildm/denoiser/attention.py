@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ildm.core.masks import Grid, thin_kept
 from ildm.core.types import Regions
 
-Grid = tuple[int, int]
 SMALL = 64  # tokens
 
 
@@ -34,20 +34,47 @@ class Beside(NamedTuple):
     seen: Tensor | None
 
 
-class Attended(NamedTuple):
-    """What the attentions of one call read besides the latent; `regions` is 1 for a plain context.
+class Watch:
+    """Notes how much of every position's attention goes to some tokens of one context (Tang 2022, DAAM).
 
     Args:
-        keys_values: per cross-attention, in the network's order: (batch * regions, heads, tokens, head_width), twice.
-        mask: (batch * regions, 1, 1, tokens), True where a token is real; None = all are.
-        weights: per grid (height, width): (batch, regions, height * width, 1); empty for a plain context.
+        tokens: (tokens,), True for those.
+        context: which of the contexts they are in.
+        row: the row of the batch that attends to it.
+    """
+
+    def __init__(self, tokens: Bool[Tensor, " tokens"], *, context: int = 0, row: int = 0) -> None:
+        self.tokens, self.context, self.row = tokens, context, row
+        self.maps: list[Float[Tensor, "height width"]] = []
+
+    def see(self, query: Tensor, key: Tensor, mask: Tensor | None, grid: Grid) -> None:
+        """Note one cross-attention: the mean over its heads, (height, width)."""
+        one, read = query[self.row].float(), key[self.context].float()  # (H, N, d), (H, T, d)
+        logits = one @ read.mT * one.shape[-1] ** -0.5  # (H, N, T)
+        if mask is not None:
+            logits = logits.masked_fill(~mask[self.context], -torch.inf)
+        shares = logits.softmax(dim=-1)[..., self.tokens.to(logits.device)].sum(dim=-1)  # (H, N)
+        self.maps.append(shares.mean(dim=0).unflatten(0, grid))
+
+
+class Attended(NamedTuple):
+    """What the attentions of one call read besides the latent.
+
+    Args:
+        keys_values: per cross-attention, in the network's order: (contexts, heads, tokens, head_width), twice.
+        mask: (contexts, 1, 1, tokens), True where a token is real; None = all are.
+        weights: per grid (height, width): (contexts, height * width, 1), how much each context acts where; empty for plain ones.
         beside: per grid, for self-attentions; None = each row of the batch reads itself alone.
+        owners: (contexts,), the row of the batch that each context acts in; None = there is one for each row, in order.
+        watch: told what every cross-attention attends to; None = nobody looks.
     """
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
     mask: Tensor | None
     weights: dict[Grid, Tensor]
     beside: dict[Grid, Beside] | None = None
+    owners: Tensor | None = None
+    watch: Watch | None = None
 
 
 class SelfAttention(nn.Module):
@@ -102,7 +129,9 @@ class CrossAttention(nn.Module):
         """
         key, value = attended.keys_values[self.layer]
         query = self.norm_q(split_heads(self.to_q(x), self.heads))  # (B, H, N, d)
-        found = attend_regions(query, key, value, mask=attended.mask, weights=attended.weights.get(grid))
+        if attended.watch is not None:
+            attended.watch.see(query, key, attended.mask, grid)
+        found = attend_regions(query, key, value, attended.mask, attended.weights.get(grid), attended.owners)
         return self.to_out(join_heads(found))  # (B, N, C)
 
 
@@ -117,8 +146,24 @@ def read_context(
     """What `layers` read of a context, or of the contexts of regions at the resolutions `grids`."""
     if regions is None:
         return Attended(project(layers, context), token_mask(context_mask), {})
-    flat = regions.context.flatten(0, 1)  # (B R, T, W)
-    return Attended(project(layers, flat), token_mask(regions.context_mask), weights_on(grids, regions.weights))
+    return attend_where_acting(regions, project(layers, regions.context.flatten(0, 1)), grids)
+
+
+def attend_where_acting(regions: Regions, keys_values: Sequence[tuple[Tensor, Tensor]], grids: Iterable[Grid]) -> Attended:
+    """What is attended to of regions: those that have no weight anywhere are left out, and cost nothing.
+
+    Args:
+        keys_values: what each layer made of the flattened contexts, (batch * regions, heads, tokens, head_width), twice.
+    """
+    acting = regions.weights.flatten(2).any(dim=2)  # (B, R)
+    owners, places = acting.nonzero(as_tuple=True)
+    weights = {grid: thin_kept(regions.weights, grid)[owners, places].flatten(1)[..., None] for grid in grids}
+    mask = token_mask(regions.context_mask)
+    if len(owners) < acting.numel():
+        rows = owners * acting.shape[1] + places
+        keys_values = [(key[rows], value[rows]) for key, value in keys_values]
+        mask = None if mask is None else mask[rows]
+    return Attended(tuple(keys_values), mask, weights, owners=owners)
 
 
 def project(
@@ -133,11 +178,6 @@ def project(
 def token_mask(context_mask: Bool[Tensor, "*batch tokens"] | None) -> Bool[Tensor, "flat 1 1 tokens"] | None:
     """A context mask, of regions or plain, shaped to broadcast over heads and positions."""
     return None if context_mask is None else context_mask.reshape(-1, 1, 1, context_mask.shape[-1])
-
-
-def weights_on(grids: Iterable[Grid], weights: Float[Tensor, "batch regions height width"]) -> dict[Grid, Tensor]:
-    """Region weights at each resolution, (batch, regions, height * width, 1)."""
-    return {grid: area_average(weights, grid).flatten(2)[..., None] for grid in grids}
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -180,44 +220,26 @@ def attend_rows(query: Tensor, key: Tensor, value: Tensor, beside: Beside | None
     return found.index_copy(0, readers, more)
 
 
-def attend_regions(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, weights: Tensor | None) -> Tensor:
+def attend_regions(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, weights: Tensor | None, owners: Tensor | None
+) -> Tensor:
     """`o(p) = sum_r w_r(p) Attn(Q(p), K_r, V_r)`; without weights, plain attention to one context.
 
     Args:
         query: (batch, heads, positions, head_width).
-        key, value: (batch * regions, heads, tokens, head_width).
-        mask: (batch * regions, 1, 1, tokens) or None.
-        weights: (batch, regions, positions, 1) or None.
+        key, value: (contexts, heads, tokens, head_width).
+        mask: (contexts, 1, 1, tokens) or None.
+        weights: (contexts, positions, 1) or None.
+        owners: (contexts,), whose they are; None without weights.
 
     Returns:
         (batch, heads, positions, head_width)
     """
-    if weights is None:
+    if weights is None or owners is None:
         return attend(query, key, value, mask)
-    batch, regions = weights.shape[:2]
-    query = query.repeat_interleave(regions, dim=0)  # (B R, H, N, d)
-    found = attend(query, key, value, mask)  # (B R, H, N, d)
-    found = found.unflatten(0, (batch, regions))  # (B, R, H, N, d)
-    return (found * weights[:, :, None].to(found.dtype)).sum(dim=1)
-
-
-def area_average(weights: Float[Tensor, "*batch height width"], grid: Grid) -> Float[Tensor, "*batch _ _"]:
-    """Resize soft masks so that each cell is the mean of the area it covers, also where the sizes do not divide.
-
-    Masks that sum to one at every position still do.
-    """
-    height, width = grid
-    rows = _coverage(weights.shape[-2], height).to(weights)  # (h', h)
-    columns = _coverage(weights.shape[-1], width).to(weights)  # (w', w)
-    return rows @ weights @ columns.mT
-
-
-def _coverage(source: int, target: int) -> Tensor:
-    """(target, source): the share of each target cell that each source cell covers, on a line of unit length."""
-    low = torch.arange(target, dtype=torch.float64)[:, None] * source / target
-    cell = torch.arange(source, dtype=torch.float64)[None]
-    shared = torch.minimum(low + source / target, cell + 1) - torch.maximum(low, cell)
-    return shared.clamp(min=0) * target / source
+    found = attend(query[owners], key, value, mask)  # (contexts, H, N, d)
+    found = found * weights[:, None].to(found.dtype)
+    return torch.zeros_like(query).index_add_(0, owners, found)
 
 
 def split_heads(x: Float[Tensor, "batch positions channels"], heads: int) -> Tensor:

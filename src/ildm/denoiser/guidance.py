@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
@@ -93,7 +94,7 @@ class Guided:
     Args:
         denoiser: estimates the data under any conditioning.
         negative: what to move away from; one sample, or as many as will be denoised.
-        scale: 1 follows the conditioning as it is; higher exaggerates it.
+        scale: 1 follows the conditioning as it is; higher exaggerates it. A number, or a map of the latent's positions.
         interval: (low, high) times within which guidance acts; outside, the conditioning alone decides.
         projection: how the difference is tamed; None = it is not.
         rescale: how the result's deviation is tamed; None = it is not.
@@ -101,7 +102,7 @@ class Guided:
 
     denoiser: Denoiser
     negative: Conditioning
-    scale: float
+    scale: float | Float[Tensor, "1 1 height width"]
     interval: tuple[float, float] = (0.0, 1.0)
     projection: Projection | None = None
     rescale: Rescale | None = None
@@ -128,16 +129,17 @@ class Guided:
         """The guided data estimate, and the memory after it; where guidance does not act, the memory stays."""
         low, high = self.interval
         acts = (t >= low) & (t <= high)
-        if self.scale == 1.0 or not bool(acts.any()):
-            return self.denoiser(noised, t, conditioning), memory
+        scale = self.scale.to(noised) if isinstance(self.scale, Tensor) else self.scale
+        if (isinstance(scale, float | int) and scale == 1.0) or not bool(acts.any()):
+            return self.denoiser(noised, t, conditioning.expand(noised.shape[0])), memory
         both = self._join(conditioning, noised.shape[0])
         positive, negative = self.denoiser(torch.cat([noised, noised]), torch.cat([t, t]), both).chunk(2)
         if self.projection is None:
-            guided, memory = torch.lerp(negative, positive, self.scale), ()
+            guided, memory = torch.lerp(negative, positive, scale), ()
         else:
             memory = self.projection.remember(positive - negative, memory)
             difference = memory[0] if memory else positive - negative
-            guided = positive + (self.scale - 1.0) * self.projection.project(difference, positive)
+            guided = positive + (scale - 1.0) * self.projection.project(difference, positive)
         if self.rescale is not None:
             guided = self.rescale.rescale(guided, positive, noised, t)
         if not bool(acts.all()):
@@ -147,13 +149,9 @@ class Guided:
     def _join(self, conditioning: Conditioning, batch: int) -> Conditioning:
         # the same value step after step lets the network keep the context's keys and values
         if not self._joined or self._joined[0][0] is not conditioning:
-            self._joined[:] = [(conditioning, Conditioning.cat([conditioning, self._negative_for(batch)]))]
+            both = Conditioning.cat([conditioning.expand(batch), self.negative.expand(batch)])
+            self._joined[:] = [(conditioning, both)]
         return self._joined[0][1]
-
-    def _negative_for(self, batch: int) -> Conditioning:
-        if self.negative.batch == batch:
-            return self.negative
-        return self.negative.map(lambda x: x.expand(batch, *x.shape[1:]))
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,22 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ildm.core.types import Conditioning
+from ildm.core.masks import Grid
+from ildm.core.types import Conditioning, Regions
 from ildm.core.upsampling import spread
 from ildm.denoiser.attention import (
     Attended,
     Beside,
-    Grid,
     SelfAttention,
+    Watch,
     attend_rows,
+    attend_where_acting,
     join_heads,
     project,
     token_mask,
-    weights_on,
 )
 from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
@@ -71,7 +72,7 @@ class PreparedUNet(nn.Module):
             pack_layers(self)
         self._strengths = strengths_in(nn.ModuleList(network.cross_attentions()))
         self._keys_values = Recent(self._project)
-        self._weights = Recent(self._weigh)
+        self._regions = Recent(self._attend_regions)
         self._companions = Recent(self._accompany)
         self._run = frozen_program(self._compute) if compiled else self._compute
 
@@ -97,6 +98,28 @@ class PreparedUNet(nn.Module):
                 return going.predict(self.network.predict, joined, embedding, attended, references.latents).to(noised.dtype)
         return self._run(joined, timestep, inputs, attended).to(noised.dtype)
 
+    @torch.no_grad()
+    def look(
+        self,
+        noised: Float[Tensor, "1 in_channels height width"],
+        timestep: Float[Tensor, " 1"],
+        conditioning: Conditioning,
+        tokens: Bool[Tensor, " tokens"],
+    ) -> list[Float[Tensor, "_ _"]]:
+        """How much every cross-attention looks at some tokens of a plain context, at every position: (height, width) each, in order.
+
+        Args:
+            noised, timestep, conditioning: as for `forward`, of one sample.
+            tokens: (tokens,), True for those that are looked for.
+        """
+        check_inputs(self.config, noised, timestep, conditioning)
+        watch = Watch(tokens)
+        attended = self._attend(conditioning, (noised.shape[2], noised.shape[3]))._replace(watch=watch)
+        inputs = replace(conditioning, references=None, concat=None, context=None).to(noised.device, self.dtype)
+        joined = join(noised, conditioning).to(self.dtype)
+        self.network.predict(joined, self._embed(timestep, inputs), attended)  # never compiled: it is looked into
+        return watch.maps
+
     def _compute(self, noised: Tensor, timestep: Tensor, conditioning: Conditioning, attended: Attended) -> Tensor:
         return self.network.predict(noised, self._embed(timestep, conditioning), attended)
 
@@ -104,23 +127,22 @@ class PreparedUNet(nn.Module):
         return self.time_projections(self.network.embed(timestep, conditioning, self.dtype))  # (B, all)
 
     def _attend(self, conditioning: Conditioning, size: Grid) -> Attended:
-        regions = conditioning.regions
+        regions, strengths = conditioning.regions, tuple(strength.value for strength in self._strengths)
         if regions is not None:
-            weights = self._weights(regions.weights, size)
-            return Attended(self._read(regions.context), token_mask(regions.context_mask), weights)
+            return self._regions(regions.context, regions.weights, regions.context_mask, size, strengths)
         if conditioning.context is not None:
-            return Attended(self._read(conditioning.context), token_mask(conditioning.context_mask), {})
+            return Attended(self._keys_values(conditioning.context, strengths), token_mask(conditioning.context_mask), {})
         return Attended((), None, {})
 
-    def _read(self, context: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-        return self._keys_values(context, *(strength.value for strength in self._strengths))
+    def _attend_regions(
+        self, context: Tensor, weights: Tensor, mask: Tensor | None, size: Grid, strengths: tuple[float, ...]
+    ) -> Attended:
+        regions = Regions(context=context, weights=weights.to(self.dtype), context_mask=mask)
+        return attend_where_acting(regions, self._keys_values(context, strengths), self.network.grids(size))
 
-    def _project(self, context: Tensor, *_strengths: float) -> tuple[tuple[Tensor, Tensor], ...]:
+    def _project(self, context: Tensor, _strengths: tuple[float, ...]) -> tuple[tuple[Tensor, Tensor], ...]:
         flat = context.reshape(-1, *context.shape[-2:])  # (B R, T, W)
         return project(self.network.cross_attentions(), flat.to(self.dtype))
-
-    def _weigh(self, weights: Tensor, size: Grid) -> dict[Grid, Tensor]:
-        return weights_on(self.network.grids(size), weights.to(self.dtype))
 
     def _accompany(self, weights: Tensor, queries: Tensor | None, size: Grid) -> Companions | None:
         return companions(weights, queries, self.network.grids(size))

@@ -16,8 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ildm.core.errors import ConfigError
+from ildm.core.masks import Grid, area_average
 from ildm.core.types import Conditioning, Latent, Times
-from ildm.denoiser.attention import Attended, Beside, Grid, area_average
+from ildm.denoiser.attention import Attended, Beside
 from ildm.diffusion.path import Path, add_noise
 
 Predict = Callable[[Tensor, Tensor, Attended], Tensor]
@@ -73,7 +74,7 @@ class Companions(NamedTuple):
         concat = noised[self.owners, latents.shape[2] :]  # (rows, C_concat, h, w)
         going = torch.cat([latents[self.owners, self.places].to(noised), concat], dim=1)
         everyone = torch.cat([noised, going])  # (B + rows, C, h, w)
-        return predict(everyone, embedding[rows], _rows_of(attended, batch, rows)._replace(beside=self.beside))[:batch]
+        return predict(everyone, embedding[rows], _rows_of(attended, rows)._replace(beside=self.beside))[:batch]
 
 
 def companions(
@@ -116,14 +117,16 @@ def _seen(queries: Tensor, grid: Grid) -> Tensor:
     return area_average(queries, grid).flatten(1)[:, None, :, None]
 
 
-def _rows_of(attended: Attended, batch: int, rows: Tensor) -> Attended:
+def _rows_of(attended: Attended, rows: Tensor) -> Attended:
     """What the cross-attentions of these rows of the batch read."""
-
-    def pick(x: Tensor) -> Tensor:
-        return x.unflatten(0, (batch, -1))[rows].flatten(0, 1)  # of (batch * regions, ...)
-
+    if attended.owners is None:
+        taken, owners = rows, None
+    else:
+        # every context of a row goes with each of its copies
+        owners, taken = (rows[:, None] == attended.owners).nonzero(as_tuple=True)
     return Attended(
-        tuple((pick(key), pick(value)) for key, value in attended.keys_values),
-        None if attended.mask is None else pick(attended.mask),
-        {grid: weights[rows] for grid, weights in attended.weights.items()},
+        tuple((key[taken], value[taken]) for key, value in attended.keys_values),
+        None if attended.mask is None else attended.mask[taken],
+        {grid: weights[taken] for grid, weights in attended.weights.items()},
+        owners=owners,
     )

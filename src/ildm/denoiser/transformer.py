@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ildm.denoiser.attention import Attended, CrossAttention, Grid, SelfAttention, attend_rows, join_heads
+from ildm.core.masks import Grid
+from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads
 from ildm.denoiser.blocks import start_at_zero
 
 NORM_EPS = 1e-6  # of the transformer's outer norm in every LDM and Stable Diffusion checkpoint

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from PIL import Image as PILImage
 from torch import Tensor
 
+from ildm.conditioning.prompt import escape
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.manifest import Manifest
 from ildm.core.picture import to_bytes, to_floats
@@ -171,7 +172,7 @@ class _Builder:
     def _generate(self, prompts: Sequence[str], what: str) -> Pixels:
         drawing, parts = self.drawing, []
         for start in range(0, len(prompts), drawing.batch_size):
-            texts = list(prompts[start : start + drawing.batch_size])
+            texts = [escape(text) for text in prompts[start : start + drawing.batch_size]]  # captions have no syntax
             parts += self.model.generate(
                 texts,
                 num_steps=drawing.num_steps,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ildm.core.errors import ProtocolError
+from ildm.core.randomness import SeedAreas
 from ildm.core.types import Latent, Memory, Times
 from ildm.diffusion.schedule import Schedule
 
@@ -58,6 +59,7 @@ class SamplerState:
             would lead on from where the latent was.
         solver: whose history it is; another solver starts without one.
         memory: what a remembering denoise left; empty after a step with any other.
+        areas: where the noise of steps comes from other seeds; like what denoises, it is handed in anew for each step and not kept.
     """
 
     latent: Latent
@@ -68,6 +70,7 @@ class SamplerState:
     history: tuple[Tensor, ...] = ()
     solver: str = ""
     memory: Memory = ()
+    areas: SeedAreas | None = None
 
     @property
     def done(self) -> bool:

@@ -14,6 +14,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.assembly import conditioner_to_json
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
 from ildm.checkpoint.native import save_native
+from ildm.conditioning.prompt import escape
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
@@ -181,7 +182,8 @@ class Run:
             stream = cache.batches(config.batch_size, seed=config.seed, start=position)
             return (CaptionedLatents(batch.latents, batch.captions, batch.maps) for batch in stream)
 
-        prompts = list(self.recipe.prompts) or [dataset[index].captions[0] for index in range(min(SHEET_PROMPTS, len(dataset)))]
+        captions = (escape(dataset[index].captions[0]) for index in range(min(SHEET_PROMPTS, len(dataset))))
+        prompts = list(self.recipe.prompts or captions)
 
         def draw(averaged: Networks) -> PILImage.Image:
             model = self._model(averaged, autoencoder)

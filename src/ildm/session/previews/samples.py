@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ildm.conditioning.label import LabelConditioner
+from ildm.conditioning.prompt import escape
 from ildm.core.config import from_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.picture import to_floats
@@ -182,11 +183,11 @@ def _drawn(model: Model, count: int, tell: NamedProgress) -> Latent:
 
 def _denoise(model: Model, prompts: Sequence[str], size: tuple[int, int]) -> GuidedUnder:
     """The model under its usual guidance."""
-    positive = model.condition(prompts, size)
+    positive = model.condition([escape(prompt) for prompt in prompts], size)  # captions have no syntax
     unguided = model.is_told_guidance or model.manifest.defaults.guidance_scale == 1.0
     negative = positive if unguided else model.condition([""] * len(prompts), size)
     beside = model.beside(None, None, size, len(prompts))
-    return model.guided(replace(negative, concat=beside)).under(replace(positive, concat=beside))
+    return model.guide.guided(replace(negative, concat=beside)).under(replace(positive, concat=beside))
 
 
 def _plain_prompts(model: Model, seeds: Sequence[int]) -> list[str]:

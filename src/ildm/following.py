@@ -1,0 +1,100 @@
+"""Several pictures drawn side by side, each by a composition of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ildm.conditioning.composition import Composition, Plan, Words
+from ildm.core.types import Conditioning, Latent, Times
+from ildm.denoiser.guidance import Projection
+from ildm.sampler.state import Denoise
+
+if TYPE_CHECKING:
+    from ildm.model import Model
+
+
+class Following:
+    """What a batch of pictures follows, step by step. Prompts are encoded when they are first needed, and once.
+
+    Args:
+        compositions: one per picture; pictures that share one are drawn together.
+        size: (width, height) in pixels.
+        beside: what an inpainting model is shown, (pictures, channels, height, width).
+        rescale, projection: see `ildm.denoiser.guide.Guide`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        compositions: Sequence[Composition],
+        size: tuple[int, int],
+        *,
+        beside: Tensor | None = None,
+        rescale: float | None = None,
+        projection: Projection | None = None,
+    ) -> None:
+        self.model = model
+        self.compositions = list(compositions)
+        self.size = size
+        self.beside = beside
+        self.rescale, self.projection = rescale, projection
+        self._encoded: dict[tuple[Words, ...], Conditioning] = {}
+        self._made: dict[tuple[Plan, ...], Denoise] = {}
+
+    def at(self, step: int, num_steps: int) -> Denoise:
+        """What a sampler calls at step `step`, counted from 0."""
+        width, height = self.size
+        plans = tuple(one.at(step, num_steps, (height, width)) for one in self.compositions)
+        if plans not in self._made:
+            plain = all(plan.weights is None for plan in plans)
+            self._made[plans] = self._in_one(plans) if plain else self._apart(plans)
+        return self._made[plans]
+
+    def _in_one(self, plans: Sequence[Plan]) -> Denoise:
+        """All pictures by one evaluation: each has one prompt."""
+        parts = [plan.parts[0] for plan in plans]
+        positive = self._encode(part.prompt for part in parts)
+        alone = self.model.is_told_guidance or not plans[0].is_guided
+        # without guidance nothing is moved away from, and some models know no unconditional
+        negative = positive if alone else self._encode(part.negative for part in parts)
+        guided = self.model.guide.guided(
+            replace(negative, concat=self.beside), parts[0].scale, rescale=self.rescale, projection=self.projection
+        )
+        return guided.under(replace(positive, concat=self.beside))
+
+    def _apart(self, plans: Sequence[Plan]) -> Denoise:
+        """Each plan's pictures by an evaluation of their own."""
+        groups = {plan: torch.tensor([place for place, one in enumerate(plans) if one is plan]) for plan in plans}
+        followed = [(rows, self._follow(plan, int(rows[0]))) for plan, rows in groups.items()]
+        if len(followed) == 1:
+            return followed[0][1]
+
+        def denoise(noised: Latent, t: Times) -> Latent:
+            data = torch.empty_like(noised)
+            for rows, follow in followed:
+                data[rows] = follow(noised[rows], t[rows])
+            return data
+
+        return denoise
+
+    def _follow(self, plan: Plan, place: int) -> Denoise:
+        beside = None if self.beside is None else self.beside[place : place + 1]
+        return self.model.follow(
+            plan,
+            lambda words: self._encode([words]),
+            self.size,
+            beside=beside,
+            rescale=self.rescale,
+            projection=self.projection,
+        )
+
+    def _encode(self, several: Iterable[Words]) -> Conditioning:
+        key = tuple(several)
+        if key not in self._encoded:
+            self._encoded[key] = self.model.condition([words.text for words in key], self.size, key[0].adapters)
+        return self._encoded[key]
