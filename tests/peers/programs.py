@@ -7,6 +7,7 @@ from PIL import Image
 
 from ildm.core import extensions
 from ildm.session import commands
+from ildm.session.settings import Region
 from ildm.session.wire import Mask
 
 PROMPTS = ("a red rose", "a blue key", "", "a rose", "a key, a key")
@@ -16,7 +17,7 @@ def any_edit(random, step=0):
     """A command that changes how the coming steps are made, and nothing else."""
     return random.choice(
         [
-            lambda: commands.SetPrompt(text=random.choice(PROMPTS)),
+            lambda: commands.SetPrompt(text=random.choice([*PROMPTS, "a [red|blue] rose", "a [rose:key:0.5]"])),
             lambda: commands.SetNegativePrompt(text=random.choice(PROMPTS)),
             lambda: commands.SetGuidance(scale=random.choice([1.0, 2.0, 3.5, 7.0]), rescale=random.choice([None, 0.0, 0.5])),
             lambda: commands.SetSampler(name=random.choice(extensions.names("ildm.samplers"))),
@@ -28,6 +29,7 @@ def any_edit(random, step=0):
 def any_command(random, cursor):
     """Any command but those of the flow. Some cannot be followed where the cursor stands."""
     timeline, area = cursor.run.timeline, any_area(random)
+    named = random.choice([one.id for one in cursor.settings.regions] or ["none"])
     node, branch = random.choice(list(timeline.nodes)), random.choice(list(timeline.branches))
     maybe = random.choice([None, "name"])
     return random.choice(
@@ -52,12 +54,33 @@ def any_command(random, cursor):
             lambda: commands.LikeArea(area=random.choice([None, area])),
             lambda: commands.DislikeArea(area=random.choice([None, area]), strength=2.0),
             lambda: commands.ForgetFeedback(),
+            lambda: commands.ChangeRegion(region=any_region(random, named)),
+            lambda: commands.AddRegion(region=any_region(random, f"r{random.randrange(10**9)}"), mask=area),
+            lambda: commands.SetRegionRules(
+                mode=random.choice([None, "attention", "latent"]), overlap=random.choice([None, "normalise", "add", "z-order"])
+            ),
+            *[lambda: commands.PaintRegion(id=named, patch=area, left=random.randrange(64), erase=random.random() < 0.3)] * 2,
+            lambda: commands.RemoveRegion(id=named),
+            lambda: commands.ReorderRegions(ids=tuple(one.id for one in reversed(cursor.settings.regions))),
             lambda: commands.Compare(
                 choices=(commands.Choice(prompt=random.choice(PROMPTS)), commands.Choice(guidance_scale=4.0)),
                 step=random.choice([None, cursor.node.step // 2]),
             ),
         ]
     )()
+
+
+def any_region(random, name):
+    return Region(
+        id=name,
+        prompt=random.choice(PROMPTS),
+        negative_prompt=random.choice(PROMPTS),
+        strength=random.choice([0.5, 1.0]),
+        base_ratio=random.choice([0.0, 0.2]),
+        guidance_scale=random.choice([None, 4.0]),
+        seed=random.choice([None, 5]),
+        window=random.choice([None, (2, 9)]),
+    )
 
 
 def any_area(random):

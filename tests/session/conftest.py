@@ -4,6 +4,7 @@ import pytest
 import torch
 from toy import build_model
 
+from ildm.core.masks import area_average
 from ildm.diffusion.path import VariancePreserving
 from ildm.session.settings import Settings
 
@@ -33,7 +34,12 @@ def quick_published():
 
 def with_quick_network(model):
     def predict(noised, time, conditioning):
-        told = conditioning.context.to(noised.dtype).mean(dim=1)[:, :4, None, None]
+        if conditioning.regions is None:
+            told = conditioning.context.to(noised.dtype).mean(dim=1)[:, :4, None, None]
+        else:
+            weights = area_average(conditioning.regions.weights, noised.shape[2:])
+            words = conditioning.regions.context.mean(dim=2)[..., :4]
+            told = torch.einsum("brhw,brc->bchw", weights.to(noised.dtype), words.to(noised.dtype))
         across, along = noised.roll(1, dims=-1), noised.roll(-2, dims=-2)
         return torch.tanh(0.4 * across - 0.3 * along + told) + 1e-3 * time.to(noised.dtype)[:, None, None, None] * noised
 

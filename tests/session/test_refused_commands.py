@@ -39,7 +39,7 @@ NOT_AT_FIVE = [
     (commands.Compare(choices=(commands.Choice(num_steps=5),)), ConfigError, "5 steps are done already"),
     (commands.Compare(choices=(commands.Choice(num_steps=3),), step=4), ConfigError, "4 steps are done already"),
     (commands.Compare(choices=(commands.Choice(),), step=9), ConfigError, "0 to 5 steps, but 9 was"),
-    (commands.RemoveRegion(id="a"), Unsupported, "remove-region"),
+    (commands.RemoveRegion(id="a"), ConfigError, "no region 'a'"),
     (commands.Pause(), ConfigError, "pause"),
 ]
 

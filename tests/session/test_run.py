@@ -172,9 +172,7 @@ def test_another_sampler_takes_over_where_the_first_stopped(after, quick, settin
     apply(cursor, commands.SetSampler(name=after))
     cursor.step()
     history = state.history if after == "dpmpp-2m" else ()
-    alone = quick.sampler(after).step(
-        replace(state, history=history), cursor.run.steering._denoise(cursor.settings, state.step)
-    )
+    alone = quick.sampler(after).step(replace(state, history=history), cursor.run.steering._denoise(cursor.settings, state))
     assert latent(cursor).equal(alone.latent)
     assert cursor.run.state(cursor.position.node).schedule is state.schedule
 

@@ -277,7 +277,7 @@ BAD_STEPS = [
     (lambda session: session.compare(num_steps=[2, 9]), ConfigError, "2 steps are done already"),
     (lambda session: session.compare(at=1, sampler=["euler", "heune"]), ConfigError, "did you mean 'heun'"),
     (lambda session: session.apply(commands.Pause()), ConfigError, "pause"),
-    (lambda session: session.apply(commands.RemoveRegion(id="a")), ConfigError, "remove-region"),
+    (lambda session: session.regions.remove("a"), ConfigError, "no region 'a'"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ildm.session import commands
 from ildm.session.engine import Engine
-from ildm.session.settings import Settings
+from ildm.session.settings import Region, Settings
 from ildm.session.store import Store
 from ildm.session.wire import Mask
 
@@ -44,6 +44,8 @@ def steer(engine, chance, seed):
                 commands.BranchOff(),
                 commands.LockArea(area=CORNER),
                 commands.RedoArea(area=CORNER),
+                commands.AddRegion(region=Region(id=f"{chance.random()}", prompt="a blue key"), mask=CORNER),
+                commands.SetRegionRules(mode=chance.choice(["attention", "latent"])),
                 commands.Undo(),
                 commands.Resume(),
             ]

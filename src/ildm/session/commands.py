@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ildm.session.settings import Region
+from ildm.session.region_commands import (
+    AddRegion,
+    AddRegionFromWord,
+    ChangeRegion,
+    PaintRegion,
+    RemoveRegion,
+    ReorderRegions,
+    ReplaceRegions,
+    SetRegionRules,
+)
 from ildm.session.wire import (
     MAX_IMAGE_BYTES,
     BranchId,
@@ -262,46 +271,6 @@ class SetPreviewRate(Message):
     every: Annotated[int, Field(ge=0, le=1000)]
 
 
-class AddRegion(Message):
-    """Bind a prompt to an area. The region's own mask is None; `mask` is it."""
-
-    kind: Literal["add-region"] = "add-region"
-    region: Region
-    mask: Mask | None = None
-
-
-class ChangeRegion(Message):
-    """Replace a region's fields but its mask."""
-
-    kind: Literal["change-region"] = "change-region"
-    region: Region
-
-
-class RemoveRegion(Message):
-    """Let a region go."""
-
-    kind: Literal["remove-region"] = "remove-region"
-    id: Name
-
-
-class ReorderRegions(Message):
-    """Bring the regions into this order, the uppermost last."""
-
-    kind: Literal["reorder-regions"] = "reorder-regions"
-    ids: Annotated[tuple[Name, ...], Field(max_length=64)]
-
-
-class PaintRegion(Message):
-    """Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture."""
-
-    kind: Literal["paint-region"] = "paint-region"
-    id: Name
-    patch: Mask
-    left: Annotated[int, Field(ge=0, le=4096)] = 0
-    top: Annotated[int, Field(ge=0, le=4096)] = 0
-    erase: bool = False
-
-
 Command = Annotated[
     SetPrompt
     | SetNegativePrompt
@@ -332,10 +301,13 @@ Command = Annotated[
     | Compare
     | SetPreviewRate
     | AddRegion
+    | AddRegionFromWord
     | ChangeRegion
     | RemoveRegion
     | ReorderRegions
-    | PaintRegion,
+    | ReplaceRegions
+    | PaintRegion
+    | SetRegionRules,
     Field(discriminator="kind"),
 ]
 """Any command. `wire.from_json(Command, text)` reads one; `wire.adapter(Command).json_schema()` is their schema."""

@@ -6,11 +6,12 @@ from collections import OrderedDict
 from concurrent.futures import Executor, Future
 from threading import Lock
 
+from ildm.conditioning.composition import Words
 from ildm.core.types import Conditioning
 from ildm.model import Model
 
-Key = tuple[str, tuple[int, int]]
-"""A prompt and the (width, height) it is drawn at: some encoders are told."""
+Key = tuple[Words, tuple[int, int]]
+"""Words and the (width, height) they are drawn at: some encoders are told."""
 
 
 class Conditions:
@@ -28,9 +29,9 @@ class Conditions:
         self._made: OrderedDict[Key, Future[Conditioning]] = OrderedDict()
         self._lock = Lock()
 
-    def prepare(self, prompt: str, size: tuple[int, int]) -> Future[Conditioning]:
-        """Begin to encode a prompt, or find it begun. An error is the future's."""
-        key = (prompt, size)
+    def prepare(self, words: Words, size: tuple[int, int]) -> Future[Conditioning]:
+        """Begin to encode words, or find it begun. An error is the future's."""
+        key = (words, size)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
@@ -45,18 +46,18 @@ class Conditions:
             self._executor.submit(self._encode, key, future)
         return future
 
-    def get(self, prompt: str, size: tuple[int, int]) -> Conditioning:
-        """The conditioning of one prompt, waited for.
+    def get(self, words: Words, size: tuple[int, int]) -> Conditioning:
+        """The conditioning of words, waited for.
 
         Raises:
             ConfigError: when the model cannot take it.
         """
-        return self.prepare(prompt, size).result()
+        return self.prepare(words, size).result()
 
     def _encode(self, key: Key, future: Future[Conditioning]) -> None:
-        prompt, size = key
+        words, size = key
         try:
-            future.set_result(self._model.condition([prompt], size))
+            future.set_result(self._model.condition([words.text], size, words.adapters))
         except BaseException as error:
             with self._lock:
                 self._made.pop(key, None)  # what went wrong once may go right later

@@ -20,6 +20,7 @@ from ildm.core.types import Conditioning
 from ildm.model import Model
 from ildm.session.applying import encodings
 from ildm.session.commands import Command
+from ildm.session.composing import words_of
 from ildm.session.conditions import Conditions, Key
 from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
@@ -29,7 +30,6 @@ from ildm.session.log import Log, open_log
 from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.saving import RETRY
 from ildm.session.settings import Settings
-from ildm.session.steering import prompts
 from ildm.session.storage.records import Status, new_session_id
 from ildm.session.storage.stored import StoredSession
 
@@ -63,7 +63,10 @@ class Engine:
     ) -> None:
         self.model = model
         self._keeper, self._previewer, self._budget = keeper, previewer, budget
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="ildm-encoder", initializer=compute_alone)
+        self._encoder, self._finder = (
+            ThreadPoolExecutor(1, thread_name_prefix=f"ildm-{name}", initializer=compute_alone)
+            for name in ("encoder", "finder")
+        )
         self._conditions = Conditions(model, self._encoder)
         self.patience = self._measure_patience()
         self._sessions: dict[str, LiveSession] = {}
@@ -79,7 +82,7 @@ class Engine:
     def open(self, settings: Settings, session_id: str | None = None, *, paused: bool = False) -> Future[str]:
         """Begin a session. The future gives its id, or says why it cannot begin."""
         number, size = session_id or new_session_id(), settings.size
-        encoded = [] if self._stopping else [self._conditions.prepare(text, size) for text in prompts(self.model, settings)]
+        encoded = [] if self._stopping else [self._conditions.prepare(words, size) for words in words_of(settings)]
 
         def begin() -> str:
             for future in encoded:
@@ -110,7 +113,7 @@ class Engine:
             return session_id
 
         # as when a session begins, nobody else is held up while its prompts are encoded
-        keys = [(text, record.settings.size) for record in stored.positions for text in prompts(self.model, record.settings)]
+        keys = [(words, record.settings.size) for record in stored.positions for words in words_of(record.settings)]
         encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
         return self._after(encoded, take_up)
 
@@ -186,6 +189,7 @@ class Engine:
             self._wake.notify_all()
         self._thread.join()
         self._encoder.shutdown()
+        self._finder.shutdown()
 
     def __enter__(self) -> Engine:
         return self
@@ -209,7 +213,7 @@ class Engine:
                 self._order.rotate(-1)
                 for session in [self._sessions[session_id] for session_id in self._order]:
                     if session.has_work:
-                        session.turn(self._conditions, self.patience)
+                        session.turn(self._conditions, self._finder, self.patience)
         for session in self._sessions.values():
             session.flush()
 

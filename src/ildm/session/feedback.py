@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ildm.core.masks import area_average
 from ildm.core.references import References
-from ildm.denoiser.attention import area_average
 from ildm.session.blobs import Blobs
 from ildm.session.settings import Feedback
 

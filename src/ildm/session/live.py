@@ -6,14 +6,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import IldmError
 from ildm.core.types import Conditioning, Latent
-from ildm.session.applying import encodings
+from ildm.session.applying import encodings, locate
 from ildm.session.commands import (
+    AddRegionFromWord,
     Cancel,
     Command,
     Compare,
@@ -121,18 +122,23 @@ class LiveSession:
             self.saving.take_over(self.logged)
         self._rest_if_done()
 
-    def turn(self, conditions: Conditions, patience: float) -> None:
-        """Apply what is ready, and make one step if the session runs. Whatever goes wrong, other sessions go on."""
+    def turn(self, conditions: Conditions, beside: Executor, patience: float) -> None:
+        """Apply what is ready, and make one step if the session runs. Whatever goes wrong, other sessions go on.
+
+        Args:
+            beside: finds out what commands need to know, while steps are made.
+            patience: see `Mailbox.take`.
+        """
         try:
-            self._turn(conditions, patience)
+            self._turn(conditions, beside, patience)
         except Exception as error:
             self._fail(error)
         self._rest_if_done()
 
-    def _turn(self, conditions: Conditions, patience: float) -> None:
+    def _turn(self, conditions: Conditions, beside: Executor, patience: float) -> None:
         events = len(self.log.events)
         self._tell_news()
-        self._drain(conditions, patience)
+        self._drain(conditions, beside, patience)
         if self._runs:
             self._step()
         self._unkept = self._unkept or any(not isinstance(one, StateSaved) for one in self.log.events[events:])
@@ -153,10 +159,14 @@ class LiveSession:
 
     # --- commands --------------------------------------------------------------------------------------------------------
 
-    def _drain(self, conditions: Conditions, patience: float) -> None:
-        settings = self.logged.cursor.settings
+    def _drain(self, conditions: Conditions, beside: Executor, patience: float) -> None:
+        cursor = self.logged.cursor
+        settings, run = cursor.settings, cursor.run
 
         def encode(one: Received) -> Encoding:
+            if isinstance(one.command, AddRegionFromWord):
+                one.made = beside.submit(locate, run.steering, run.state(cursor.position.node), settings, one.command)
+                one.made.add_done_callback(lambda _: self.notify())
             futures = [one.ahead.get(key) or conditions.prepare(*key) for key in encodings(settings, one.command)]
             for future in futures:
                 # a session that rests would not look again by itself
@@ -173,6 +183,8 @@ class LiveSession:
         try:
             for future in one.encoded or ():
                 future.result()  # a prompt that cannot be encoded is not tried again here
+            if one.made is not None:
+                one.command = one.made.result()
             if not self._flow(one):
                 former = self.logged.cursor.position
                 begun = self.logged.apply(one.command, op=one.op, received_step=one.step)

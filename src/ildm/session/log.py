@@ -12,8 +12,8 @@ import torch
 
 from ildm import __version__
 from ildm.model import Model
-from ildm.session.applying import apply
-from ildm.session.commands import Command, DeleteBranch, StartFromImage
+from ildm.session.applying import apply, locate
+from ildm.session.commands import AddRegionFromWord, Command, DeleteBranch, StartFromImage
 from ildm.session.cursor import Cursor
 from ildm.session.events import (
     AnyEvent,
@@ -108,6 +108,9 @@ class LoggedCursor:
         before, step = cursor.position, cursor.node.step
         if isinstance(command, DeleteBranch) and command.branch in cursor.branches_of_others:
             raise NotNow("Another session of this tree stands on that branch: let it open another one first.")
+        if isinstance(command, AddRegionFromWord):
+            # what is logged says where the word was, so that nothing has to be looked for again
+            command = locate(cursor.run.steering, cursor.run.state(before.node), cursor.settings, command)
         begun = apply(cursor, command)
         self.log.add(
             CommandApplied,

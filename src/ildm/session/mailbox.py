@@ -27,6 +27,7 @@ class Received:
         step: how many steps were done when it came.
         ahead: what was begun to be encoded when it came.
         encoded: the prompts it waits for; None = nobody has looked yet.
+        made: the command in the form in which it acts, where that must be found out first; None = as it is.
     """
 
     op: int
@@ -34,11 +35,13 @@ class Received:
     step: int
     ahead: Mapping[Key, Future[Conditioning]] = field(default_factory=dict)
     encoded: Encoding | None = None
+    made: Future[Command] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether it can act at once."""
-        return self.encoded is not None and all(future.done() for future in self.encoded)
+        known = self.made is None or self.made.done()
+        return known and self.encoded is not None and all(future.done() for future in self.encoded)
 
 
 class Mailbox:
@@ -68,7 +71,7 @@ class Mailbox:
 
         Args:
             encode: begins to encode what a command waits for.
-            patience: seconds to wait at most for what is being encoded.
+            patience: seconds to wait at most for what is being encoded; for what else a command waits, nobody does.
         """
         with self._lock:
             arrived, self._arrived = list(self._arrived), deque()

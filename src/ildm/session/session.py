@@ -22,6 +22,7 @@ from ildm.session.defaults import settings_for
 from ildm.session.editing import changed
 from ildm.session.events import AnyEvent
 from ildm.session.log import Log, LoggedCursor, open_log
+from ildm.session.regions import Regions
 from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.settings import Settings
 from ildm.session.wire import Mask, Message, checked
@@ -135,6 +136,11 @@ class Session:
     def latent(self) -> Latent:
         """The current latent, (1, channels, height, width), at the noise level of this step."""
         return self._cursor.run.state(self.node).latent
+
+    @property
+    def regions(self) -> Regions:
+        """The painted areas with prompts of their own; add, change and paint them here."""
+        return Regions(lambda: self.settings, self.apply, self._cursor.run.blobs.mask)
 
     @property
     def events(self) -> tuple[AnyEvent, ...]:

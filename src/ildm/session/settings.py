@@ -11,7 +11,10 @@ from pydantic import Field
 
 from ildm.session.wire import BlobId, Count, Guidance, Name, NumSteps, Seed, Share, Side, Strict, Text
 
-MAX_REGIONS, MAX_HOLDS, MAX_FEEDBACK = 64, 64, 16
+MAX_REGIONS, MAX_HOLDS, MAX_FEEDBACK, MAX_LORAS = 64, 64, 16, 8
+
+Overlap = Literal["normalise", "add", "z-order"]
+RegionMode = Literal["attention", "latent"]
 
 
 class Start(Strict):
@@ -66,16 +69,25 @@ class Feedback(Strict):
     strength: float = Field(default=1.0, ge=0.0, le=10.0)
 
 
+class Lora(Strict):
+    """A low-rank adapter at work, by the name under which the model has it at hand; a negative strength acts the other way round."""
+
+    name: Name
+    strength: float = Field(default=1.0, ge=-10.0, le=10.0)
+
+
 class Region(Strict):
     """A painted area with a prompt of its own.
 
     Args:
         id: its name in messages; never reused within a session.
+        prompt, negative_prompt: an empty negative one = the run's.
         mask: soft mask; None = nowhere yet.
         strength: how much of the guidance acts here.
         base_ratio: how much of the base prompt is mixed in.
         guidance_scale, seed: None = the run's.
-        window: steps [start, stop) in which it acts; None = all.
+        window: steps [start, stop), counted from 0, in which it acts; None = all.
+        loras: adapters that act here beside the model's, in the mode "latent".
     """
 
     id: Name
@@ -88,12 +100,16 @@ class Region(Strict):
     guidance_scale: Guidance | None = None
     seed: Seed | None = None
     window: tuple[Count, Count] | None = None
+    loras: tuple[Lora, ...] = Field(default=(), max_length=MAX_LORAS)
 
 
 class Settings(Strict):
     """How the coming steps are made. Lists are in order: a later hold wins over an earlier one, a later region lies on top.
 
     Args:
+        prompt: of the whole picture; all prompts are in AUTOMATIC1111's syntax, see `ildm.conditioning.prompt`.
+        common_prompt: said before the prompt of every region.
+        overlap, region_mode: who rules where regions lie on each other, and how they are drawn; see `ildm.conditioning.regions`.
         initial_noise: a unit normal latent that takes the place of the seed's own start noise.
         start: where the run begins when it does not begin with noise.
     """
@@ -112,8 +128,9 @@ class Settings(Strict):
     holds: tuple[Hold, ...] = Field(default=(), max_length=MAX_HOLDS)
     feedback: tuple[Feedback, ...] = Field(default=(), max_length=MAX_FEEDBACK)
     regions: tuple[Region, ...] = Field(default=(), max_length=MAX_REGIONS)
-    overlap: Literal["normalise", "add", "z-order"] = "normalise"
-    region_mode: Literal["attention", "latent"] = "attention"
+    common_prompt: Text = ""
+    overlap: Overlap = "normalise"
+    region_mode: RegionMode = "attention"
 
     @property
     def size(self) -> tuple[int, int]:

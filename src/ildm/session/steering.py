@@ -9,22 +9,25 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 
+from ildm.conditioning.composition import Composition, Plan
 from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.masks import mask_on
 from ildm.core.randomness import START_STREAM, sample_noise
 from ildm.core.types import Conditioning, Latent
-from ildm.denoiser.attention import area_average
-from ildm.denoiser.guidance import GuidedUnder
 from ildm.diffusion.schedule import relaid
 from ildm.model import Model
-from ildm.sampler.state import SamplerState
+from ildm.sampler.state import Denoise, SamplerState
 from ildm.session.blobs import Blobs
+from ildm.session.composing import composition_of, wording_of, words_of
 from ildm.session.conditions import Conditions
 from ildm.session.feedback import acts, references
 from ildm.session.holds import HOLD_STREAM, Held, hold, settle
-from ildm.session.refusals import Unsupported
-from ildm.session.settings import Hold, Settings
+from ildm.session.refusals import NotNow, Unsupported
+from ildm.session.settings import Feedback, Hold, Settings
+from ildm.session.wire import Mask
+from ildm.session.word_masks import mask_of_maps
 
-KEPT_DENOISERS, KEPT_HOLDS = 16, 64
+KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS = 16, 16, 64
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -41,7 +44,8 @@ class Steering:
         self.model = model
         self.blobs = blobs
         self.conditions = conditions
-        self._denoisers: OrderedDict[tuple[object, ...], GuidedUnder] = OrderedDict()
+        self._compositions: OrderedDict[tuple[object, ...], Composition] = OrderedDict()
+        self._denoisers: OrderedDict[tuple[object, ...], Denoise] = OrderedDict()
         self._held: OrderedDict[tuple[Hold, tuple[int, ...]], Held] = OrderedDict()
 
     @torch.inference_mode()
@@ -76,12 +80,11 @@ class Steering:
             state = self.begin(settings)
         if state.schedule.num_steps != settings.num_steps:
             state = replace(state, schedule=relaid(self.model.path, state.schedule, state.step, settings.num_steps))
-        if state.seeds != (settings.seed,):
-            state = replace(state, seeds=(settings.seed,))
+        composition, (height, width) = self._composition(settings), self._shape(settings)[1:]
+        state = replace(state, seeds=(settings.seed,), areas=composition.seed_areas(state.step, (height, width)))
         holds = self._holds(settings)
-        state = self.model.sampler(settings.sampler).step(
-            hold(state, holds), self._denoise(settings, state.schedule.share(state.step))
-        )
+        state = self.model.sampler(settings.sampler).step(hold(state, holds), self._denoise(settings, state))
+        self._look_ahead(composition, state, settings)
         return settle(state, holds) if state.done else state
 
     def check(self, settings: Settings) -> None:
@@ -93,24 +96,56 @@ class Steering:
         solver = self.model.sampler(settings.sampler)
         self.model.schedule(settings.num_steps, manner=solver.manner)
         self._start_noise(settings)
-        if settings.regions:
-            raise Unsupported("Regions are not drawn by this version yet: leave them out.")
+        if settings.regions and settings.region_mode == "attention" and self.model.unet.config.context_width is None:
+            raise Unsupported("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
         if settings.negative_prompt and self.model.is_told_guidance:
             raise Unsupported("This model is told how strongly to follow, so there is nothing to move away from: leave it out.")
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
-        self.model.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
+        self.model.guide.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
         missing = self.blobs.missing(settings.blobs)
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
-        for prompt in prompts(self.model, settings):
-            self.conditions.get(prompt, settings.size)
+        self._check_adapters(settings)
+        for words in words_of(settings):
+            self.conditions.get(words, settings.size)
+        self._composition(settings)
+
+    @torch.inference_mode()
+    def where(self, word: str, state: SamplerState, settings: Settings) -> Mask:
+        """Where a word of the picture's prompt is at a state, by one evaluation of the network. Any thread may ask.
+
+        Raises:
+            ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
+            NotNow: before the first step.
+        """
+        if state.estimate is None:
+            raise NotNow("Nothing is anywhere yet: make a few steps first.")
+        text = self._composition(settings).words_at(min(state.step, settings.num_steps - 1), settings.num_steps)[0].text
+        latent, border = state.latent, state.step
+        if state.done:
+            # a finished picture is seen as it was half-way, where what is where has been settled and details have not
+            border = state.schedule.num_steps // 2
+            _, alpha, sigma = state.schedule.at(border)
+            latent = alpha * latent + sigma * sample_noise([settings.seed], HOLD_STREAM, self._shape(settings)).to(latent)
+        maps = self.model.look(word, text, latent, state.schedule.at(border)[0], settings.size)
+        return mask_of_maps(maps, (latent.shape[2], latent.shape[3]), settings.size)
+
+    def _check_adapters(self, settings: Settings) -> None:
+        for region in settings.regions:
+            self.model.adapters.check(tuple((one.name, one.strength) for one in region.loras))
+            if region.loras and settings.region_mode == "attention":
+                raise ConfigError(
+                    f"The region {region.id!r} has adapters of its own, which act in the mode 'latent' alone: choose that first."
+                )
 
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
         own = None if settings.start is None else settings.start.seed
         if settings.initial_noise is None or own is not None:
-            return sample_noise([settings.seed if own is None else own], START_STREAM, shape, device=self.model.device)
+            areas = self._composition(settings).seed_areas(0, (shape[1], shape[2])) if own is None else None
+            draw = sample_noise if areas is None else areas.noise
+            return draw([settings.seed if own is None else own], START_STREAM, shape, device=self.model.device)
         given = self.blobs.latent(settings.initial_noise, self.model.device)
         if given.shape != (1, *shape):
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
@@ -118,28 +153,40 @@ class Steering:
             raise ConfigError("initial_noise has numbers that are not finite: give unit normal noise.")
         return given
 
-    def _denoise(self, settings: Settings, share: float) -> GuidedUnder:
-        judged = settings.feedback if acts(share) else ()
-        size = settings.size
-        key = (
-            *prompts(self.model, settings),
-            settings.guidance_scale,
-            settings.guidance_rescale,
-            size,
-            judged,
-            judged and settings.seed,
-        )
+    def _composition(self, settings: Settings) -> Composition:
+        key = wording_of(settings)
+        if key not in self._compositions:
+            masks = {one.mask: torch.from_numpy(self.blobs.mask(one.mask).to_array()) for one in settings.regions if one.mask}
+            self._compositions[key] = composition_of(settings, masks)
+        return _recent(self._compositions, key, KEPT_COMPOSITIONS)
+
+    def _denoise(self, settings: Settings, state: SamplerState) -> Denoise:
+        """What the step from `state` is made with."""
+        judged = settings.feedback if acts(state.schedule.share(state.step)) else ()
+        plan = self._composition(settings).at(state.step, settings.num_steps, (settings.height, settings.width))
+        key = (plan, settings.guidance_rescale, settings.size, judged, judged and settings.seed)
         if key not in self._denoisers:
-            positive, negative = (self.conditions.get(prompt, size) for prompt in prompts(self.model, settings))
-            beside = self.model.beside(None, None, size, 1)
-            liked, disliked = references(judged, self.blobs, self._shape(settings), settings.seed, self.model.device)
-            guided = self.model.guided(
-                replace(negative, concat=beside, references=disliked),
-                settings.guidance_scale,
-                rescale=settings.guidance_rescale,
-            )
-            self._denoisers[key] = guided.under(replace(positive, concat=beside, references=liked))
+            self._denoisers[key] = self._follow(settings, plan, judged)
         return _recent(self._denoisers, key, KEPT_DENOISERS)
+
+    def _follow(self, settings: Settings, plan: Plan, judged: tuple[Feedback, ...] = ()) -> Denoise:
+        size = settings.size
+        liked, disliked = references(judged, self.blobs, self._shape(settings), settings.seed, self.model.device)
+        return self.model.follow(
+            plan,
+            lambda words: self.conditions.get(words, size),
+            size,
+            beside=self.model.beside(None, None, size, 1),
+            liked=liked,
+            disliked=disliked,
+            rescale=settings.guidance_rescale,
+        )
+
+    def _look_ahead(self, composition: Composition, state: SamplerState, settings: Settings) -> None:
+        """Begin to encode what the next step says, where it says something else."""
+        if not state.done:
+            for words in composition.words_at(state.step, settings.num_steps):
+                self.conditions.prepare(words, settings.size)
 
     def _holds(self, settings: Settings) -> list[Held]:
         grid = self._shape(settings)
@@ -150,28 +197,18 @@ class Steering:
 
     def _read_hold(self, one: Hold, grid: tuple[int, int, int]) -> Held:
         device = self.model.device
-        mask = torch.from_numpy(self.blobs.mask(one.change).to_array()).double()
+        mask = torch.from_numpy(self.blobs.mask(one.change).to_array())
         # a cell that is locked anywhere is locked whole: however small an area is, it holds
-        change = -F.adaptive_max_pool2d(-mask[None], grid[1:])[0] if one.locked else area_average(mask, grid[1:])
+        change = -F.adaptive_max_pool2d(-mask[None], grid[1:])[0] if one.locked else mask_on(mask, grid[1:])
         noise = (
             sample_noise([one.seed or 0], HOLD_STREAM, grid, device=device)
             if one.noise is None
             else self.blobs.latent(one.noise, device)
         )
-        # sums of many small parts come out a little beside the whole numbers that mean "kept" and "free"
-        change = torch.where(change < 1e-6, 0.0, torch.where(change > 1.0 - 1e-6, 1.0, change)).float()
-        return Held(self.blobs.latent(one.source, device), change.to(device), noise, one.until)
+        return Held(self.blobs.latent(one.source, device), change.float().to(device), noise, one.until)
 
     def _shape(self, settings: Settings) -> tuple[int, int, int]:
         return self.model.autoencoder.latent_space.grid(*settings.size)
-
-
-def prompts(model: Model, settings: Settings) -> tuple[str, str]:
-    """What is followed, and what is moved away from: they must be encoded before these settings can act."""
-    if settings.guidance_scale == 1.0 or model.is_told_guidance:
-        # nothing is moved away from, and some models know no unconditional
-        return settings.prompt, settings.prompt
-    return settings.prompt, settings.negative_prompt
 
 
 def estimate_of(state: SamplerState) -> Latent | None:
