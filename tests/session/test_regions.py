@@ -232,3 +232,46 @@ def test_files_carry_regions(session, quick, tmp_path, name):
     assert list(again.regions) == list(session.regions)
     assert again.regions.mask("1") == session.regions.mask("1")
     assert torch.equal(again.rewind(1).run().latent, session.latent)
+
+
+# --- found by a word ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_word_becomes_a_region_that_is_an_ordinary_one(model):
+    session = Session(model, "a red rose", seed=3, num_steps=6)
+    with pytest.raises(NotNow, match="make a few steps first"):
+        session.regions.add_from_word("rose")
+    session.step().step()
+    before = session.latent
+    assert session.regions.add_from_word("rose", strength=2.0) == "1"
+    assert torch.equal(session.latent, before) and session.step_index == 2  # nothing was made anew
+    region, mask = session.regions["1"], session.regions.mask("1").to_array()
+    assert (region.prompt, region.strength, mask.shape) == ("rose", 2.0, (64, 64))
+    assert mask.max() > 0.9 and mask.min() < 0.1
+    session.regions.paint("1", (0.0, 0.0, 1.0, 1.0))
+    session.run()
+    with pytest.raises(ConfigError, match="'key' is no word of the prompt 'a red rose'"):
+        session.regions.add_from_word("key")
+    assert session.regions.add_from_word("red rose", "a blue key") == "2"  # of a finished picture, too
+    assert session.regions["2"].prompt == "a blue key"
+
+
+def test_a_word_of_a_region_is_found_too(model):
+    session = Session(model, "", seed=3, num_steps=6)
+    session.regions.add("a blue key", (0.0, 0.0, 0.5, 1.0))
+    session.step()
+    assert session.regions.add_from_word("key") == "2"
+
+
+def test_a_heat_map_becomes_a_mask():
+    from ildm.session.word_masks import mask_of_maps
+
+    heat = torch.full((8, 8), 0.1)
+    heat[2:5, 3:6] = 0.9
+    coarse = torch.nn.functional.avg_pool2d(heat[None, None], 2)[0, 0]
+    mask = mask_of_maps([heat, coarse], (8, 8), (64, 64)).to_array()
+    assert mask[20:36, 28:44].min() > 0.9
+    assert mask[48:].max() == 0.0 and mask[:, :8].max() == 0.0
+    edge = mask[28, 12:30]
+    assert ((edge > 0.05) & (edge < 0.95)).any()  # it is soft
+    assert mask_of_maps([torch.ones(4, 4)], (8, 8), (16, 16)).to_array().min() == 1.0

@@ -77,6 +77,7 @@ class Composition:
     overlap: Overlap = "normalise"
     mode: Mode = "attention"
     _plans: dict[tuple[_Said, Grid], Plan] = field(default_factory=dict, init=False, repr=False)
+    _seeded: dict[tuple[tuple[int, ...], Grid], SeedAreas | None] = field(default_factory=dict, init=False, repr=False)
 
     def at(self, step: int, num_steps: int, size: Grid) -> Plan:
         """What is drawn at step `step`, counted from 0, of `num_steps`. It is the same object as long as nothing changes.
@@ -106,7 +107,12 @@ class Composition:
         Args:
             grid: (height, width) of the latent.
         """
-        return seed_areas([region for region in self.regions if region.acts_at(step)], grid)
+        acting = tuple(place for place, region in enumerate(self.regions) if region.acts_at(step))
+        if not any(self.regions[place].seed is not None for place in acting):
+            return None
+        if (acting, grid) not in self._seeded:
+            self._seeded[acting, grid] = seed_areas([self.regions[place] for place in acting], grid)
+        return self._seeded[acting, grid]
 
     def _said(self, step: int, num_steps: int) -> _Said:
         negative = said_whole(self.negative_prompt, step, num_steps)

@@ -11,6 +11,11 @@ MARKED = 2.0
 """What the letters of the word weigh in `marked`; all others weigh 1."""
 
 
+def stands_in(prompt: str, word: str) -> bool:
+    """Whether a word, or some that stand together, is in a prompt as such."""
+    return bool(word.strip()) and any(_alone(word).search(words_of(part)) for part in weighted_parts(prompt))
+
+
 def marked(prompt: str, word: str) -> list[WeightedText]:
     """The parts of a prompt with every place of a word marked by its weight, and all other weights gone.
 
@@ -21,10 +26,8 @@ def marked(prompt: str, word: str) -> list[WeightedText]:
     Raises:
         ConfigError: when it stands nowhere in the prompt, or is only a part of words.
     """
-    wanted = word.strip()
-    pattern = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)", re.IGNORECASE)
-    texts = [words_of(part) for part in weighted_parts(prompt)]
-    if not wanted or not any(pattern.search(text) for text in texts):
+    pattern, texts = _alone(word), [words_of(part) for part in weighted_parts(prompt)]
+    if not stands_in(prompt, word):
         raise ConfigError(f"{word!r} is no word of the prompt {prompt!r}: choose one that stands in it.")
     parts: list[WeightedText] = []
     for text in texts:
@@ -35,3 +38,7 @@ def marked(prompt: str, word: str) -> list[WeightedText]:
         part.append((text[start:], 1.0))
         parts.append([(words, weight) for words, weight in part if words])
     return parts
+
+
+def _alone(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)

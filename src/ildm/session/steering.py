@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ildm.conditioning.composition import Composition, Plan
+from ildm.conditioning.places import stands_in
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import mask_on
 from ildm.core.randomness import START_STREAM, sample_noise
@@ -113,7 +114,7 @@ class Steering:
 
     @torch.inference_mode()
     def where(self, word: str, state: SamplerState, settings: Settings) -> Mask:
-        """Where a word of the picture's prompt is at a state, by one evaluation of the network. Any thread may ask.
+        """Where a word of a prompt is at a state, by one evaluation of the network under that prompt. Any thread may ask.
 
         Raises:
             ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
@@ -121,7 +122,11 @@ class Steering:
         """
         if state.estimate is None:
             raise NotNow("Nothing is anywhere yet: make a few steps first.")
-        text = self._composition(settings).words_at(min(state.step, settings.num_steps - 1), settings.num_steps)[0].text
+        texts = [
+            one.text
+            for one in self._composition(settings).words_at(min(state.step, settings.num_steps - 1), settings.num_steps)
+        ]
+        text = next((one for one in texts if stands_in(one, word)), texts[0])
         latent, border = state.latent, state.step
         if state.done:
             # a finished picture is seen as it was half-way, where what is where has been settled and details have not
