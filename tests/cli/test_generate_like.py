@@ -83,6 +83,13 @@ def test_the_model_is_taken_by_its_name(run, trained, rose, tmp_path, monkeypatc
         assert "model" not in likeness.settings and likeness.refused["model"] == name
 
 
+def test_of_a_live_session_only_the_settings_are_taken_which_is_said(run, trained, rose, tmp_path):
+    _, call = rose
+    steered = png(tmp_path / "steered.png", "ildm", json.dumps(call | {"log_hash": "0" * 64}))
+    ended = run("generate", "--like", steered, "--model", trained, "--out", tmp_path / "again.png")
+    assert ended.code == 0 and "was made in a live session" in ended.err and f"ildm replay {steered}" in ended.err
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
 def test_a_picture_of_another_program_lends_its_settings(run, trained, tmp_path, suffix):
     path, out = tmp_path / f"other.{suffix}", tmp_path / "again.png"

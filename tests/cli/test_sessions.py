@@ -108,7 +108,7 @@ def test_pruning_says_what_goes_and_does_it(run):
         (("show", "012"), "2 sessions' ids begin with '012' (0123abcd4567, 0129aaaa0000): give more of the one you mean."),
         (("show", "zebra"), "No session's id begins with 'zebra': `ildm sessions list` shows those there are."),
         (("export", "0123", "lion.zip"), "A session is exported to a file that ends in .ildm, but lion.zip was given."),
-        (("import", "nowhere.ildm"), "There is no file nowhere.ildm to import a session from."),
+        (("import", "nowhere.ildm"), "There is no file nowhere.ildm."),
         (("prune",), "Nothing says which sessions to prune"),
         (("prune", "--older-than", "soon"), "A duration reads like"),
         (("prune", "--older-than", "9999999999d"), "--older-than takes at most 999999999d, but '9999999999d' was given."),
@@ -137,3 +137,16 @@ def test_every_command_shows_an_example(run):
         told = run("sessions", name, "--help")
         assert told.code == 0
         assert f"ildm sessions {name}" in " ".join(told.out.split())
+
+
+def test_a_picture_brings_its_session_along(run, home, tmp_path):
+    from toy import build_model
+
+    from ildm.session.session import Session
+
+    Session(build_model(), "a red rose", seed=3, num_steps=2).run().save(tmp_path / "rose.png")
+    assert "is imported" in run("sessions", "import", tmp_path / "rose.png").out
+    assert run("sessions", "list").out.endswith("a red rose\n")
+    (tmp_path / "bare.png").write_bytes(b"\x89PNG")
+    ended = run("sessions", "import", tmp_path / "bare.png")
+    assert ended.code == 2 and "bare.png" in ended.err and home.is_dir()

@@ -129,3 +129,9 @@ def test_a_damaged_session_in_a_picture_is_told_by_the_pictures_name(session, tm
     write_picture(session.image(), tmp_path / "cut.png", {}, {files.ARCHIVE_KEY: base64.b64encode(b"PK cut").decode()})
     with pytest.raises(ProtocolError, match=r"cut\.png"), open_session_file(tmp_path / "cut.png"):
         pass
+
+
+def test_a_picture_that_carries_a_session_is_a_png(session, tmp_path):
+    with pytest.raises(ConfigError, match=r"is a PNG file, but .*lion\.jpg was given"):
+        session.save(tmp_path / "lion.jpg")
+    assert not (tmp_path / "lion.jpg").exists()

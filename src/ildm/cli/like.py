@@ -54,12 +54,14 @@ class Likeness:
         settings: by the names of a call; what was not said is not there.
         refused: what it says but cannot lend: a sampler or a model that is not known here, a seed beyond ours, LoRA files.
         model_files: the checksums of the model that drew it; empty where unknown.
+        of_session: whether it was made in a live session, where more may have happened than settings say.
     """
 
     path: Path
     settings: Mapping[str, Any]
     refused: Mapping[str, Any]
     model_files: Mapping[str, str]
+    of_session: bool = False
 
     def notes(self, manifest: Manifest) -> list[str]:
         """What a person should know of a picture that is drawn in another way than this one was.
@@ -68,6 +70,11 @@ class Likeness:
             manifest: of the model that draws.
         """
         path, notes = self.path, []
+        if self.of_session:
+            notes.append(
+                f"{path} was made in a live session: its settings are taken, but not what was done on the way, regions among it. "
+                f"`ildm replay {path}` makes it again."
+            )
         if "model" in self.refused:
             notes.append(
                 f"{path} names the model {self.refused['model']!r}, which is not taken from it: {manifest.name} draws."
@@ -119,4 +126,4 @@ def read_likeness(path: Path, given: Collection[str]) -> Likeness:
         if not low <= settings.get(name, low) <= high:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{path} has {name} {settings[name]:g}, but {low} to {high:g} is possible: say it with {option}.")
-    return Likeness(path, settings, refused, carried.get("model_files", {}))
+    return Likeness(path, settings, refused, carried.get("model_files", {}), "log_hash" in carried)

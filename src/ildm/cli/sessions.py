@@ -125,7 +125,7 @@ def export_to_file(
 
 @app.command("import")
 def import_from_file(
-    file: Annotated[Path, typer.Argument(help="That `ildm sessions export` wrote.")],
+    file: Annotated[Path, typer.Argument(help="That `ildm sessions export` wrote, or a PNG that carries its session.")],
     as_json: AsJson = False,
     store: StorePath = None,
 ) -> None:
@@ -138,10 +138,11 @@ def import_from_file(
 
     from ildm.core.progress import steps_bar
     from ildm.session.archive.transfer import import_session
+    from ildm.session.files import archive_in
     from ildm.session.store import Store
 
-    with Store(_path(store)) as opened, steps_bar("importing") as progress:
-        imported = import_session(opened, file, progress=progress)
+    with archive_in(file) as archive, Store(_path(store)) as opened, steps_bar("importing") as progress:
+        imported = import_session(opened, archive, progress=progress)
     if as_json:
         typer.echo(json.dumps(asdict(imported)))
     else:

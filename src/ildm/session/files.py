@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ildm.core.errors import DataError, ProtocolError, StorageError
+from ildm.core.errors import ConfigError, DataError, ProtocolError, StorageError
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
@@ -95,8 +95,11 @@ def save_picture(logged: LoggedCursor, path: Path) -> None:
     without its states; a session of more than `MAX_CARRIED` bytes is only named.
 
     Raises:
+        ConfigError: when the name does not end in .png.
         StorageError: when it cannot be written.
     """
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"A picture that carries its session is a PNG file, but {path} was given: let the name end in .png.")
     cursor, model = logged.cursor, logged.run.model
     settings = cursor.node.settings  # those that made the picture; others may wait for what comes next
     call: dict[str, Any] = {
@@ -130,21 +133,38 @@ def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
         DataError: for a missing file, or a picture without a session.
         ProtocolError: for a damaged one.
     """
+    with (
+        archive_in(path) as archive,
+        tempfile.TemporaryDirectory(prefix="ildm-") as folder,
+        Store(Path(folder) / "session.sqlite") as store,
+    ):
+        session_id = import_session(store, archive).session_id
+        with open_archive(archive) as opened:
+            cursor = opened.manifest.cursor
+        yield SessionFile(store.load(session_id), store.events(session_id), cursor)
+
+
+@contextmanager
+def archive_in(path: Path) -> Generator[Path, None, None]:
+    """The archive of a session: the file itself, or what a picture carries, in a file that goes when the block is left.
+
+    Raises:
+        DataError: for a missing file, or a picture without a session.
+        ProtocolError: for a damaged one, within the block too.
+    """
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
-    with tempfile.TemporaryDirectory(prefix="ildm-") as folder, Store(Path(folder) / "session.sqlite") as store:
-        archive = path
-        if path.suffix.lower() != SUFFIX:
-            archive = Path(folder) / f"carried{SUFFIX}"
-            archive.write_bytes(_carried(path))
+    if path.suffix.lower() == SUFFIX:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="ildm-") as folder:
+        archive = Path(folder) / f"carried{SUFFIX}"
+        archive.write_bytes(_carried(path))
         try:
-            session_id = import_session(store, archive).session_id
-            with open_archive(archive) as opened:
-                cursor = opened.manifest.cursor
+            yield archive
         except ProtocolError as error:
             # a person knows the picture, not what was taken out of it
             raise ProtocolError(str(error).replace(str(archive), str(path))) from error
-        yield SessionFile(store.load(session_id), store.events(session_id), cursor)
 
 
 def log_hash(log: Log) -> str:

@@ -22,8 +22,8 @@ except ImportError:  # Pillow does the same in ten times the time
     simplejpeg = None
 
 QUALITY = 85
-RATE = 15.0
 """Of the JPEG; above it files grow faster than anybody can see."""
+RATE = 15.0
 
 _logger = logging.getLogger(__name__)
 

@@ -292,7 +292,7 @@ class LiveSession:
         self.status = "finished"
 
     def _fail(self, error: BaseException) -> None:
-        if not isinstance(error, MemoryError | IldmError | RuntimeError):
+        if not isinstance(error, IldmError) and not _is_out_of_memory(error):
             _logger.error("A turn of session %s failed.", self.id, exc_info=error)
         self.status = "failed"
         self.log.add(RunFailed, text=_sentence(error))
@@ -342,6 +342,11 @@ class LiveSession:
 
 def _sentence(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
+    if _is_out_of_memory(error):
         return "There is not enough memory for this step: choose a smaller size, or close other sessions."
     return text if isinstance(error, IldmError) else f"This run cannot go on ({text})."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
