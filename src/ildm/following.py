@@ -4,25 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ildm.conditioning.composition import Composition, Plan, Words
+from ildm.core.errors import ShapeError
+from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
+from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Conditioning, Latent, Times
 from ildm.denoiser.guidance import Projection
-from ildm.sampler.state import Denoise
+from ildm.sampler.base import Sampler
+from ildm.sampler.state import Denoise, SamplerState
 
 if TYPE_CHECKING:
     from ildm.model import Model
+
+
+class Call(NamedTuple):
+    """What one picture is to be."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+
+
+def pair_up(prompt: str | Sequence[str], negative_prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> list[Call]:
+    """One prompt, one negative prompt and one seed per picture; a single one serves all.
+
+    Raises:
+        ConfigError: for a seed that is none.
+        ShapeError: when lists have different lengths, or a list is empty.
+    """
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    seeds = [seed] if isinstance(seed, int) else list(seed or [draw_seed() for _ in prompts])
+    if len(prompts) == 1:
+        prompts *= len(seeds)
+    if len(seeds) == 1:
+        seeds *= len(prompts)
+    if len(prompts) != len(seeds) or not prompts:
+        raise ShapeError(f"Prompts and seeds are paired up, but {len(prompts)} and {len(seeds)} came: give one, or as many.")
+    negatives = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else list(negative_prompt)
+    if len(negatives) != len(prompts):
+        raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
+    return [Call(one, other, check_seed(number)) for one, other, number in zip(prompts, negatives, seeds, strict=True)]
 
 
 class Following:
     """What a batch of pictures follows, step by step. Prompts are encoded when they are first needed, and once.
 
     Args:
-        compositions: one per picture; pictures that share one are drawn together.
+        compositions: one per picture, all with the same regions; pictures that share one are drawn together.
         size: (width, height) in pixels.
         beside: what an inpainting model is shown, (pictures, channels, height, width).
         rescale, projection: see `ildm.denoiser.guide.Guide`.
@@ -46,6 +79,30 @@ class Following:
         self._encoded: dict[tuple[Words, ...], Conditioning] = {}
         self._made: dict[tuple[Plan, ...], Denoise] = {}
 
+    def noise(self, seeds: Sequence[int], given: Latent | None = None) -> Latent:
+        """What the pictures begin with: (pictures, channels, height, width), unit normal.
+
+        Args:
+            seeds: one per picture.
+            given: in place of the seeds' own.
+
+        Raises:
+            ShapeError: when it has another shape, or the size cannot be drawn.
+        """
+        model, shape = self.model, self.model.autoencoder.latent_space.grid(*self.size)
+        if given is None:
+            areas = self._seed_areas(0)
+            draw = sample_noise if areas is None else areas.noise
+            return draw(seeds, START_STREAM, shape, device=model.device)
+        if given.shape != (len(seeds), *shape):
+            raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
+        return given.to(model.device, torch.float32)
+
+    def step(self, solver: Sampler, state: SamplerState) -> SamplerState:
+        """The state of all pictures one step later."""
+        state = replace(state, areas=self._seed_areas(state.step))
+        return solver.step(state, self.at(state.step, state.schedule.num_steps))
+
     def at(self, step: int, num_steps: int) -> Denoise:
         """What a sampler calls at step `step`, counted from 0."""
         width, height = self.size
@@ -54,6 +111,11 @@ class Following:
             plain = all(plan.weights is None for plan in plans)
             self._made[plans] = self._in_one(plans) if plain else self._apart(plans)
         return self._made[plans]
+
+    def _seed_areas(self, step: int) -> SeedAreas | None:
+        # all pictures have the same regions
+        grid = self.model.autoencoder.latent_space.grid(*self.size)
+        return self.compositions[0].seed_areas(step, (grid[1], grid[2]))
 
     def _in_one(self, plans: Sequence[Plan]) -> Denoise:
         """All pictures by one evaluation: each has one prompt."""

@@ -21,19 +21,17 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.composition import Composition, Plan, Words
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.inpainting import inpainting_channels
-from ildm.conditioning.regions import Mode, Overlap, Region, seed_areas
+from ildm.conditioning.inpainting import inpainting_channels, picture_and_mask
+from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
-from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.errors import ConfigError
 from ildm.core.fingerprint import fingerprint
 from ildm.core.manifest import Manifest
-from ildm.core.picture import from_picture, to_floats, to_pictures
+from ildm.core.picture import to_pictures
 from ildm.core.progress import Progress
-from ildm.core.randomness import START_STREAM, sample_noise
 from ildm.core.references import References
-from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Conditioning, Denoiser, Latent, Worn
 from ildm.denoiser.adapters import Adapters
 from ildm.denoiser.guidance import GuidedUnder, Projection
@@ -45,7 +43,7 @@ from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath
 from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
-from ildm.following import Following
+from ildm.following import Following, pair_up
 from ildm.sampler.base import Sampler
 
 
@@ -93,7 +91,7 @@ class Model:
     @property
     def autoencoder_fingerprint(self) -> str:
         """A hash of the first stage's weights and latent space: latents made by another one do not fit this model."""
-        return autoencoder_fingerprint(self.autoencoder)
+        return self.autoencoder.fingerprint()
 
     @cached_property
     def hash(self) -> str:
@@ -284,49 +282,41 @@ class Model:
             ConfigError: for an unknown sampler, a bad seed, or a prompt or guidance the model cannot take.
             ShapeError: for a size not divisible by the stride, a picture or mask of another size, or lists of different lengths.
         """
-        prompts, seeds = pair_up(prompt, seed)
-        negatives = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else list(negative_prompt)
-        if len(negatives) != len(prompts):
-            raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
+        calls = pair_up(prompt, negative_prompt, seed)
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
-        noise = self._initial_noise(seeds, initial_noise, size, regions)
-        if self.is_told_guidance and any(negatives):
+        if self.is_told_guidance and any(call.negative_prompt for call in calls):
             raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")
         scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
-        written = {
-            both: Composition(
-                prompt=both[0],
-                negative_prompt=both[1],
+        composed = {
+            words: Composition(
+                prompt=words[0],
+                negative_prompt=words[1],
                 guidance_scale=scale,
                 regions=tuple(regions),
                 overlap=overlap,
                 mode=region_mode,
             )
-            for both in zip(prompts, negatives, strict=True)
+            for words in dict.fromkeys((call.prompt, call.negative_prompt) for call in calls)
         }
         following = Following(
             self,
-            [written[both] for both in zip(prompts, negatives, strict=True)],
+            [composed[call.prompt, call.negative_prompt] for call in calls],
             size,
-            beside=self.beside(image, mask, size, len(prompts)),
+            beside=self.beside(image, mask, size, len(calls)),
             rescale=guidance_rescale,
             projection=guidance_projection,
         )
+        seeds = [call.seed for call in calls]
+        noise = following.noise(seeds, initial_noise)
         state = solver.init(noise, self.schedule(num_steps, manner=solver.manner), seeds)
         while not state.done:
-            state = replace(
-                state,
-                areas=seed_areas(
-                    [region for region in regions if region.acts_at(state.step)], (noise.shape[2], noise.shape[3])
-                ),
-            )
-            state = solver.step(state, following.at(state.step, state.schedule.num_steps))
+            state = following.step(solver, state)
             if progress is not None:
                 progress(state.step, state.schedule.num_steps)
         images = to_pictures(self.decode(state.latent))
-        for image, text, number in zip(images, prompts, seeds, strict=True):
-            image.info.update(prompt=text, seed=number)
+        for drawn, call in zip(images, calls, strict=True):
+            drawn.info.update(prompt=call.prompt, seed=call.seed)
         return images
 
     def encode(self, images: Tensor) -> Latent:
@@ -371,53 +361,6 @@ class Model:
             if image is not None or mask is not None:
                 raise ConfigError(f"The model {self.manifest.name!r} is no inpainting model: leave image and mask out.")
             return None
-        for picture, name in ((image, "image"), (mask, "mask")):
-            if picture is not None and picture.size != size:
-                raise ShapeError(f"The {name} is {_by(picture.size)}, but {_by(size)} is drawn: give both in one size.")
-        pixels = torch.zeros(1, 3, size[1], size[0]) if image is None else to_floats(from_picture(image)[None])
-        draw = torch.ones_like(pixels[:, :1]) if mask is None else from_picture(mask)[None, :1].float() / 255
+        pixels, draw = picture_and_mask(image, mask, size)
         channels = inpainting_channels(pixels.to(self.device), draw.to(self.device), self.encode, space.grid(*size)[1:])
         return channels.expand(batch, *channels.shape[1:])
-
-    def _initial_noise(
-        self, seeds: Sequence[int], given: Latent | None, size: tuple[int, int], regions: Sequence[Region]
-    ) -> Latent:
-        shape = self.autoencoder.latent_space.grid(*size)
-        if given is None:
-            areas = seed_areas([region for region in regions if region.acts_at(0)], (shape[1], shape[2]))
-            draw = sample_noise if areas is None else areas.noise
-            return draw(seeds, START_STREAM, shape, device=self.device)
-        if given.shape != (len(seeds), *shape):
-            raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
-        return given.to(self.device, torch.float32)
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def pair_up(prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> tuple[list[str], list[int]]:
-    """One prompt and one seed per image.
-
-    Raises:
-        ShapeError: when both are lists of different lengths, or a list is empty.
-    """
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    seeds = [seed] if isinstance(seed, int) else list(seed or [draw_seed() for _ in prompts])
-    if len(prompts) == 1:
-        prompts *= len(seeds)
-    if len(seeds) == 1:
-        seeds *= len(prompts)
-    if len(prompts) != len(seeds) or not prompts:
-        raise ShapeError(f"Prompts and seeds are paired up, but {len(prompts)} and {len(seeds)} came: give one, or as many.")
-    return prompts, [check_seed(number) for number in seeds]
-
-
-def autoencoder_fingerprint(autoencoder: Autoencoder, *, rounded_to: torch.dtype = torch.float32) -> str:
-    """A SHA-256 over the weights and the latent space.
-
-    Args:
-        rounded_to: the number format that the weights are rounded to before they are hashed; with a coarse one, copies of one
-            first stage in finer formats are the same.
-    """
-    return fingerprint(repr(autoencoder.latent_space), autoencoder, rounded_to=rounded_to)

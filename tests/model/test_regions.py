@@ -8,10 +8,12 @@ import pytest
 import torch
 from toy import build_model
 
+from ildm.conditioning.composition import Composition
 from ildm.conditioning.regions import Mode, Region
 from ildm.core.errors import ConfigError
 from ildm.denoiser.adapters import Adapter
 from ildm.denoiser.low_rank import LowRank
+from ildm.following import Following
 
 LEFT = torch.zeros(64, 64)
 LEFT[:, :32] = 1.0
@@ -73,7 +75,10 @@ def test_composed_prompts(model):
 
 def test_a_region_seed_changes_its_area_alone_at_the_start(model):
     region = Region(prompt="a red rose", mask=LEFT)
-    noises = [model._initial_noise([5], None, (64, 64), [replace(region, seed=seed)]) for seed in (None, 5, 6)]
+    noises = []
+    for seed in (None, 5, 6):
+        composition = Composition(guidance_scale=2.0, regions=(replace(region, seed=seed),))
+        noises.append(Following(model, [composition], (64, 64)).noise([5]))
     torch.testing.assert_close(noises[0], noises[1], atol=1e-6, rtol=0)
     difference = (noises[2] - noises[0]).abs().amax(dim=(0, 1, 2))
     assert difference[:4].min() > 0 and difference[4:].max() == 0

@@ -11,6 +11,7 @@ from ildm.autoencoder.coder import Decoder, Encoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.core.errors import ShapeError
+from ildm.core.fingerprint import fingerprint
 from ildm.core.shapes import check_size
 from ildm.core.types import Image, Latent
 
@@ -42,6 +43,14 @@ class Autoencoder(nn.Module):
     def reconstruct(self, raw: Latent) -> Image:
         """Images for raw latents, unclamped: the path that training takes."""
         return self.decoder(self.bottleneck(raw))
+
+    def fingerprint(self, *, rounded_to: torch.dtype = torch.float32) -> str:
+        """A SHA-256 over the weights and the latent space: latents made by another first stage do not fit this one.
+
+        Args:
+            rounded_to: see `ildm.core.fingerprint`; with a coarse format, copies of one first stage in finer formats are the same.
+        """
+        return fingerprint(repr(self.latent_space), self, rounded_to=rounded_to)
 
     def encode(self, images: Image) -> Latent:
         """Normalised latents (batch, channels, height / stride, width / stride) of images in [-1, 1]."""

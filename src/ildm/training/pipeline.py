@@ -31,7 +31,7 @@ from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.denoiser.unet import UNet
-from ildm.model import Model, autoencoder_fingerprint
+from ildm.model import Model
 from ildm.training.journal import Journal
 from ildm.training.loop import train
 from ildm.training.precision import autocast
@@ -152,7 +152,7 @@ class Run:
     # --- latents ---------------------------------------------------------------------------------------------------
 
     def _latents(self, dataset: ImageDataset, autoencoder: Autoencoder) -> LatentCache | None:
-        fingerprint, folder = autoencoder_fingerprint(autoencoder), self.folder / "latents"
+        fingerprint, folder = autoencoder.fingerprint(), self.folder / "latents"
 
         @torch.inference_mode()
         def encode(images: Image) -> Latent:

@@ -27,7 +27,7 @@ from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError, nearest
 from ildm.core.files import atomic_file, home
 from ildm.core.types import Image
-from ildm.model import Model, autoencoder_fingerprint
+from ildm.model import Model
 from ildm.session.preview import FittedPreview, LinearPreview, fit_linear
 from ildm.session.previews.tiny_decoder import TinyDecoder
 
@@ -128,7 +128,7 @@ def read_preview(path: Path, model: Model) -> FittedPreview:
 
 def mark_of(model: Model) -> str:
     """Tells autoencoders apart, whatever number format they are loaded in: their fingerprint in bfloat16, the coarsest of all."""
-    return autoencoder_fingerprint(model.autoencoder, rounded_to=torch.bfloat16)
+    return model.autoencoder.fingerprint(rounded_to=torch.bfloat16)
 
 
 def _blank(about: Mapping[str, str], path: Path) -> FittedPreview:
