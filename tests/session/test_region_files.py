@@ -168,9 +168,9 @@ def test_a_mark_at_the_beginning_of_a_file_is_passed_over(tmp_path):
 
 TWO = png(write_colours([LEFT / 255, 1 - LEFT / 255]))
 BAD = {
-    "unknown key": ({"promt": ""}, "it has the unknown key 'promt': did you mean 'prompt'?"),
+    "unknown key": ({"prompts": ""}, "it has the unknown key 'prompts': did you mean 'prompt'?"),
     "unknown key of a region": ({"regions": [{}, {"negative": ""}]}, "region 2 has the unknown key 'negative': did you mean"),
-    "unknown key of a lora": ({"regions": [{"loras": [{"nam": "x"}]}]}, "loras.0 of region 1 has no name: add it."),
+    "unknown key of a lora": ({"regions": [{"loras": [{"called": "x"}]}]}, "loras.0 of region 1 has no name: add it."),
     "id": ({"regions": [{"id": "x"}]}, "region 1 has the unknown key 'id'"),
     "no name": ({"name": ""}, "in name, string should have at least 1 character, but '' came: change it."),
     "strength": ({"regions": [{"strength": 11}]}, "in strength of region 1, input should be less than or equal to 10, but 11"),
@@ -188,6 +188,7 @@ BAD = {
     "absolute": ({"regions": [{"mask": "/x.png"}]}, "'/x.png' leads out of the preset's folder"),
     "drive": ({"regions": [{"mask": "C:x.png"}]}, "'C:x.png' leads out of the preset's folder"),
     "share": ({"regions": [{"mask": "\\\\host\\x.png"}]}, "leads out of the preset's folder"),
+    "root": ({"regions": [{"mask": "\\x.png"}]}, "leads out of the preset's folder"),
     "up": ({"regions": [{"mask": "a/../../x.png"}]}, "'a/../../x.png' leads out of the preset's folder"),
     "up and back": ({"regions": [{"mask": "..\\x.png"}]}, "leads out of the preset's folder"),
     "nul": ({"regions": [{"mask": "x\0.png"}]}, "cannot be the name of a file"),
@@ -253,7 +254,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
 
 def test_a_text_alone_names_no_files(tmp_path):
     text = write(tmp_path, regions=[{"mask": "left.png"}]).read_text()
-    with pytest.raises(DataError, match="'left.png' names a file, but here a picture is a text"):
+    with pytest.raises(DataError, match=r"'left\.png' names a file, but here a picture is a text"):
         parse_preset(text, source="it")
 
 

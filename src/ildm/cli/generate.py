@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
 from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
+from ildm.cli.regional import BaseRatio, OverlapRule, RegionMode, Regions, Split
 from ildm.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ildm.model import Model
 
 
 def generate(
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(help="What to draw; several prompts make several images.", show_default="required without --like"),
+        typer.Argument(
+            help="What to draw; several prompts make several images.", show_default="required without --like or --regions"
+        ),
     ] = None,
     model: Annotated[
         str | None,
@@ -39,6 +45,11 @@ def generate(
     like: Annotated[
         Path | None, typer.Option(help="A drawn picture: what is not said here is as it was there.", show_default=False)
     ] = None,
+    regions: Regions = None,
+    division: Split = None,
+    base_ratio: BaseRatio = None,
+    region_mode: RegionMode = None,
+    overlap: OverlapRule = None,
     out: Annotated[Path, typer.Option(help="A .png file for one image, else a folder.")] = Path(),
     prediction: Prediction = None,
     lora: Annotated[
@@ -60,19 +71,18 @@ def generate(
     Example: `ildm generate "a red apple on a plain blue background" --seed 7 --out apple.png`
 
     Every PNG carries its call; `ildm info apple.png` shows it, and `ildm generate --like apple.png` draws it again. Images are
-    drawn a few at a time, and saved as they are drawn.
+    drawn a few at a time, and saved as they are drawn; with --regions or --split one by one, and `ildm replay` makes them again.
     """
     import json
 
     from ildm.checkpoint.load import load
-    from ildm.cli.adapters import merge_loras
-    from ildm.cli.drawing import draw_in_batches, prompt_notes
+    from ildm.cli.drawing import prompt_notes
     from ildm.cli.like import NO_LIKENESS, read_likeness
     from ildm.cli.pictures import destinations, open_picture
+    from ildm.cli.regional import draw_regional, put_in_loras, read_layout, refuse_beside_regions, texts_of
     from ildm.core.progress import steps_bar
     from ildm.core.seeds import check_seed, draw_seed
     from ildm.denoiser.guidance import Projection
-    from ildm.session.pictures.file import write_picture
 
     options = {
         "prompt": prompt or None,
@@ -89,41 +99,68 @@ def generate(
         "height": height,
     }
     asked = {name: value for name, value in options.items() if value is not None}
+    layout = read_layout(regions, division, base_ratio=base_ratio, mode=region_mode, overlap=overlap)
     likeness = NO_LIKENESS if like is None else read_likeness(like, asked)
-    wanted = {**likeness.settings, **asked}
+    wanted = {**likeness.settings, **(layout.prompts if layout else {}), **asked}
+    if layout:
+        refuse_beside_regions({"--apg": wanted.get("apg"), "--image": image, "--mask": mask})
     first = check_seed(wanted["seed"]) if "seed" in wanted else draw_seed()
     prompts = [text for text in _prompts(wanted, like) for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
-    paths = destinations(out, prompts, seeds)
+    negative = {"negative_prompt": wanted.get("negative_prompt", "")}
+    presets = [layout.preset(text, **negative) for text in prompts] if layout else []
+    paths = destinations(out, [layout.title(text) for text in prompts] if layout else prompts, seeds)
     said = check_prediction(prediction)
     source = wanted.get("model", DEFAULT_MODEL)
     loaded = load(source, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
     if compiled:
         typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
-    merge_loras(loaded, lora or ())
-    for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, prompts)]:
+    notes = put_in_loras(loaded, lora or (), presets)
+    for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, texts_of(presets) or prompts), *notes]:
         typer.echo(f"ildm: {note}", err=True)
     picture, area = (None if path is None else open_picture(path) for path in (image, mask))
     defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size if picture is None else picture.size
     size, projected = (wanted.get("width", native_width), wanted.get("height", native_height)), wanted.get("apg", False)
-    settings = {"negative_prompt": wanted.get("negative_prompt", "")}
-    for name in ("num_steps", "guidance_scale", "guidance_rescale", "sampler"):
-        settings[name] = wanted.get(name, getattr(defaults, name))
-    described = {**settings, "apg": projected, "lora": lora or [], "width": size[0], "height": size[1]}
-    described |= {"model": loaded.manifest.name, "model_files": loaded.manifest.files}
-    settings |= {"guidance_projection": Projection() if projected else None, "image": picture, "mask": area}
-    written: list[dict[str, str | int]] = []
+    named = ("num_steps", "guidance_scale", "guidance_rescale", "sampler")
+    settings = {name: wanted.get(name, getattr(defaults, name)) for name in named}
+    places = zip(paths, prompts, seeds, strict=True)
+    written = [{"path": str(path), "prompt": text, "seed": number} for path, text, number in places]
     with steps_bar("drawing") as progress:
-        for images in draw_in_batches(loaded, prompts, seeds, size=size, progress=progress, **settings):
-            for drawn in images:
-                path, text, number = paths[len(written)], prompts[len(written)], seeds[len(written)]
-                write_picture(drawn, path, {"prompt": text, "seed": number, **described})
-                written.append({"path": str(path), "prompt": text, "seed": number})
-                if not as_json:
-                    typer.echo(f"{path}  (seed {number})")
+        if layout:
+            drawn = draw_regional(loaded, presets, seeds, paths, size=size, progress=progress, **settings)
+        else:
+            settings = {**negative, **settings}
+            described = {**settings, "apg": projected, "lora": lora or [], "width": size[0], "height": size[1]}
+            described |= {"model": loaded.manifest.name, "model_files": loaded.manifest.files}
+            settings |= {"guidance_projection": Projection() if projected else None, "image": picture, "mask": area}
+            drawn = _draw(loaded, prompts, seeds, paths, described, size=size, progress=progress, **settings)
+        for one in written:
+            next(drawn)
+            if not as_json:
+                typer.echo(f"{one['path']}  (seed {one['seed']})")
     if as_json:
         typer.echo(json.dumps(written))
+
+
+def _draw(
+    model: Model,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    paths: Sequence[Path],
+    described: Mapping[str, Any],
+    **settings: Any,
+) -> Iterator[None]:
+    """Draw images a few at a time and save them; yields after each."""
+    from ildm.cli.drawing import draw_in_batches
+    from ildm.session.pictures.file import write_picture
+
+    places = zip(paths, prompts, seeds, strict=True)
+    for images in draw_in_batches(model, prompts, seeds, **settings):
+        for drawn in images:
+            path, text, number = next(places)
+            write_picture(drawn, path, {"prompt": text, "seed": number, **described})
+            yield
 
 
 def _prompts(wanted: Mapping[str, Any], like: Path | None) -> list[str]:
@@ -132,6 +169,6 @@ def _prompts(wanted: Mapping[str, Any], like: Path | None) -> list[str]:
     if like is not None:
         raise ConfigError(f"{like} carries settings, but no prompt: give one beside --like.")
     raise ConfigError(
-        "ildm generate needs PROMPT (what to draw; several prompts make several images) or --like with a picture, but neither "
-        "was given: `ildm generate --help` shows an example."
+        "ildm generate needs PROMPT (what to draw; several prompts make several images), --regions with a preset, or --like with a "
+        "picture, but none was given: `ildm generate --help` shows an example."
     )

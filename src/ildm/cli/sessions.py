@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ildm.cli.printable import printable
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -80,8 +82,8 @@ def show(
         return
     lines = {
         "id": summary.id,
-        "title": _printable(summary.title),
-        "model": f"{_printable(summary.model)} ({session.opened.model_hash[:12]})",
+        "title": printable(summary.title),
+        "model": f"{printable(summary.model)} ({session.opened.model_hash[:12]})",
         "begun": _moment(summary.created),
         "changed": _moment(summary.updated),
         "status": summary.status,
@@ -217,16 +219,11 @@ def _age(text: str) -> timedelta:
 
 def _line(session: SessionSummary) -> str:
     states = f"{session.num_nodes} states"
-    title = _printable(session.title) or "(no prompt)"
+    title = printable(session.title) or "(no prompt)"
     return (
         f"{session.id:13} {_moment(session.updated)}  {session.status:9} {states:>11} {_size(session.bytes):>10}  "
         f"{title if len(title) <= 60 else title[:57] + '...'}"
     )
-
-
-def _printable(text: str) -> str:
-    """A text whose letters cannot steer a terminal: it may come from a file of someone else."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _moment(seconds: float) -> str:
