@@ -8,6 +8,7 @@ from steered import begin, finish, go_to, latent, refused, way
 from ildm.core.errors import ConfigError
 from ildm.session import commands
 from ildm.session.applying import apply, encodings
+from ildm.session.pictures.file import read_call
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.session import Session
 from ildm.session.settings import Region
@@ -228,6 +229,9 @@ def test_files_carry_regions(session, quick, tmp_path, name):
     session.step().regions.paint("1", (0.5, 0.5, 1.0, 1.0))
     session.run()
     (session.save if name.endswith("png") else session.export)(tmp_path / name)
+    if name.endswith("png"):
+        call = read_call(tmp_path / name)
+        assert call["regions"] == [{"id": "1", "prompt": "a blue key", "seed": 5}] and call["overlap"] == "normalise"
     again = Session.load(tmp_path / name, quick)
     assert list(again.regions) == list(session.regions)
     assert again.regions.mask("1") == session.regions.mask("1")

@@ -117,6 +117,11 @@ def save_picture(logged: LoggedCursor, path: Path) -> None:
         "log_hash": log_hash(logged.log),
         "state": cursor.position.node,
     }
+    if settings.regions:
+        # for people: their masks come with the session
+        told = [one.model_dump(mode="json", exclude={"mask"}, exclude_defaults=True) for one in settings.regions]
+        rules = {"region_mode": settings.region_mode, "overlap": settings.overlap, "common_prompt": settings.common_prompt}
+        call |= {"regions": told, **rules}
     with tempfile.TemporaryDirectory(prefix="ildm-") as folder:
         archive = Path(folder) / f"session{SUFFIX}"
         export_session(logged, archive, snapshots=False)
