@@ -208,11 +208,16 @@ def test_adapters_act_in_their_regions_or_everywhere(run, draw, trained, model, 
     merged = abs(pixels(Image.open(draw("--regions", file, "--region-mode", "latent", *adapter))) - plain)
     worn = TWO.regions[0].model_copy(update={"loras": (Lora(name="ink"),)})
     write_preset(TWO.model_copy(update={"mode": "latent", "regions": (worn, TWO.regions[1])}), file)
-    left = abs(pixels(Image.open(draw("--regions", file, *adapter))) - plain)
+    worn_picture = draw("--regions", file, *adapter)
+    left = abs(pixels(Image.open(worn_picture)) - plain)
     # the other half sees its neighbour at every step, but does not follow the adapter itself
     assert left[:, :24].mean() > 1.2 * left[:, 40:].mean() and merged[:, 40:].mean() > 1.2 * left[:, 40:].mean()
     ended = run("generate", "--regions", file, "--model", trained, "--num-steps", 1, "--out", tmp_path, *adapter)
     assert ended.code == 0 and "do not carry the LoRA files" in ended.err
+    again = ("replay", worn_picture, "--verify", "--model", trained, "--dtype", "float32")
+    assert run(*again, *adapter).out == "state 2: the same, bit for bit\n"
+    ended = run(*again)
+    assert ended.code == 2 and "no adapter 'ink' at hand" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,21 @@ def merge_loras(model: Model, given: Sequence[str]) -> None:
     chosen = [_split(text) for text in given]
     if chosen:
         model.adapters.merge({read_lora(path, model): strength for path, strength in chosen})
+
+
+def put_in(model: Model, given: Sequence[str], worn: Collection[str]) -> None:
+    """Put the adapters of files into a model: at hand those whose file has the name that a region wears one by, merged all others.
+
+    Raises:
+        CheckpointError: when a file holds no adapter for this model.
+        ConfigError: when a strength is no number.
+    """
+    from ildm.checkpoint.lora import read_lora
+
+    merge_loras(model, [text for text in given if Path(text).stem not in worn])
+    for text in given:
+        if Path(text).stem in worn:
+            model.adapters.add(read_lora(Path(text), model))
 
 
 def _split(text: str) -> tuple[Path, float]:

@@ -170,25 +170,16 @@ def texts_of(presets: Sequence[RegionPreset]) -> list[str]:
 
 
 def put_in_loras(model: Model, given: Sequence[str], presets: Sequence[RegionPreset]) -> list[str]:
-    """Put adapters into a model: at hand those whose file has the name that a region wears one by, merged all others.
+    """Put adapters into a model, see `ildm.cli.adapters`.
 
     Returns:
         what a person should know of it.
-
-    Raises:
-        CheckpointError: when a file holds no adapter for this model.
-        ConfigError: when a strength is no number.
     """
-    from ildm.checkpoint.lora import read_lora
-    from ildm.cli.adapters import merge_loras
+    from ildm.cli.adapters import put_in
 
-    worn = {lora.name for preset in presets for region in preset.regions for lora in region.loras}
-    merge_loras(model, [text for text in given if Path(text).stem not in worn])
-    for text in given:
-        if Path(text).stem in worn:
-            model.adapters.add(read_lora(Path(text), model))
+    put_in(model, given, {lora.name for preset in presets for region in preset.regions for lora in region.loras})
     if presets and given:
-        return ["The pictures do not carry the LoRA files, so `ildm replay` will not make them again as they are."]
+        return ["The pictures do not carry the LoRA files: give them to `ildm replay`, too."]
     return []
 
 

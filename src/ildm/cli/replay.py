@@ -17,6 +17,10 @@ def replay(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Where to save the picture; it carries the session again.")] = None,
     model: Annotated[str | None, typer.Option(help="To draw with.", show_default="the one the session names")] = None,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(help="A LoRA file that it was drawn with, FILE or FILE=STRENGTH; may be repeated.", show_default=False),
+    ] = None,
     device: Device = None,
     dtype: DType = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
@@ -32,6 +36,7 @@ def replay(
     from dataclasses import asdict
 
     from ildm.checkpoint.load import load
+    from ildm.cli.adapters import put_in
     from ildm.core.errors import ConfigError, ProtocolError
     from ildm.core.files import check_writable
     from ildm.core.progress import steps_bar
@@ -42,6 +47,7 @@ def replay(
         check_writable(out)
     with open_session_file(file) as session:
         loaded = load(model or session.opened.model, device=device, dtype=dtype)
+        put_in(loaded, lora or (), session.adapters)
         with steps_bar("replaying") as progress:
             replayed = make_again(loaded, session.events, recorded=session.latent, given=session.stored.blob, progress=progress)
     if out is not None:

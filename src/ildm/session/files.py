@@ -52,6 +52,12 @@ class SessionFile:
         """What it began with."""
         return self.stored.opened
 
+    @property
+    def adapters(self) -> set[str]:
+        """The names of those that its regions wear."""
+        settings = (node.settings for node in self.stored.nodes)
+        return {lora.name for one in settings for region in one.regions for lora in region.loras}
+
     def latent(self, node: int) -> Latent | None:
         """The latent that was kept of a state, if one was."""
         try:
