@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ildm.model import Model
 
 
+KEPT = 16
+"""Plans that are kept ready; alternating prompts come back to theirs."""
+
+
 class Call(NamedTuple):
     """What one picture is to be."""
 
@@ -108,6 +112,8 @@ class Following:
         width, height = self.size
         plans = tuple(one.at(step, num_steps, (height, width)) for one in self.compositions)
         if plans not in self._made:
+            if len(self._made) == KEPT:
+                del self._made[next(iter(self._made))]
             plain = all(plan.weights is None for plan in plans)
             self._made[plans] = self._in_one(plans) if plain else self._apart(plans)
         return self._made[plans]
@@ -121,11 +127,11 @@ class Following:
         """All pictures by one evaluation: each has one prompt."""
         parts = [plan.parts[0] for plan in plans]
         positive = self._encode(part.prompt for part in parts)
-        alone = self.model.is_told_guidance or not plans[0].is_guided
+        alone = self.model.is_told_guidance or not plans[0].avoids
         # without guidance nothing is moved away from, and some models know no unconditional
         negative = positive if alone else self._encode(part.negative for part in parts)
         guided = self.model.guide.guided(
-            replace(negative, concat=self.beside), parts[0].scale, rescale=self.rescale, projection=self.projection
+            replace(negative, concat=self.beside), parts[0].guidance, rescale=self.rescale, projection=self.projection
         )
         return guided.under(replace(positive, concat=self.beside))
 

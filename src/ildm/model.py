@@ -196,12 +196,13 @@ class Model:
                 made[key] = replace(condition(words), concat=beside, references=references)
             return made[key]
 
-        # without guidance nothing is moved away from, and some models know no unconditional
-        avoids = plan.is_guided and not self.is_told_guidance
+        # what is not moved away from is not encoded: some models know no unconditional
+        avoids = plan.avoids and not (self.is_told_guidance and plan.is_one_prompt)
         parts = Parts(
             positives=tuple(encoded(part.prompt, liked) for part in plan.parts),
             negatives=tuple(encoded(part.negative, disliked) if avoids else encoded(part.prompt, liked) for part in plan.parts),
-            scales=tuple(part.scale for part in plan.parts),
+            guidances=tuple(part.guidance for part in plan.parts),
+            shares=tuple(part.share for part in plan.parts),
             weights=plan.weights,
         )
         grid = self.autoencoder.latent_space.grid(*size)[1:]
@@ -224,11 +225,15 @@ class Model:
         tokens = self.conditioner.places(prompt, word)
         if not bool(tokens.any()):
             raise ConfigError(f"{word!r} stands too far behind in the prompt to be read: say it earlier, or say less.")
-        conditioning = replace(self.condition([prompt], size), concat=self.beside(None, None, size, 1))
-        if self.is_told_guidance:
-            conditioning = replace(conditioning, guidance=torch.ones(1))
+        conditioning = self.alone(self.condition([prompt], size), size)
         time = self.path.network_time(torch.tensor([t], dtype=torch.float64)).to(latent)
-        return self._network.look(latent, time, conditioning, tokens)
+        with self.adapters.resting():
+            return self._network.look(latent, time, conditioning, tokens)
+
+    def alone(self, conditioning: Conditioning, size: tuple[int, int]) -> Conditioning:
+        """A conditioning with all that the U-Net takes beside words: no picture to paint into, no guidance to be told of."""
+        told = torch.ones(conditioning.batch or 1) if self.is_told_guidance else None
+        return replace(conditioning, concat=self.beside(None, None, size, conditioning.batch or 1), guidance=told)
 
     def sampler(self, name: str | None = None) -> Sampler:
         """The sampler of that name, built in or from an extension; None = the manifest's default with its options."""
@@ -285,7 +290,8 @@ class Model:
         calls = pair_up(prompt, negative_prompt, seed)
         solver = self.sampler(sampler)
         size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
-        if self.is_told_guidance and any(call.negative_prompt for call in calls):
+        avoided = [*(call.negative_prompt for call in calls), *(region.negative_prompt for region in regions)]
+        if self.is_told_guidance and any(avoided):
             raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")
         scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
         composed = {

@@ -9,6 +9,7 @@ import torch
 
 from ildm.conditioning.composition import Composition, Plan
 from ildm.conditioning.regions import Region
+from ildm.core.errors import ConfigError
 
 SIZE = (8, 8)
 LEFT, RIGHT, ALL = torch.zeros(8, 8), torch.zeros(8, 8), torch.ones(8, 8)
@@ -29,7 +30,7 @@ def weight_of(plan: Plan, prompt: str) -> torch.Tensor:
 
 
 def spelled(plan: Plan) -> list[tuple[str, str, float]]:
-    return [(part.prompt.text, part.negative.text, part.scale) for part in plan.parts]
+    return [(part.prompt.text, part.negative.text, part.guidance * part.share) for part in plan.parts]
 
 
 def texts(made: Composition, num_steps: int) -> list[str]:
@@ -101,13 +102,23 @@ def test_composed_prompts_add_their_guidance() -> None:
     assert plan.mode == "latent" and plan.weights is not None and bool((plan.weights == 1.0).all())
 
 
-def test_composed_prompts_divide_an_area_that_is_attended_to() -> None:
-    regions = (region("a cat :3 AND a dog AND fog :-2", ALL),)
-    plan = composition(prompt="x", regions=regions).at(0, 10, SIZE)
-    assert weight_of(plan, "a cat").unique().tolist() == [0.75]
-    assert weight_of(plan, "a dog").unique().tolist() == [0.25]
-    latent = composition(prompt="x", regions=regions, mode="latent").at(0, 10, SIZE)
-    assert [part.scale for part in latent.parts] == [3.0, 9.0, 3.0, -6.0]
+def test_composed_prompts_are_mixed_estimates_wherever_they_are() -> None:
+    """Also beside regions that would act by attention, so that a region in a corner does not change what `AND` means elsewhere."""
+    corner = torch.zeros(8, 8)
+    corner[0, 0] = 1.0
+    plan = composition(prompt="a cat AND fog :-0.8", regions=(region("a dog", corner),)).at(0, 10, SIZE)
+    assert plan.mode == "latent" and plan.weights is not None
+    assert spelled(plan) == [("a cat", "", 3.0), ("fog", "", pytest.approx(-2.4)), ("a dog", "", 3.0)]
+    assert torch.equal(plan.weights[0], plan.weights[1]) and plan.weights[0].sum() == 63.0
+    inside = composition(prompt="x", regions=(region("a cat :3 AND a dog", ALL),)).at(0, 10, SIZE)
+    assert inside.mode == "latent" and spelled(inside)[1:] == [("a cat", "", 9.0), ("a dog", "", 3.0)]
+
+
+def test_a_region_without_words_says_what_the_picture_says() -> None:
+    plan = composition(prompt="a field", regions=(region(" ", seed=3, strength=2.0),)).at(0, 10, SIZE)
+    assert spelled(plan) == [("a field", "", 3.0), ("a field", "", 6.0)]
+    alone = composition(regions=(region(""),)).at(0, 10, SIZE)
+    assert [part.prompt.text for part in alone.parts] == ["", ""]
 
 
 def test_a_number_behind_a_lone_prompt_belongs_to_it() -> None:
@@ -129,5 +140,29 @@ def test_masks_of_any_size_and_empty_ones() -> None:
     masks = [torch.ones(1, 1), torch.rand(5, 3), torch.zeros(100, 40)]
     plan = composition(prompt="x", regions=tuple(region(f"r{n}", mask) for n, mask in enumerate(masks))).at(0, 9, SIZE)
     assert plan.weights is not None
-    torch.testing.assert_close(plan.weights.sum(dim=0), torch.ones(SIZE, dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(plan.weights.sum(dim=0), torch.ones(SIZE), atol=1e-6, rtol=0)
     assert weight_of(plan, "r2").abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [("overlap", "adds", "did you mean 'add'"), ("mode", "Latent", "did you mean 'latent'")]
+)
+def test_rules_that_there_are_not_are_told(name: str, value: str, said: str) -> None:
+    """What ildm itself says: in the tests a hook would speak up before it."""
+    made = composition(prompt="x")
+    object.__setattr__(made, name, value)
+    with pytest.raises(ConfigError, match=said):
+        made.__post_init__()
+
+
+def test_words_are_found_where_they_change_and_no_further_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand steps of sixty regions are not looked through one by one."""
+    looked = []
+    inner = Composition._said
+    monkeypatch.setattr(Composition, "_said", lambda self, *where: looked.append(where) or inner(self, *where))
+    regions = tuple(region(f"thing {n}", window=(5, 700) if n == 3 else None) for n in range(60))
+    assert len(composition(prompt="a [cat:dog:0.5]", regions=regions).words(1000)) == 63
+    assert sorted(step for step, _ in looked) == [0, 5, 500, 700]
+    looked.clear()
+    alternating = tuple(region(f"[a|b|c] {n}") for n in range(60))
+    assert len(composition(prompt="x", regions=alternating).words(1000, 100)) == 100 and len(looked) == 2

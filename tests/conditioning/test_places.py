@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ildm.conditioning.places import marked
+from ildm.conditioning.places import marked, without
 from ildm.conditioning.prompt import words_of
 from ildm.core.errors import ConfigError
 
@@ -74,3 +74,9 @@ def numbers(conditioner, text):
     else:
         read = conditioner.tokenizers[-1].weighted([marked(text, "a")])[0]
     return read.flatten()[: conditioner.read([text]).context.shape[1]]
+
+
+def test_a_prompt_without_a_word():
+    assert without("a (red:1.3) rose and a rose", "rose") == "a red and a"
+    assert without("a red rose BREAK a key", "red rose") == "a a key"
+    assert without(r"a rose \(red\)", "rose") == r"a \(red\)"

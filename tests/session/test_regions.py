@@ -13,6 +13,7 @@ from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.session import Session
 from ildm.session.settings import Region
 from ildm.session.wire import Mask
+from ildm.session.word_masks import mask_of_heat, mean_map
 
 LEFT = Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))
 SMALL = Mask.rectangle(8, 8, (0.0, 0.0, 1.0, 1.0))
@@ -145,7 +146,7 @@ def test_rewinds_branches_undo_and_redo_know_regions(quick, settings):
         (commands.PaintRegion(id="two", patch=SMALL), ConfigError, "no region 'two'"),
         (commands.ReorderRegions(ids=("key", "key")), ConfigError, "every region once"),
         (commands.ReorderRegions(ids=()), ConfigError, "every region once"),
-        (commands.ChangeRegion(region=Region(id="key", window=(5, 5))), ConfigError, "stop lies behind it"),
+        (commands.ChangeRegion(region=Region(id="key", window=(5, 5))), ConfigError, "stop one that lies behind it"),
         (commands.ChangeRegion(region=Region(id="key", loras=({"name": "ink"},))), ConfigError, "no adapter 'ink' at hand"),
     ],
     ids=str,
@@ -208,6 +209,8 @@ def test_regions_from_python(session):
     assert regions.mask("2") is None
     regions.paint("2", (0.25, 0.25, 0.5, 0.5))
     assert regions.mask("2").to_array().sum() == 256.0
+    regions.paint("2", np.array([[1.0, 0.0], [0.0, 0.0]]))  # brought to the picture's size
+    assert regions.mask("2").to_array().sum() == 1024.0
     regions.reorder(["rose", "2", "1"])
     regions.remove("rose")
     assert repr(regions) == "<Regions 2: 'nowhere yet', 1: 'a green key'>"
@@ -268,14 +271,12 @@ def test_a_word_of_a_region_is_found_too(model):
 
 
 def test_a_heat_map_becomes_a_mask():
-    from ildm.session.word_masks import mask_of_maps
-
     heat = torch.full((8, 8), 0.1)
     heat[2:5, 3:6] = 0.9
     coarse = torch.nn.functional.avg_pool2d(heat[None, None], 2)[0, 0]
-    mask = mask_of_maps([heat, coarse], (8, 8), (64, 64)).to_array()
+    mask = mask_of_heat(mean_map([heat, coarse], (8, 8)), (64, 64)).to_array()
     assert mask[20:36, 28:44].min() > 0.9
     assert mask[48:].max() == 0.0 and mask[:, :8].max() == 0.0
     edge = mask[28, 12:30]
     assert ((edge > 0.05) & (edge < 0.95)).any()  # it is soft
-    assert mask_of_maps([torch.ones(4, 4)], (8, 8), (16, 16)).to_array().min() == 1.0
+    assert mask_of_heat(torch.ones(4, 4), (16, 16)).to_array().min() == 1.0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ildm.conditioning.regions import Mode, Overlap, Region, coverage, seed_areas
-from ildm.conditioning.wording import Said, said, said_whole
-from ildm.core.masks import Grid, mask_on
+from ildm.conditioning.wording import Said, changes, said, said_whole
+from ildm.core.errors import ConfigError, nearest
+from ildm.core.masks import ROUNDING, Grid, mask_on
 from ildm.core.randomness import SeedAreas
 from ildm.core.types import Worn
 
@@ -29,12 +30,14 @@ class Part(NamedTuple):
     """One of the prompts that are drawn together at a step.
 
     Args:
-        scale: the guidance that `prompt` is followed with, and `negative` moved away from.
+        guidance: how strongly `prompt` is followed, and `negative` moved away from, while guidance acts.
+        share: how much of that, or of following it as it is, acts: a region's strength, a composed prompt's weight.
     """
 
     prompt: Words
     negative: Words
-    scale: float
+    guidance: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +45,7 @@ class Plan:
     """What is drawn at a step, and where.
 
     Args:
-        parts: the ground first.
+        parts: the ground first, whatever its weight.
         weights: (parts, height, width), see `ildm.denoiser.regional.Parts`; None = there is one part, everywhere.
     """
 
@@ -51,9 +54,17 @@ class Plan:
     mode: Mode
 
     @property
-    def is_guided(self) -> bool:
-        """Whether anything is moved away from."""
-        return any(part.scale != 1.0 for part in self.parts)
+    def is_one_prompt(self) -> bool:
+        """Whether all of it is one prompt followed as it is, which a network that is told its guidance draws by itself."""
+        return self.weights is None
+
+    @property
+    def avoids(self) -> bool:
+        """Whether anything is moved away from, so that the negatives are needed."""
+        if any(part.guidance != 1.0 or part.share != 1.0 for part in self.parts):
+            return True
+        # where weights are more or less than one in all, the rest is the ground's negative
+        return self.weights is not None and bool(((self.weights.sum(dim=0) - 1.0).abs() > ROUNDING).any())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +77,7 @@ class Composition:
         guidance_scale: for everything that has none of its own.
         regions: the uppermost last.
         common_prompt: said before the prompt of every region.
-        overlap, mode: see their types.
+        overlap, mode: see their types. Where a prompt composes several by `AND`, the mode is "latent".
     """
 
     prompt: str = ""
@@ -78,6 +89,11 @@ class Composition:
     mode: Mode = "attention"
     _plans: dict[tuple[_Said, Grid], Plan] = field(default_factory=dict, init=False, repr=False)
     _seeded: dict[tuple[tuple[int, ...], Grid], SeedAreas | None] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("overlap", self.overlap, get_args(Overlap)), ("mode", self.mode, get_args(Mode))):
+            if value not in known:
+                raise ConfigError(f"{value!r} is no {name} of regions: {nearest(str(value), known)}")
 
     def at(self, step: int, num_steps: int, size: Grid) -> Plan:
         """What is drawn at step `step`, counted from 0, of `num_steps`. It is the same object as long as nothing changes.
@@ -92,10 +108,22 @@ class Composition:
             self._plans[key] = self._plan(*key)
         return self._plans[key]
 
-    def words(self, num_steps: int) -> list[Words]:
-        """All that must be encoded for a run of `num_steps`, each once, in the order in which it is needed."""
-        every = dict.fromkeys(self._said(step, num_steps) for step in range(num_steps))
-        return list(dict.fromkeys(one for said in every for one in self._needed(said)))
+    def words(self, num_steps: int, limit: int | None = None) -> list[Words]:
+        """What must be encoded for a run of `num_steps`, each once, in the order in which it is needed.
+
+        Args:
+            limit: so many at most; None = all.
+        """
+        prompts = [self.prompt, self.negative_prompt]
+        prompts += [text for one in self.regions for text in (_joined(self.common_prompt, one.prompt), one.negative_prompt)]
+        steps = set().union(*(changes(prompt, num_steps) for prompt in dict.fromkeys(prompts)))
+        steps |= {border for one in self.regions if one.window for border in one.window if border < num_steps}
+        found: dict[Words, None] = {}
+        for step in sorted(steps):
+            found |= dict.fromkeys(self._needed(self._said(step, num_steps)))
+            if limit is not None and len(found) >= limit:
+                break
+        return list(found)[:limit]
 
     def words_at(self, step: int, num_steps: int) -> list[Words]:
         """What must be encoded for step `step`, counted from 0."""
@@ -129,23 +157,26 @@ class Composition:
 
     def _plan(self, said: _Said, size: Grid) -> Plan:
         areas = self._areas(said)
-        if not said.regions and len(said.base) == 1:
-            return Plan(parts=tuple(areas[0].parts("attention")), weights=None, mode=self.mode)
-        if not said.regions:
-            # there is nowhere that only one of them would act, so attention has nothing to tell them apart by
-            parts = tuple(areas[0].parts("latent"))
-            return Plan(parts=parts, weights=torch.ones(len(parts), 1, 1), mode="latent")
+        if len(areas) == 1 and len(said.base) == 1:
+            return Plan(parts=areas[0].parts, weights=None, mode=self.mode)
+        # composed prompts are estimates that add up: nothing that one position could attend to
+        mode: Mode = "latent" if any(len(area.said) > 1 for area in areas) else self.mode
         regions = [self.regions[one.place] for one in said.regions]
-        masks = torch.stack([mask_on(region.mask, size) for region in regions])
-        shares = coverage(masks, self.overlap, [region.base_ratio for region in regions] if said.has_base else ())
-        parts = [area.parts(self.mode) for area in areas]
-        weights = [share * weight for area, share in zip(areas, shares, strict=True) for weight in area.weights(self.mode)]
-        return Plan(parts=tuple(part for several in parts for part in several), weights=torch.stack(weights), mode=self.mode)
+        if regions:
+            masks = torch.stack([mask_on(region.mask, size) for region in regions])
+            shares = coverage(masks, self.overlap, [region.base_ratio for region in regions] if said.has_base else ())
+        else:
+            shares = torch.ones(1, 1, 1)
+        counts = torch.tensor([len(area.said) for area in areas])
+        parts = tuple(part for area in areas for part in area.parts)
+        return Plan(parts=parts, weights=shares.repeat_interleave(counts, dim=0).float(), mode=mode)
 
     def _needed(self, said: _Said) -> list[Words]:
-        parts = [part for area in self._areas(said) for part in area.parts("latent")]
-        guided = any(part.scale != 1.0 for part in parts)
-        return list(dict.fromkeys([*(part.prompt for part in parts), *(part.negative for part in parts if guided)]))
+        areas = self._areas(said)
+        parts = [part for area in areas for part in area.parts]
+        adds = any(len(area.said) > 1 for area in areas) or (self.overlap == "add" and len(areas) > 1)
+        avoids = adds or any(part.guidance != 1.0 or part.share != 1.0 for part in parts)
+        return list(dict.fromkeys([*(part.prompt for part in parts), *(part.negative for part in parts if avoids)]))
 
     def _areas(self, said: _Said) -> list[_Area]:
         """The ground, and every region."""
@@ -156,8 +187,10 @@ class Composition:
         areas = [ground]
         for one in said.regions:
             region = self.regions[one.place]
-            scale = self.guidance_scale if region.guidance_scale is None else region.guidance_scale
-            areas.append(_Area(one.said, one.negative, region.strength * scale, region.adapters))
+            guidance = self.guidance_scale if region.guidance_scale is None else region.guidance_scale
+            # a region that says nothing yet says what the whole picture says
+            words = one.said if any(text.strip() for text, _ in one.said) or not said.has_base else said.base
+            areas.append(_Area(words, one.negative, guidance, region.strength, region.adapters))
         return areas
 
 
@@ -187,27 +220,17 @@ class _Area(NamedTuple):
 
     said: tuple[Said, ...]
     negative: str
-    scale: float
+    guidance: float
+    strength: float = 1.0
     adapters: Worn = ()
 
-    def parts(self, mode: Mode) -> list[Part]:
+    @property
+    def parts(self) -> tuple[Part, ...]:
         """One for each of the prompts that are composed: estimates are added as strongly as their prompts weigh (Liu 2022)."""
-        several = mode == "latent" and len(self.said) > 1
-        return [
-            Part(
-                Words(one.text, self.adapters),
-                Words(self.negative, self.adapters),
-                self.scale * (one.weight if several else 1.0),
-            )
-            for one in self.said
-        ]
-
-    def weights(self, mode: Mode) -> list[float]:
-        """How much of the area each has: all of it, or where it is attended to, its share. What weighs less than nothing has none."""
-        if mode == "latent" or len(self.said) == 1:
-            return [1.0] * len(self.said)
-        total = sum(max(0.0, one.weight) for one in self.said)
-        return [max(0.0, one.weight) / total if total else 1.0 / len(self.said) for one in self.said]
+        negative = Words(self.negative, self.adapters)
+        return tuple(
+            Part(Words(one.text, self.adapters), negative, self.guidance, self.strength * one.weight) for one in self.said
+        )
 
 
 def _joined(common: str, prompt: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ildm.conditioning.prompt import WeightedText, weighted_parts, words_of
+from ildm.conditioning.prompt import WeightedText, escape, weighted_parts, words_of
 from ildm.core.errors import ConfigError
 
 MARKED = 2.0
@@ -38,6 +38,12 @@ def marked(prompt: str, word: str) -> list[WeightedText]:
         part.append((text[start:], 1.0))
         parts.append([(words, weight) for words, weight in part if words])
     return parts
+
+
+def without(prompt: str, word: str) -> str:
+    """A prompt's plain words with every place of a word taken out."""
+    texts = (_alone(word).sub("", words_of(part)) for part in weighted_parts(prompt))
+    return escape(" ".join(" ".join(text.split()) for text in texts))
 
 
 def _alone(word: str) -> re.Pattern[str]:

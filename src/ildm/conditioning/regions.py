@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from ildm.conditioning.ratios import split
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid, mask_on, whole_kept
 from ildm.core.randomness import SeedAreas
+from ildm.core.seeds import check_seed
 from ildm.core.types import Worn
 
 __all__ = ["Mode", "Overlap", "Region", "check_window", "coverage", "seed_areas", "split"]
@@ -61,10 +63,14 @@ class Region:
             )
         if not (bool(torch.isfinite(self.mask).all()) and 0.0 <= float(self.mask.min()) <= float(self.mask.max()) <= 1.0):
             raise ConfigError("A region's mask has numbers from 0 to 1, but others came: scale them.")
-        if not (self.strength >= 0.0 and 0.0 <= self.base_ratio <= 1.0):
+        numbers = (self.strength, self.base_ratio, 0.0 if self.guidance_scale is None else self.guidance_scale)
+        if not (all(map(math.isfinite, numbers)) and min(numbers) >= 0.0 and self.base_ratio <= 1.0):
             raise ConfigError(
-                f"A region has a strength of 0 or more and a base ratio from 0 to 1, but {self.strength} and {self.base_ratio} were given."
+                "A region has a strength and a guidance scale of 0 or more and a base ratio from 0 to 1, but "
+                f"{self.strength}, {self.guidance_scale} and {self.base_ratio} were given."
             )
+        if self.seed is not None:
+            check_seed(self.seed)
         check_window(self.window)
 
     def acts_at(self, step: int) -> bool:
@@ -78,10 +84,13 @@ def check_window(window: tuple[int, int] | None) -> None:
     Raises:
         ConfigError: when it cannot.
     """
-    if window is not None and not 0 <= window[0] < window[1]:
+    if window is None:
+        return
+    steps = tuple(window)
+    if len(steps) != 2 or not all(isinstance(step, int) for step in steps) or not 0 <= steps[0] < steps[1]:
         raise ConfigError(
-            f"A region acts in the steps from `start` to before `stop`, but ({window[0]}, {window[1]}) were given: "
-            "start is 0 or more, and stop lies behind it."
+            f"A region acts in the steps from `start` to before `stop`, but {steps} were given: "
+            "start is a whole number of 0 or more, and stop one that lies behind it."
         )
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from ildm.conditioning.prompt import schedule, split_and
+
+_Scheduled = tuple[tuple[int, str], ...]
+"""As `ildm.conditioning.prompt.schedule` gives it."""
 
 
 class Said(NamedTuple):
@@ -20,17 +25,33 @@ def said(prompt: str, step: int, num_steps: int) -> tuple[Said, ...]:
 
     Without `AND` it is one, and a number at its end is part of its words.
     """
-    composed = split_and(prompt)
-    if len(composed) == 1:
-        return (Said(said_whole(prompt, step, num_steps)),)
-    return tuple(Said(said_whole(text, step, num_steps), weight) for text, weight in composed)
+    return tuple(Said(_text_at(scheduled, step), weight) for scheduled, weight in _composed(prompt, num_steps))
 
 
 def said_whole(prompt: str, step: int, num_steps: int) -> str:
     """A prompt as it reads at a step, `AND` being a word like any other."""
-    return next(text for until, text in _scheduled(prompt, num_steps) if until > step)
+    return _text_at(_scheduled(prompt, num_steps), step)
 
 
-@lru_cache(maxsize=256)
-def _scheduled(prompt: str, num_steps: int) -> tuple[tuple[int, str], ...]:
+def changes(prompt: str, num_steps: int) -> set[int]:
+    """The steps, counted from 0, at which a prompt may begin to read otherwise; 0 is one of them."""
+    whole = {until for until, _ in _scheduled(prompt, num_steps)}
+    parts = {until for scheduled, _ in _composed(prompt, num_steps) for until, _ in scheduled}
+    return {0, *whole, *parts} - {num_steps}
+
+
+def _text_at(scheduled: _Scheduled, step: int) -> str:
+    return scheduled[bisect_right(scheduled, step, key=itemgetter(0))][1]
+
+
+@lru_cache(maxsize=4096)
+def _composed(prompt: str, num_steps: int) -> tuple[tuple[_Scheduled, float], ...]:
+    parts = split_and(prompt)
+    if len(parts) == 1:
+        return ((_scheduled(prompt, num_steps), 1.0),)
+    return tuple((_scheduled(text, num_steps), weight) for text, weight in parts)
+
+
+@lru_cache(maxsize=4096)
+def _scheduled(prompt: str, num_steps: int) -> _Scheduled:
     return tuple(schedule(prompt, num_steps))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import RLock
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,7 @@ class Adapters:
     def __init__(self, parts: Mapping[str, nn.Module], *, changed: Callable[[], object] = lambda: None) -> None:
         self._parts = dict(parts)
         self._changed = changed
+        self._locks = {part: RLock() for part in ("unet", "conditioner")}
         self._live: dict[Adapter, dict[str, Strength]] = {}
         self._set: dict[Adapter, float] = {}
         self._named: dict[str, Adapter] = {}
@@ -102,16 +104,30 @@ class Adapters:
                 raise ConfigError(f"There is no adapter {name!r} at hand: {nearest(name, self._named)}")
 
     @contextmanager
+    def resting(self) -> Iterator[None]:
+        """No call wears anything meanwhile, on whichever thread; those that would, wait."""
+        with self._locks["unet"], self._locks["conditioner"]:
+            yield
+
+    @contextmanager
     def wearing(self, worn: Worn, part: str) -> Iterator[None]:
         """Let adapters act in one of the networks for a while, beside those that are set.
 
         Args:
-            part: "unet" or "conditioner". Each belongs to one thread at a time.
+            part: "unet" or "conditioner". Each is worn by one thread at a time; others wait.
 
         Raises:
             ConfigError: for an adapter that is not at hand.
         """
+        if not worn:
+            yield
+            return
         self.check(worn)
+        with self._locks[part], self._strengthened(worn, part):
+            yield
+
+    @contextmanager
+    def _strengthened(self, worn: Worn, part: str) -> Iterator[None]:
         changed = [(self._live[self._named[name]], value) for name, value in worn]
         former = [(strengths[part], strengths[part].value) for strengths, _ in changed if part in strengths]
         try:

@@ -65,7 +65,7 @@ class Attended(NamedTuple):
         mask: (contexts, 1, 1, tokens), True where a token is real; None = all are.
         weights: per grid (height, width): (contexts, height * width, 1), how much each context acts where; empty for plain ones.
         beside: per grid, for self-attentions; None = each row of the batch reads itself alone.
-        owners: (contexts,), the row of the batch that each context acts in; None = there is one for each row, in order.
+        counts: how many contexts each row of the batch has, which lie in its order; None = one each.
         watch: told what every cross-attention attends to; None = nobody looks.
     """
 
@@ -73,7 +73,7 @@ class Attended(NamedTuple):
     mask: Tensor | None
     weights: dict[Grid, Tensor]
     beside: dict[Grid, Beside] | None = None
-    owners: Tensor | None = None
+    counts: tuple[int, ...] | None = None
     watch: Watch | None = None
 
 
@@ -131,7 +131,7 @@ class CrossAttention(nn.Module):
         query = self.norm_q(split_heads(self.to_q(x), self.heads))  # (B, H, N, d)
         if attended.watch is not None:
             attended.watch.see(query, key, attended.mask, grid)
-        found = attend_regions(query, key, value, attended.mask, attended.weights.get(grid), attended.owners)
+        found = attend_regions(query, key, value, attended.mask, attended.weights.get(grid), attended.counts)
         return self.to_out(join_heads(found))  # (B, N, C)
 
 
@@ -163,7 +163,7 @@ def attend_where_acting(regions: Regions, keys_values: Sequence[tuple[Tensor, Te
         rows = owners * acting.shape[1] + places
         keys_values = [(key[rows], value[rows]) for key, value in keys_values]
         mask = None if mask is None else mask[rows]
-    return Attended(tuple(keys_values), mask, weights, owners=owners)
+    return Attended(tuple(keys_values), mask, weights, counts=tuple(acting.sum(dim=1).tolist()))
 
 
 def project(
@@ -221,7 +221,7 @@ def attend_rows(query: Tensor, key: Tensor, value: Tensor, beside: Beside | None
 
 
 def attend_regions(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, weights: Tensor | None, owners: Tensor | None
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, weights: Tensor | None, counts: Sequence[int] | None
 ) -> Tensor:
     """`o(p) = sum_r w_r(p) Attn(Q(p), K_r, V_r)`; without weights, plain attention to one context.
 
@@ -230,16 +230,18 @@ def attend_regions(
         key, value: (contexts, heads, tokens, head_width).
         mask: (contexts, 1, 1, tokens) or None.
         weights: (contexts, positions, 1) or None.
-        owners: (contexts,), whose they are; None without weights.
+        counts: how many contexts each row of the batch has, which lie in its order; None without weights.
 
     Returns:
         (batch, heads, positions, head_width)
     """
-    if weights is None or owners is None:
+    if weights is None or counts is None:
         return attend(query, key, value, mask)
+    owners = torch.arange(len(counts), device=query.device).repeat_interleave(torch.tensor(counts, device=query.device))
     found = attend(query[owners], key, value, mask)  # (contexts, H, N, d)
     found = found * weights[:, None].to(found.dtype)
-    return torch.zeros_like(query).index_add_(0, owners, found)
+    # those of a row lie together; adding by index would not keep their order on every device
+    return torch.stack([part.sum(dim=0) for part in found.split(counts)])
 
 
 def split_heads(x: Float[Tensor, "batch positions channels"], heads: int) -> Tensor:

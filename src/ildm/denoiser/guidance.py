@@ -95,7 +95,8 @@ class Guided:
         denoiser: estimates the data under any conditioning.
         negative: what to move away from; one sample, or as many as will be denoised.
         scale: 1 follows the conditioning as it is; higher exaggerates it. A number, or a map of the latent's positions.
-        interval: (low, high) times within which guidance acts; outside, the conditioning alone decides.
+        interval: (low, high) times within which guidance acts; outside, `outside` is the scale.
+        outside: 1 = there the conditioning alone decides.
         projection: how the difference is tamed; None = it is not.
         rescale: how the result's deviation is tamed; None = it is not.
     """
@@ -106,6 +107,7 @@ class Guided:
     interval: tuple[float, float] = (0.0, 1.0)
     projection: Projection | None = None
     rescale: Rescale | None = None
+    outside: float | Float[Tensor, "1 1 height width"] = 1.0
     _joined: list[tuple[Conditioning, Conditioning]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -129,11 +131,14 @@ class Guided:
         """The guided data estimate, and the memory after it; where guidance does not act, the memory stays."""
         low, high = self.interval
         acts = (t >= low) & (t <= high)
-        scale = self.scale.to(noised) if isinstance(self.scale, Tensor) else self.scale
-        if (isinstance(scale, float | int) and scale == 1.0) or not bool(acts.any()):
+        scale, outside = _ready(self.scale, noised), _ready(self.outside, noised)
+        if _is_one(outside) and (_is_one(scale) or not bool(acts.any())):
             return self.denoiser(noised, t, conditioning.expand(noised.shape[0])), memory
         both = self._join(conditioning, noised.shape[0])
         positive, negative = self.denoiser(torch.cat([noised, noised]), torch.cat([t, t]), both).chunk(2)
+        plain = positive if _is_one(outside) else torch.lerp(negative, positive, outside)
+        if not bool(acts.any()):
+            return plain, memory
         if self.projection is None:
             guided, memory = torch.lerp(negative, positive, scale), ()
         else:
@@ -141,9 +146,9 @@ class Guided:
             difference = memory[0] if memory else positive - negative
             guided = positive + (scale - 1.0) * self.projection.project(difference, positive)
         if self.rescale is not None:
-            guided = self.rescale.rescale(guided, positive, noised, t)
+            guided = self.rescale.rescale(guided, plain, noised, t)
         if not bool(acts.all()):
-            guided = torch.where(per_sample(acts, guided).to(guided.device), guided, positive)
+            guided = torch.where(per_sample(acts, guided).to(guided.device), guided, plain)
         return guided, memory
 
     def _join(self, conditioning: Conditioning, batch: int) -> Conditioning:
@@ -192,6 +197,14 @@ class GuidedUnder:
     def recall(self, noised: Latent, t: Times, memory: Memory) -> tuple[Latent, Memory]:
         """The guided data estimate, and what to remember from now on."""
         return self.guided.recall(noised, t, self.conditioning, memory)
+
+
+def _ready(scale: float | Tensor, like: Tensor) -> float | Tensor:
+    return scale.to(like) if isinstance(scale, Tensor) else scale
+
+
+def _is_one(scale: float | Tensor) -> bool:
+    return not isinstance(scale, Tensor) and scale == 1.0
 
 
 def _check_interval(interval: tuple[float, float]) -> None:

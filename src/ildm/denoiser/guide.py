@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -83,12 +83,17 @@ class Guide:
             ConfigError: when that cannot be done.
         """
         parts = parts.merged()
-        if parts.weights is None:
-            guided = self.guided(parts.negatives[0], parts.scales[0], rescale=rescale, projection=projection)
-            return guided.under(parts.positives[0])
-        if mode == "attention":
-            positive, negative, scale = by_attention(parts, grid)
-            return self.guided(negative, scale, rescale=rescale, projection=projection).under(positive)
+        if self.told and rescale:
+            raise self.refuse_told("there is no second estimate to rescale by: leave that out")
+        if parts.weights is None or mode == "attention":
+            positive, negative, scale, share = by_attention(parts, grid)
+            if self.told and not (isinstance(share, float | int) and share == 1.0):
+                guidance = sum(
+                    value * much for value, much in zip(parts.guidances, parts.maps.mean(dim=(1, 2)).tolist(), strict=True)
+                )
+                return Guided(Told(self.denoiser, guidance, self.interval), negative, share, outside=share).under(positive)
+            guided = self.guided(negative, scale, rescale=rescale, projection=projection)
+            return replace(guided, outside=share).under(positive)
         if projection is not None:
             raise ConfigError("Projected guidance needs one difference, but mixed estimates have many: leave it out.")
         return Blended(self.denoiser, parts, grid, self.interval, self.told, self._rescaled(rescale))

@@ -137,7 +137,7 @@ class PreparedUNet(nn.Module):
     def _attend_regions(
         self, context: Tensor, weights: Tensor, mask: Tensor | None, size: Grid, strengths: tuple[float, ...]
     ) -> Attended:
-        regions = Regions(context=context, weights=weights.to(self.dtype), context_mask=mask)
+        regions = Regions(context=context, weights=weights, context_mask=mask)
         return attend_where_acting(regions, self._keys_values(context, strengths), self.network.grids(size))
 
     def _project(self, context: Tensor, _strengths: tuple[float, ...]) -> tuple[tuple[Tensor, Tensor], ...]:

@@ -119,14 +119,16 @@ def _seen(queries: Tensor, grid: Grid) -> Tensor:
 
 def _rows_of(attended: Attended, rows: Tensor) -> Attended:
     """What the cross-attentions of these rows of the batch read."""
-    if attended.owners is None:
-        taken, owners = rows, None
-    else:
+    taken, counts = rows, None
+    if attended.counts is not None:
         # every context of a row goes with each of its copies
-        owners, taken = (rows[:, None] == attended.owners).nonzero(as_tuple=True)
+        starts = [sum(attended.counts[:row]) for row in range(len(attended.counts))]
+        counts = tuple(attended.counts[row] for row in rows.tolist())
+        several = [starts[row] + place for row in rows.tolist() for place in range(attended.counts[row])]
+        taken = torch.tensor(several, device=rows.device)
     return Attended(
         tuple((key[taken], value[taken]) for key, value in attended.keys_values),
         None if attended.mask is None else attended.mask[taken],
         {grid: weights[taken] for grid, weights in attended.weights.items()},
-        owners=owners,
+        counts=counts,
     )

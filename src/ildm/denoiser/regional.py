@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ildm.core.errors import ConfigError, ShapeError
-from ildm.core.masks import Grid, thin_kept
+from ildm.core.masks import ROUNDING, Grid, thin_kept
 from ildm.core.regions import Regions
 from ildm.core.shapes import per_sample
 from ildm.core.types import Conditioning, Denoiser, Latent, Times
@@ -28,11 +28,12 @@ ROWS_AT_ONCE = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parts:
-    """The prompts of a picture, encoded, with their areas. The first is the ground that the others lie on.
+    """The prompts of a picture, encoded, with their areas. The first is the ground that the others lie on, whatever its weight.
 
     Args:
         positives, negatives: what each follows and what it moves away from, of one sample each. The same object where they are the same.
-        scales: their guidance.
+        guidances: how strongly each is followed while guidance acts; elsewhere that is 1.
+        shares: how much of that acts, at all times.
         weights: (parts, height, width) at any resolution; they sum to one at every position, or to more where areas add up. None = there
             is one part, everywhere.
 
@@ -42,20 +43,22 @@ class Parts:
 
     positives: tuple[Conditioning, ...]
     negatives: tuple[Conditioning, ...]
-    scales: tuple[float, ...]
+    guidances: tuple[float, ...]
+    shares: tuple[float, ...]
     weights: Float[Tensor, "parts height width"] | None
 
     def __post_init__(self) -> None:
-        counts = {
-            len(self.positives),
-            len(self.negatives),
-            len(self.scales),
-            1 if self.weights is None else self.weights.shape[0],
-        }
+        weights = 1 if self.weights is None else self.weights.shape[0]
+        counts = {len(self.positives), len(self.negatives), len(self.guidances), len(self.shares), weights}
         if len(counts) > 1 or not self.positives:
             raise ShapeError(
-                f"Parts have a positive, a negative, a scale and a weight each, but {sorted(counts)} of them came."
+                f"Parts have a positive, a negative, a guidance, a share and a weight each, but {sorted(counts)} of them came."
             )
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """What guidance amounts to for each where it acts."""
+        return tuple(guidance * share for guidance, share in zip(self.guidances, self.shares, strict=True))
 
     @property
     def maps(self) -> Float[Tensor, "parts height width"]:
@@ -63,89 +66,107 @@ class Parts:
         return torch.ones(1, 1, 1) if self.weights is None else self.weights
 
     def merged(self) -> Parts:
-        """The same with equal parts as one, and without those that have no weight anywhere. One that is left rules everywhere or not."""
-        joined: dict[tuple[int, int, float], Tensor] = {}
-        places: dict[tuple[int, int, float], int] = {}
-        for place, (positive, negative, scale) in enumerate(zip(self.positives, self.negatives, self.scales, strict=True)):
-            key = (id(positive), id(negative), scale)
-            joined[key] = joined[key] + self.maps[place] if key in joined else self.maps[place]
-            places.setdefault(key, place)
-        kept = [key for key, weight in joined.items() if bool(weight.any())] or list(joined)[:1]
-        maps = torch.stack([joined[key] for key in kept])
-        alone = len(kept) == 1 and bool(((maps - 1.0).abs() < 1e-6).all())
+        """The same with equal parts as one, and without those that have no weight anywhere, the ground apart.
+
+        Where one part rules everywhere and alone, it is the only one, and has no weights.
+        """
+        places: dict[tuple[int, int, float, float], list[int]] = {}
+        for place, key in enumerate(
+            zip(map(id, self.positives), map(id, self.negatives), self.guidances, self.shares, strict=True)
+        ):
+            places.setdefault(key, []).append(place)
+        firsts = [several[0] for several in places.values()]
+        maps = torch.stack([self.maps[several].sum(dim=0) for several in places.values()])
+        acting = [bool(one.any()) for one in maps]
+        if sum(acting) == 1 and bool(((maps[acting.index(True)] - 1.0).abs() < ROUNDING).all()):
+            return self._of([firsts[acting.index(True)]], None)
+        kept = [number for number, acts in enumerate(acting) if acts or number == 0]
+        return self._of([firsts[number] for number in kept], maps[kept])
+
+    def _of(self, places: Sequence[int], weights: Tensor | None) -> Parts:
         return Parts(
-            positives=tuple(self.positives[places[key]] for key in kept),
-            negatives=tuple(self.negatives[places[key]] for key in kept),
-            scales=tuple(scale for _, _, scale in kept),
-            weights=None if alone else maps,
+            positives=tuple(self.positives[place] for place in places),
+            negatives=tuple(self.negatives[place] for place in places),
+            guidances=tuple(self.guidances[place] for place in places),
+            shares=tuple(self.shares[place] for place in places),
+            weights=weights,
         )
 
 
-def by_attention(parts: Parts, grid: Grid) -> tuple[Conditioning, Conditioning, float | Float[Tensor, "1 1 height width"]]:
-    """What `Guided` needs to draw parts in one pass: what is followed, what is moved away from, and how strongly, at each position.
+def by_attention(
+    parts: Parts, grid: Grid
+) -> tuple[Conditioning, Conditioning, float | Float[Tensor, "1 1 height width"], float | Float[Tensor, "1 1 height width"]]:
+    """What `Guided` needs to draw parts in one pass: what is followed, what is moved away from, and how strongly at each position, where
+    guidance acts and where it does not.
 
     Args:
         grid: (height, width) of the latent.
 
     Raises:
-        ConfigError: when there is no context that a position could attend to.
+        ConfigError: when there is no context that a position could attend to, or parts have adapters of their own.
     """
     total = parts.maps.sum(dim=0, keepdim=True)
     positive = _bound(parts.positives, parts.maps)
     negative = _bound(parts.negatives, parts.maps / total.clamp_min(1e-12))
-    if len(set(parts.scales)) == 1:
-        return positive, negative, parts.scales[0]
-    weights = thin_kept(parts.maps, grid)
-    scales = torch.tensor(parts.scales, dtype=weights.dtype, device=weights.device)[:, None, None]
-    mean = (weights * scales).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-12)
-    return positive, negative, mean[None, None].float()
+    return positive, negative, _map(parts.scales, parts.maps, grid), _map(parts.shares, parts.maps, grid)
 
 
-def _bound(conditionings: Sequence[Conditioning], weights: Float[Tensor, "parts height width"]) -> Conditioning:
-    """Conditionings bound to their areas; one that rules everywhere, and alone, is itself. Equal ones are one."""
-    joined: dict[int, Tensor] = {}
-    for conditioning, weight in zip(conditionings, weights, strict=True):
-        joined[id(conditioning)] = joined[id(conditioning)] + weight if id(conditioning) in joined else weight
-    acting = [(one, joined.pop(id(one))) for one in conditionings if id(one) in joined and bool(joined[id(one)].any())]
-    if len(acting) == 1 and torch.allclose(acting[0][1], torch.ones((), dtype=weights.dtype), atol=1e-6, rtol=0):
-        return acting[0][0]
-    if len({one.adapters for one, _ in acting}) > 1:
+def _map(values: Sequence[float], maps: Tensor, grid: Grid) -> float | Float[Tensor, "1 1 height width"]:
+    """What each position has of values of the parts; one number where they are the same."""
+    if len(set(values)) == 1:
+        return values[0]
+    weights = thin_kept(maps.double(), grid)
+    each = torch.tensor(values, dtype=weights.dtype, device=weights.device)[:, None, None]
+    return ((weights * each).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-12))[None, None].float()
+
+
+def _bound(conditionings: Sequence[Conditioning], maps: Float[Tensor, "parts height width"]) -> Conditioning:
+    """Conditionings bound to their areas, the ground first; one that rules everywhere, and alone, is itself. Equal ones are one."""
+    places: dict[int, list[int]] = {}
+    for place, one in enumerate(conditionings):
+        places.setdefault(id(one), []).append(place)
+    distinct = [conditionings[several[0]] for several in places.values()]
+    weights = torch.stack([maps[several].sum(dim=0) for several in places.values()])  # (R, H, W)
+    acting = [number for number, one in enumerate(weights) if bool(one.any())]
+    if len(acting) == 1 and bool(((weights[acting[0]] - 1.0).abs() < ROUNDING).all()):
+        return distinct[acting[0]]
+    if len({distinct[number].adapters for number in acting}) > 1:
         raise ConfigError(
             "In one pass all regions act with the same adapters: choose the mode 'latent' for adapters of their own."
         )
-    if any(one.context is None for one, _ in acting):
+    if any(one.context is None for one in distinct):
         raise ConfigError("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
-    # as it lies on the others, so it was painted: the ground stays first
-    contexts = Conditioning.cat([Conditioning(context=one.context, context_mask=one.context_mask) for one, _ in acting])
+    contexts = Conditioning.cat([Conditioning(context=one.context, context_mask=one.context_mask) for one in distinct])
     assert contexts.context is not None
-    stacked = torch.stack([weight for _, weight in acting])  # (R, H, W)
+    # in single precision at least: rounded to bfloat16 they would not sum to one
+    exact = torch.promote_types(contexts.context.dtype, torch.float32)
     regions = Regions(
         context=contexts.context[None],
-        weights=stacked[None].to(contexts.context),
+        weights=weights[None].to(contexts.context.device, exact),
         context_mask=None if contexts.context_mask is None else contexts.context_mask[None],
     )
-    bound = replace(acting[0][0], context=None, context_mask=None, regions=regions)
+    bound = replace(distinct[acting[0]], context=None, context_mask=None, regions=regions)
     if bound.pooled is None:
         return bound
     # there is one pooled vector for the whole picture: everybody's, by how much of it is theirs
-    shares = stacked.mean(dim=(1, 2))
-    pooled = torch.cat([one.pooled for one, _ in acting if one.pooled is not None])
-    return replace(bound, pooled=((shares / shares.sum()).to(pooled) @ pooled)[None])
+    much = weights.mean(dim=(1, 2))
+    pooled = torch.cat([one.pooled for one in distinct if one.pooled is not None])
+    return replace(bound, pooled=((much / much.sum()).to(pooled) @ pooled)[None])
 
 
 @dataclass(frozen=True, eq=False)
 class Blended:
-    """A denoise that mixes estimates: `data = sum_r w_r (negative_r + scale_r (positive_r - negative_r)) + (1 - sum_r w_r) ground`.
+    """A denoise that mixes estimates: `data = sum_r w_r (negative_r + scale_r (positive_r - negative_r)) + (1 - sum_r w_r) negative_0`.
 
-    With one negative n for all this is `n + sum_r w_r scale_r (positive_r - n)`. The ground is the first part's negative. Every different
-    conditioning is evaluated once, and those that count nowhere are not.
+    With one negative n for all this is `n + sum_r w_r scale_r (positive_r - n)`. Every different conditioning is evaluated once, and
+    those that count nowhere are not.
 
     Args:
         denoiser: estimates the data under any conditioning.
         parts: what is mixed.
         grid: (height, width) of the latent.
-        interval: see `Guided`; outside, every scale is 1.
-        told: the network was distilled with guidance: it is told the scales, and there are no negatives.
+        interval: see `Guided`; outside, every guidance is 1.
+        told: the network was distilled with guidance: it is told that, and only shares are left to mix by.
         rescale: how the result's deviation is tamed; None = it is not.
     """
 
@@ -186,22 +207,23 @@ class Blended:
             row.share += share
             row.plain += plain
 
-        for positive, negative, scale, weight in zip(parts.positives, parts.negatives, parts.scales, weights, strict=True):
-            strength = scale if guided else 1.0
-            factor = 1.0 if self.told else strength
-            count(positive, strength, weight * factor, weight)
-            count(negative, strength, weight * (1.0 - factor), torch.zeros_like(weight))
+        each = zip(parts.positives, parts.negatives, parts.guidances, parts.shares, weights, strict=True)
+        for positive, negative, guidance, share, weight in each:
+            acting = guidance if guided else 1.0
+            scale = share if self.told else share * acting
+            count(positive, acting, weight * scale, weight * share)
+            count(negative, 1.0, weight * (1.0 - scale), weight * (1.0 - share))
         rest = 1.0 - weights.sum(dim=0)
-        if float(rest.abs().max()) > 1e-6:
+        if float(rest.abs().max()) > ROUNDING:
             count(parts.negatives[0], 1.0, rest, rest)
         tamed = guided and self.rescale is not None
         kept = [row for row in rows.values() if bool(row.share.any()) or (tamed and bool(row.plain.any()))]
         kept.sort(key=lambda row: row.conditioning.adapters)  # those that act with the same ones go together
-        each = [row.conditioning_of(batch, told=self.told) for row in kept]
+        rows_of = [row.conditioning_of(batch, told=self.told) for row in kept]
         shares, plains = (
             torch.stack(maps)[:, None, None].float() for maps in zip(*((r.share, r.plain) for r in kept), strict=True)
         )
-        alike = (list(group) for _, group in groupby(each, key=lambda one: one.adapters))
+        alike = (list(group) for _, group in groupby(rows_of, key=lambda one: one.adapters))
         batches = (group[start : start + ROWS_AT_ONCE] for group in alike for start in range(0, len(group), ROWS_AT_ONCE))
         joined = [Conditioning.cat(several) for several in batches]
         return _Mixture(joined, shares, plains if tamed else shares)

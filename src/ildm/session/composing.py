@@ -12,7 +12,7 @@ from ildm.conditioning.regions import Region
 from ildm.session import settings as ask
 from ildm.session.settings import Settings
 
-AHEAD = 64
+AHEAD = 256
 """Words of a run that are encoded before its settings act: those of a schedule's first steps, where it has more."""
 
 
@@ -34,7 +34,7 @@ def composition_of(settings: Settings, masks: Mapping[str, Tensor]) -> Compositi
 def words_of(settings: Settings) -> list[Words]:
     """What must be encoded before settings can act, wherever their regions are."""
     anywhere = torch.ones(1, 1)
-    return _composed(settings, [(one, anywhere) for one in settings.regions]).words(settings.num_steps)[:AHEAD]
+    return _composed(settings, [(one, anywhere) for one in settings.regions]).words(settings.num_steps, AHEAD)
 
 
 def _composed(settings: Settings, painted: list[tuple[ask.Region, Tensor]]) -> Composition:

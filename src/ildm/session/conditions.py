@@ -14,18 +14,23 @@ Key = tuple[Words, tuple[int, int]]
 """Words and the (width, height) they are drawn at: some encoders are told."""
 
 
+BUDGET = 256 * 2**20
+
+
 class Conditions:
     """A model's conditionings of prompts, the most recent ones kept.
 
     Args:
         executor: encodes ahead of need; None = everything is encoded when it is needed.
-        kept: how many stay.
+        kept: how many stay whatever their size.
+        budget: bytes that they may take beyond that.
     """
 
-    def __init__(self, model: Model, executor: Executor | None = None, *, kept: int = 64) -> None:
+    def __init__(self, model: Model, executor: Executor | None = None, *, kept: int = 64, budget: int = BUDGET) -> None:
         self._model = model
         self._executor = executor
-        self._kept = kept
+        self._kept, self._budget = kept, budget
+        self._sizes: dict[Key, int] = {}
         self._made: OrderedDict[Key, Future[Conditioning]] = OrderedDict()
         self._lock = Lock()
 
@@ -38,8 +43,8 @@ class Conditions:
                 return self._made[key]
             future: Future[Conditioning] = Future()
             self._made[key] = future
-            while len(self._made) > self._kept:
-                self._made.popitem(last=False)
+            while len(self._made) > self._kept and sum(self._sizes.values()) > self._budget:
+                self._sizes.pop(self._made.popitem(last=False)[0], None)
         if self._executor is None:
             self._encode(key, future)
         else:
@@ -57,8 +62,18 @@ class Conditions:
     def _encode(self, key: Key, future: Future[Conditioning]) -> None:
         words, size = key
         try:
-            future.set_result(self._model.condition([words.text], size, words.adapters))
+            conditioning = self._model.condition([words.text], size, words.adapters)
+            with self._lock:
+                self._sizes[key] = _size(conditioning)
+            future.set_result(conditioning)
         except BaseException as error:
             with self._lock:
                 self._made.pop(key, None)  # what went wrong once may go right later
             future.set_exception(error)
+
+
+def _size(conditioning: Conditioning) -> int:
+    """Bytes of its tensors."""
+    sizes: list[int] = []
+    conditioning.map(lambda tensor: sizes.append(tensor.nbytes) or tensor)
+    return sum(sizes)

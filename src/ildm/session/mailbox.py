@@ -7,13 +7,36 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import get_args
 
 from ildm.core.types import Conditioning
-from ildm.session.commands import Command, SetNegativePrompt, SetPrompt
+from ildm.session.commands import (
+    BranchOff,
+    Command,
+    Compare,
+    DislikeArea,
+    OpenBranch,
+    OpenNode,
+    Redo,
+    RedoArea,
+    Rewind,
+    SetNegativePrompt,
+    SetPrompt,
+    StartFromImage,
+    StartOver,
+    Undo,
+)
 from ildm.session.conditions import Key
+from ildm.session.region_commands import RegionCommand
 
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
-"""Commands that may wait for an encoding; one that is overtaken by a later one of its kind does not act any more."""
+"""Commands of which one that still waits for an encoding when a later one of its kind acts does not act any more."""
+_REGIONS = get_args(RegionCommand)
+_AFTER_REGIONS = (
+    *(*_REGIONS, Undo, Redo, Rewind, OpenNode, OpenBranch, BranchOff, Compare),
+    *(StartOver, StartFromImage, RedoArea, DislikeArea),
+)
+"""Commands that mean something else before a region command than behind it: they wait for those that came earlier."""
 
 Encoding = list[Future[Conditioning]]
 
@@ -59,7 +82,7 @@ class Mailbox:
     @property
     def has_ready(self) -> bool:
         """Whether a look would find something."""
-        return bool(self._arrived) or any(one.ready for one in self._waiting)
+        return bool(self._arrived) or any(_in_order(self._waiting))
 
     def put(self, one: Received) -> None:
         """Take a command, from any thread."""
@@ -81,13 +104,23 @@ class Mailbox:
         pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
         if pending:
             wait(pending, timeout=patience)
-        can_act = [one.ready for one in self._waiting]
+        can_act = _in_order(self._waiting)
         ready, overtaken, still = list[Received](), list[Received](), list[Received]()
         for place, one in enumerate(self._waiting):
             later = (two for two, acts in zip(self._waiting[place + 1 :], can_act[place + 1 :], strict=True) if acts)
             (ready if can_act[place] else overtaken if _overtaken(one, later) else still).append(one)
         self._waiting = still
         return ready, overtaken
+
+
+def _in_order(waiting: Iterable[Received]) -> list[bool]:
+    """Which commands can act: those that are ready and wait for none that came before."""
+    can_act, held = list[bool](), False
+    for one in waiting:
+        acts = one.ready and not (held and isinstance(one.command, _AFTER_REGIONS))
+        held = held or (not acts and isinstance(one.command, _REGIONS))
+        can_act.append(acts)
+    return can_act
 
 
 def _overtaken(one: Received, later: Iterable[Received]) -> bool:

@@ -99,14 +99,19 @@ def _painted(settings: Settings, region: Region, stroke: PaintRegion, blobs: Blo
     width, height = settings.size
     values = np.zeros((height, width), np.float32)
     if region.mask is not None:
-        values = _at_size(blobs.mask(region.mask), width, height)
+        values = _values(blobs.mask(region.mask), width, height)
     patch = stroke.patch.to_array()[: max(0, height - stroke.top), : max(0, width - stroke.left)]
     under = values[stroke.top : stroke.top + patch.shape[0], stroke.left : stroke.left + patch.shape[1]]
     under[...] = np.minimum(under, 1.0 - patch) if stroke.erase else np.maximum(under, patch)
     return Mask.from_array(_whole_bytes(values))
 
 
-def _at_size(mask: Mask, width: int, height: int) -> NDArray[np.float32]:
+def at_size(mask: Mask, width: int, height: int) -> Mask:
+    """A mask brought to a size in pixels by area averaging."""
+    return mask if (mask.width, mask.height) == (width, height) else Mask.from_array(_values(mask, width, height))
+
+
+def _values(mask: Mask, width: int, height: int) -> NDArray[np.float32]:
     values = mask.to_array()
     if (mask.height, mask.width) == (height, width):
         return values

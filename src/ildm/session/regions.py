@@ -8,7 +8,7 @@ from typing import Any
 
 from ildm.session import region_commands as ask
 from ildm.session.area import Area, as_mask
-from ildm.session.region_editing import region_named
+from ildm.session.region_editing import at_size, region_named
 from ildm.session.region_library import find_preset
 from ildm.session.region_presets import RegionPreset, preset_of
 from ildm.session.settings import Overlap, Region, RegionMode, Settings
@@ -85,8 +85,10 @@ class Regions(Sequence[Region]):
         self._apply(checked(ask.ReorderRegions, {"ids": tuple(ids)}))
 
     def paint(self, id: str, area: Area, *, erase: bool = False) -> None:
-        """Paint an area into a region's mask, or erase it."""
-        self._apply(checked(ask.PaintRegion, {"id": id, "patch": self._mask(area), "erase": erase}))
+        """Paint an area into a region's mask, or erase it. It is brought to the picture's size, whatever its own."""
+        self._apply(
+            checked(ask.PaintRegion, {"id": id, "patch": at_size(self._mask(area), *self._settings().size), "erase": erase})
+        )
 
     def rules(
         self, *, mode: RegionMode | None = None, overlap: Overlap | None = None, common_prompt: str | None = None

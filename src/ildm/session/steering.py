@@ -8,11 +8,12 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ildm.conditioning.composition import Composition, Plan
 from ildm.conditioning.places import stands_in
 from ildm.core.errors import ConfigError, ShapeError
-from ildm.core.masks import mask_on
+from ildm.core.masks import Grid, mask_on
 from ildm.core.randomness import START_STREAM, sample_noise
 from ildm.core.types import Conditioning, Latent
 from ildm.diffusion.schedule import relaid
@@ -26,9 +27,11 @@ from ildm.session.holds import HOLD_STREAM, Held, hold, settle
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.settings import Feedback, Hold, Settings
 from ildm.session.wire import Mask
-from ildm.session.word_masks import mask_of_maps
+from ildm.session.word_masks import find_word
 
-KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS = 16, 16, 64
+KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 256
+FINENESS = 4
+"""Regions are painted on so many cells along a side of each of the latent's."""
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -47,6 +50,8 @@ class Steering:
         self.conditions = conditions
         self._compositions: OrderedDict[tuple[object, ...], Composition] = OrderedDict()
         self._denoisers: OrderedDict[tuple[object, ...], Denoise] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, Grid], Tensor] = OrderedDict()
+        self._shown: dict[tuple[int, int], Tensor | None] = {}
         self._held: OrderedDict[tuple[Hold, tuple[int, ...]], Held] = OrderedDict()
 
     @torch.inference_mode()
@@ -99,7 +104,8 @@ class Steering:
         self._start_noise(settings)
         if settings.regions and settings.region_mode == "attention" and self.model.unet.config.context_width is None:
             raise Unsupported("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
-        if settings.negative_prompt and self.model.is_told_guidance:
+        negatives = [settings.negative_prompt, *(one.negative_prompt for one in settings.regions)]
+        if any(negatives) and self.model.is_told_guidance:
             raise Unsupported("This model is told how strongly to follow, so there is nothing to move away from: leave it out.")
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
@@ -114,7 +120,7 @@ class Steering:
 
     @torch.inference_mode()
     def where(self, word: str, state: SamplerState, settings: Settings) -> Mask:
-        """Where a word of a prompt is at a state, by one evaluation of the network under that prompt. Any thread may ask.
+        """Where a word of a prompt is at a state, by a few evaluations of the network under that prompt. Any thread may ask.
 
         Raises:
             ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
@@ -122,10 +128,9 @@ class Steering:
         """
         if state.estimate is None:
             raise NotNow("Nothing is anywhere yet: make a few steps first.")
-        texts = [
-            one.text
-            for one in self._composition(settings).words_at(min(state.step, settings.num_steps - 1), settings.num_steps)
-        ]
+        step = min(state.step, settings.num_steps - 1)
+        plan = self._composition(settings).at(step, settings.num_steps, self._fine_grid(settings))
+        texts = [part.prompt.text for part in plan.parts]
         text = next((one for one in texts if stands_in(one, word)), texts[0])
         latent, border = state.latent, state.step
         if state.done:
@@ -133,8 +138,7 @@ class Steering:
             border = state.schedule.num_steps // 2
             _, alpha, sigma = state.schedule.at(border)
             latent = alpha * latent + sigma * sample_noise([settings.seed], HOLD_STREAM, self._shape(settings)).to(latent)
-        maps = self.model.look(word, text, latent, state.schedule.at(border)[0], settings.size)
-        return mask_of_maps(maps, (latent.shape[2], latent.shape[3]), settings.size)
+        return find_word(self.model, word, text, latent, state.schedule.at(border)[0], settings.size)
 
     def _check_adapters(self, settings: Settings) -> None:
         for region in settings.regions:
@@ -159,16 +163,25 @@ class Steering:
         return given
 
     def _composition(self, settings: Settings) -> Composition:
-        key = wording_of(settings)
-        if key not in self._compositions:
-            masks = {one.mask: torch.from_numpy(self.blobs.mask(one.mask).to_array()) for one in settings.regions if one.mask}
-            self._compositions[key] = composition_of(settings, masks)
-        return _recent(self._compositions, key, KEPT_COMPOSITIONS)
+        key, grid = wording_of(settings), self._fine_grid(settings)
+        if (key, grid) not in self._compositions:
+            masks = {one.mask: self._mask(one.mask, grid) for one in settings.regions if one.mask is not None}
+            self._compositions[key, grid] = composition_of(settings, masks)
+        return _recent(self._compositions, (key, grid), KEPT_COMPOSITIONS)
+
+    def _mask(self, name: str, grid: Grid) -> Tensor:
+        if (name, grid) not in self._masks:
+            self._masks[name, grid] = mask_on(torch.from_numpy(self.blobs.mask(name).to_array()), grid).float()
+        return _recent(self._masks, (name, grid), KEPT_MASKS)
+
+    def _fine_grid(self, settings: Settings) -> Grid:
+        _, height, width = self._shape(settings)
+        return FINENESS * height, FINENESS * width
 
     def _denoise(self, settings: Settings, state: SamplerState) -> Denoise:
         """What the step from `state` is made with."""
         judged = settings.feedback if acts(state.schedule.share(state.step)) else ()
-        plan = self._composition(settings).at(state.step, settings.num_steps, (settings.height, settings.width))
+        plan = self._composition(settings).at(state.step, settings.num_steps, self._fine_grid(settings))
         key = (plan, settings.guidance_rescale, settings.size, judged, judged and settings.seed)
         if key not in self._denoisers:
             self._denoisers[key] = self._follow(settings, plan, judged)
@@ -181,17 +194,24 @@ class Steering:
             plan,
             lambda words: self.conditions.get(words, size),
             size,
-            beside=self.model.beside(None, None, size, 1),
+            beside=self._beside(size),
             liked=liked,
             disliked=disliked,
             rescale=settings.guidance_rescale,
         )
 
+    def _beside(self, size: tuple[int, int]) -> Tensor | None:
+        if size not in self._shown:
+            self._shown[size] = self.model.beside(None, None, size, 1)
+        return self._shown[size]
+
     def _look_ahead(self, composition: Composition, state: SamplerState, settings: Settings) -> None:
         """Begin to encode what the next step says, where it says something else."""
         if not state.done:
+            known = set(composition.words_at(state.step - 1, settings.num_steps))
             for words in composition.words_at(state.step, settings.num_steps):
-                self.conditions.prepare(words, settings.size)
+                if words not in known:
+                    self.conditions.prepare(words, settings.size)
 
     def _holds(self, settings: Settings) -> list[Held]:
         grid = self._shape(settings)

@@ -1,4 +1,8 @@
-"""Where a word is: a mask read from what the cross-attentions look at (Tang 2022, DAAM)."""
+"""Where a word is: a mask read from what the cross-attentions look at, and from what would not be drawn without the word.
+
+Tang 2022 (DAAM) reads the attention; Couairon 2022 (DiffEdit) compares two estimates. Either alone is often wrong: some layers look at a
+word from where it is not, and a word changes more than the thing it names. Where both say so it mostly is.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,60 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ildm.conditioning.places import without
 from ildm.core.masks import Grid
+from ildm.core.types import Conditioning, Latent
+from ildm.model import Model
 from ildm.session.wire import Mask
 
 SOFTNESS = 0.25
 """How much of the range from the least to the most looked at lies in a mask's soft edge."""
 
 
-def mask_of_maps(maps: Sequence[Float[Tensor, "_ _"]], grid: Grid, size: tuple[int, int]) -> Mask:
-    """One soft mask of what several cross-attentions look at.
+@torch.inference_mode()
+def find_word(model: Model, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> Mask:
+    """Where a word of a prompt is in a noised latent, by three evaluations of the network.
 
     Args:
-        maps: of any resolutions; each counts as much, wherever its level is.
-        grid: (height, width) of the latent, at which they are averaged.
+        prompt: words with brackets that weigh them at most.
+        latent: (1, channels, height, width), noised to time `t`.
+        size: (width, height) in pixels.
+
+    Raises:
+        ConfigError: when the word is not in the prompt, or the model attends to no words.
+    """
+    with model.adapters.resting():
+        return _find(model, word, prompt, latent, t, size)
+
+
+def _find(model: Model, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> Mask:
+    grid = (latent.shape[2], latent.shape[3])
+    attention = mean_map(model.look(word, prompt, latent, t, size), grid)
+    with_it, without_it = (model.condition([text], size) for text in (prompt, without(prompt, word)))
+    both = Conditioning.cat([model.alone(one, size) for one in (with_it, without_it)])
+    times = torch.full((2,), t, dtype=torch.float64)
+    data, other = model.denoiser(latent.repeat(2, 1, 1, 1), times, both)
+    change = (data - other).abs().mean(dim=0)[None, None]
+    change = F.avg_pool2d(F.pad(change, (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
+    return mask_of_heat(attention * change, size)
+
+
+def mean_map(maps: Sequence[Float[Tensor, "_ _"]], grid: Grid) -> Float[Tensor, "height width"]:
+    """The mean of what several cross-attentions look at; each counts as much, at whatever resolution it is."""
+    return torch.stack([_resized(one / one.mean().clamp_min(1e-12), grid) for one in maps]).mean(dim=0)
+
+
+def mask_of_heat(heat: Float[Tensor, "height width"], size: tuple[int, int]) -> Mask:
+    """A soft mask of where a map is high.
+
+    Args:
+        heat: >= 0.
         size: (width, height) of the mask in pixels.
     """
-    heat = torch.stack([_resized(one / one.mean().clamp_min(1e-12), grid) for one in maps]).mean(dim=0)
     fine = _resized(heat, (size[1], size[0]))
     low, high = float(fine.min()), float(fine.max())
-    if high - low < 1e-6 * max(1.0, high):
-        return Mask.from_array(torch.ones_like(fine).cpu().numpy())  # it is looked at everywhere alike
+    if high - low < 1e-6 * max(1e-12, high):
+        return Mask.from_array(torch.ones_like(fine).cpu().numpy())  # it is everywhere alike
     even = (fine - low) / (high - low)
     return Mask.from_array(((even - _threshold(even)) / SOFTNESS + 0.5).clamp(0.0, 1.0).cpu().numpy())
 

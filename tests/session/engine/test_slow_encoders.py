@@ -18,7 +18,10 @@ from ildm.session.events import (
     CommandRejected,
     StepCompleted,
 )
+from ildm.session.region_commands import Placed
 from ildm.session.replay import replay
+from ildm.session.settings import Region
+from ildm.session.wire import Mask
 
 
 class Slow(Conditioner):
@@ -198,3 +201,47 @@ def test_models_that_draw_classes_have_an_engine_too(quick):
         model = replace(quick, conditioner=LabelConditioner(LabelConfig(count=3, unconditional=unconditional)))
         with Engine(model) as engine:
             assert engine.patience > 0.0
+
+
+def test_what_is_asked_of_regions_keeps_its_order_behind_a_slow_one(slow, slow_engine, settings):
+    """Painting, removing and undoing mean something else before a region is there; other edits do not wait for it."""
+    engine, area = slow_engine, Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))
+    session_id = opened(engine, settings, paused=True)
+
+    def region(name, text):
+        return commands.AddRegion(region=Region(id=name, prompt=text), mask=area)
+
+    asked = [
+        region("a", "a slow rose"),
+        commands.PaintRegion(id="a", patch=area, left=32),
+        region("b", "a key"),
+        commands.SetGuidance(scale=3.0),
+        commands.Undo(),
+        commands.SetRegionRules(common_prompt="in slow gold"),
+        commands.SetRegionRules(common_prompt=""),
+    ]
+    numbers = [engine.submit(session_id, one) for one in asked]
+    assert engine.on_thread(lambda: None).result(PATIENT) is None
+    slow.conditioner.gate.set()
+    events = done(engine, session_id)
+    assert not of(CommandRejected, events)
+    order = [event.op for event in of(CommandApplied, events)]
+    assert [op for op in order if op != numbers[3]] == [*numbers[:3], *numbers[4:]]
+    made = engine.on_thread(lambda: engine.session(session_id).logged.cursor.settings).result(PATIENT)
+    assert [one.id for one in made.regions] == ["a"] and made.common_prompt == ""
+
+
+def test_a_run_without_edits_encodes_nothing_anew(slow, slow_engine, settings):
+    """However many regions it has, and however many sessions share the encoder."""
+    engine, area = slow_engine, Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))
+    ids = [opened(engine, settings, paused=True) for _ in range(2)]
+    for number, session_id in enumerate(ids):
+        placed = tuple(Placed(region=Region(id=f"r{n}", prompt=f"thing {number} {n} AND fog"), mask=area) for n in range(40))
+        engine.submit(session_id, commands.ReplaceRegions(regions=placed))
+        done(engine, session_id)
+    before = len(slow.conditioner.asked)
+    for session_id in ids:
+        for _ in range(3):
+            engine.submit(session_id, commands.StepOnce())
+            done(engine, session_id)
+    assert len(slow.conditioner.asked) == before
