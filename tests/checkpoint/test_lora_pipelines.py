@@ -13,7 +13,7 @@ from ildm.checkpoint.lora import read_lora
 from ildm.core.randomness import sample_noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-PROMPT, NEGATIVE, SEED = "a red fox, (very) bright", "blue", 3
+PROMPT, NEGATIVE, SEED = "a red fox, very bright!", "blue", 3
 NUM_STEPS, GUIDANCE = 4, 3.0
 LATENT = (4, pipelines.SIDE // 4, pipelines.SIDE // 4)
 TEXTS = {"SD 1": {"text_encoder": "lora_te_"}, "XL": {"text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}}

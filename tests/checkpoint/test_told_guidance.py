@@ -20,7 +20,7 @@ from ildm.denoiser.guidance import Projection, Told
 from ildm.denoiser.inputs import check_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-PROMPT, SEED, NUM_STEPS = "a red fox, (very) bright", 3, 4
+PROMPT, SEED, NUM_STEPS = "a red fox, very bright!", 3, 4
 LATENT = (4, pipelines.SIDE // 4, pipelines.SIDE // 4)
 UNET, TOLD = "model.diffusion_model.", "time_embed.cond_proj.weight"
 

@@ -286,3 +286,13 @@ def test_a_damaged_picture_is_refused_or_read(form, quick, settings):
             apply(cursor, commands.StartFromImage(image=bytes(damaged), strength=0.0))
         except DataError as error:
             assert "\n" not in str(error)
+
+
+def test_a_transparent_picture_is_an_area_by_its_alpha():
+    from ildm.session.area import as_mask
+
+    clear = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    clear.paste((0, 0, 0, 255), (0, 0, 4, 8))
+    assert as_mask(clear, 64, 64).to_array()[:, :4].min() == 1.0 and as_mask(clear, 64, 64).to_array()[:, 4:].max() == 0.0
+    opaque = Image.new("RGB", (8, 8), (255, 255, 255))
+    assert as_mask(opaque, 64, 64).to_array().min() == 1.0

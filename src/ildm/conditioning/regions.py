@@ -32,7 +32,7 @@ class Region:
     """A painted area with a prompt of its own.
 
     Args:
-        prompt, negative_prompt: in prompt syntax; an empty negative one = the picture's.
+        prompt, negative_prompt: in prompt syntax; empty ones = the picture's.
         mask: (height, width) in [0, 1] at any resolution.
         strength: how much of the guidance acts here, >= 0.
         base_ratio: how much of the base prompt is mixed in, in [0, 1].

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 
 from ildm.core.errors import ConfigError
+from ildm.session.mask_pictures import mask_of_picture
 from ildm.session.wire import Mask
 
 Area = Mask | PILImage.Image | NDArray[Any] | tuple[float, float, float, float]
-"""A mask, a greyscale picture (white = inside), an array (height, width) in [0, 1], or a box (left, top, right, bottom) in fractions."""
+"""A mask; a picture, white = inside, or where it is transparent its alpha; an array (height, width) in [0, 1]; or a box (left, top, right,
+bottom) in fractions."""
 
 
 def as_mask(area: Area, width: int, height: int) -> Mask:
@@ -34,7 +36,7 @@ def as_mask(area: Area, width: int, height: int) -> Mask:
             raise ConfigError(f"A box is (left, top, right, bottom) in rising fractions from 0 to 1, but {area} was given.")
         return Mask.rectangle(width, height, (left, top, right, bottom))
     if isinstance(area, PILImage.Image):
-        return Mask.from_array(np.asarray(area.convert("L")))
+        return mask_of_picture(area)
     if not isinstance(area, np.ndarray):
         raise ConfigError(f"An area is a box, a greyscale picture, an array or a Mask, but {type(area).__name__} came.")
     return Mask.from_array(area)

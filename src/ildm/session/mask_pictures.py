@@ -29,7 +29,15 @@ def mask_of_png(data: bytes) -> Mask:
     Raises:
         PictureError: when it is none, damaged, or more than 4096 pixels wide or high.
     """
-    picture = open_png(data)
+    return mask_of_picture(open_png(data))
+
+
+def mask_of_picture(picture: PILImage.Image) -> Mask:
+    """The mask in a picture: its alpha where any of it is transparent, else its brightness, white = inside.
+
+    Raises:
+        ShapeError: when it is more than 4096 pixels wide or high.
+    """
     if picture.has_transparency_data:
         alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
         if alpha.min() < 255:

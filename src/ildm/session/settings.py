@@ -80,8 +80,8 @@ class Region(Strict):
     """A painted area with a prompt of its own.
 
     Args:
-        id: its name in messages; never reused within a session.
-        prompt, negative_prompt: an empty negative one = the run's.
+        id: its name in messages.
+        prompt, negative_prompt: empty ones = the run's.
         mask: soft mask; None = nowhere yet.
         strength: how much of the guidance acts here.
         base_ratio: how much of the base prompt is mixed in.
