@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from driven import PATIENT, at_step, done, finals, meddling, of, opened, when
 
+from ildm.conditioning.composition import Words
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.core.errors import ConfigError
@@ -73,7 +74,7 @@ def test_a_slow_prompt_stalls_nothing_and_acts_once_it_is_ready(kind, slow, slow
 
     def encode(_):
         slow.conditioner.gate.set()
-        engine._conditions.get("a slow rose", (64, 64))
+        engine._conditions.get(Words("a slow rose"), (64, 64))
 
     when(engine, session_id, StepCompleted, lambda _: engine.submit(session_id, command), at_step(2))
     when(engine, session_id, StepCompleted, encode, at_step(6))
