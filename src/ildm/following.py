@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from ildm.conditioning.composition import Composition, Plan, Words
+from ildm.conditioning.composition import Composition, Plan, Words, fine_grid
 from ildm.core.errors import ShapeError
+from ildm.core.masks import Grid
 from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
 from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Conditioning, Latent, Times
@@ -95,9 +96,7 @@ class Following:
         """
         model, shape = self.model, self.model.autoencoder.latent_space.grid(*self.size)
         if given is None:
-            areas = self._seed_areas(0)
-            draw = sample_noise if areas is None else areas.noise
-            return draw(seeds, START_STREAM, shape, device=model.device)
+            return sample_noise(seeds, START_STREAM, shape, areas=self._seed_areas(0), device=model.device)
         if given.shape != (len(seeds), *shape):
             raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
         return given.to(model.device, torch.float32)
@@ -109,8 +108,7 @@ class Following:
 
     def at(self, step: int, num_steps: int) -> Denoise:
         """What a sampler calls at step `step`, counted from 0."""
-        width, height = self.size
-        plans = tuple(one.at(step, num_steps, (height, width)) for one in self.compositions)
+        plans = tuple(one.at(step, num_steps, fine_grid(self._grid)) for one in self.compositions)
         if plans not in self._made:
             if len(self._made) == KEPT:
                 del self._made[next(iter(self._made))]
@@ -118,10 +116,14 @@ class Following:
             self._made[plans] = self._in_one(plans) if plain else self._apart(plans)
         return self._made[plans]
 
+    @property
+    def _grid(self) -> Grid:
+        _, height, width = self.model.autoencoder.latent_space.grid(*self.size)
+        return height, width
+
     def _seed_areas(self, step: int) -> SeedAreas | None:
         # all pictures have the same regions
-        grid = self.model.autoencoder.latent_space.grid(*self.size)
-        return self.compositions[0].seed_areas(step, (grid[1], grid[2]))
+        return self.compositions[0].seed_areas(step, self._grid)
 
     def _in_one(self, plans: Sequence[Plan]) -> Denoise:
         """All pictures by one evaluation: each has one prompt."""

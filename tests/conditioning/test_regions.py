@@ -89,7 +89,7 @@ def test_noise_equals_the_loop() -> None:
     regions = [region(mask, seed=seed) for mask, seed in zip(masks, [5, 9, None, 5], strict=True)]
     areas = seed_areas(regions, (6, 8))
     assert areas is not None
-    found = areas.noise([7], 0, (3, 6, 8), dtype=torch.float64)[0]
+    found = sample_noise([7], 0, (3, 6, 8), areas=areas, dtype=torch.float64)[0]
     drawn = {seed: sample_noise([seed], 0, (3, 6, 8), dtype=torch.float64)[0] for seed in (5, 7, 9)}
     for y in range(6):
         for x in range(8):
@@ -104,7 +104,7 @@ def test_noise_equals_the_loop() -> None:
 def test_a_region_with_the_pictures_own_seed_changes_nothing() -> None:
     areas = seed_areas([region(painted(1, 8, 8)[0], seed=7)], (8, 8))
     assert areas is not None
-    torch.testing.assert_close(areas.noise([7], 2, (4, 8, 8)), sample_noise([7], 2, (4, 8, 8)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(sample_noise([7], 2, (4, 8, 8), areas=areas), sample_noise([7], 2, (4, 8, 8)), atol=1e-6, rtol=0)
     assert seed_areas([region(torch.ones(8, 8))], (8, 8)) is None
 
 
@@ -112,7 +112,7 @@ def test_noise_stays_unit_normal_where_seeds_mix() -> None:
     half = torch.full((64, 64), 0.5)
     areas = seed_areas([region(half, seed=1), region(half, seed=2)], (64, 64))
     assert areas is not None
-    noise = areas.noise([3], 0, (8, 64, 64))
+    noise = sample_noise([3], 0, (8, 64, 64), areas=areas)
     assert abs(float(noise.std()) - 1.0) < 0.01
 
 

@@ -66,7 +66,8 @@ def test_order_of_convergence(case, gaussian):
 def unit_noises(monkeypatch):
     """Noise of 1 in the stream that a sample's seed names and 0 in all others: together, every source of chance by itself."""
 
-    def sample_noise(seeds, stream, shape, *, device, dtype):
+    def sample_noise(seeds, stream, shape, *, areas, device, dtype):
+        assert areas is None
         return torch.stack([torch.full(tuple(shape), float(seed == stream), dtype=dtype) for seed in seeds])
 
     monkeypatch.setattr("ildm.sampler.base.sample_noise", sample_noise)

@@ -17,6 +17,8 @@ from ildm.core.randomness import SeedAreas
 from ildm.core.types import Worn
 
 KEPT_PLANS = 16
+FINENESS = 4
+"""Regions are brought to so many cells along a side of each of the latent's, wherever they are drawn."""
 
 
 class Words(NamedTuple):
@@ -99,7 +101,7 @@ class Composition:
         """What is drawn at step `step`, counted from 0, of `num_steps`. It is the same object as long as nothing changes.
 
         Args:
-            size: (height, width) that masks are brought to.
+            size: (height, width) that masks are brought to, see `fine_grid`.
         """
         key = (self._said(step, num_steps), size)
         if key not in self._plans:
@@ -192,6 +194,11 @@ class Composition:
             words = one.said if any(text.strip() for text, _ in one.said) or not said.has_base else said.base
             areas.append(_Area(words, one.negative, guidance, region.strength, region.adapters))
         return areas
+
+
+def fine_grid(grid: Grid) -> Grid:
+    """(height, width) at which it is decided who rules where, for latents of (height, width)."""
+    return FINENESS * grid[0], FINENESS * grid[1]
 
 
 class _RegionSaid(NamedTuple):

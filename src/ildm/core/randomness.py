@@ -7,7 +7,7 @@ float32 whatever the device, so a result depends neither on its neighbours in a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,31 +30,9 @@ def generator(seed: int, stream: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def sample_noise(
-    seeds: Sequence[int],
-    stream: int,
-    shape: Sequence[int],
-    *,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Unit normal noise, one independent stream per sample.
-
-    Args:
-        seeds: one per sample.
-        stream: `START_STREAM` or `step_stream(k)`.
-        shape: of one sample, without the batch.
-
-    Returns:
-        (len(seeds), *shape)
-    """
-    drawn = [torch.randn(*shape, generator=generator(seed, stream)) for seed in seeds]
-    return torch.stack(drawn).to(device, dtype)
-
-
 @dataclass(frozen=True, eq=False)
 class SeedAreas:
-    """Areas of a picture whose noise comes from seeds of their own.
+    """Areas of a picture whose noise comes from seeds of their own: it is `sum_s M_s n_s / sqrt(sum_s M_s^2)`.
 
     Args:
         seeds: each once.
@@ -66,30 +44,43 @@ class SeedAreas:
     masks: Float[Tensor, "seeds height width"]
     rest: Float[Tensor, "height width"]
 
-    def noise(
-        self,
-        seeds: Sequence[int],
-        stream: int,
-        shape: Sequence[int],
-        *,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        """Unit normal noise of each sample's own seed and those of the areas: `sum_s M_s n_s / sqrt(sum_s M_s^2)`.
-
-        Args:
-            seeds: one per sample.
-            stream, shape, device, dtype: see `sample_noise`.
-
-        Returns:
-            (len(seeds), *shape)
-        """
-        return torch.stack([self._mixed(seed, stream, shape) for seed in seeds]).to(device, dtype)
-
-    def _mixed(self, own: int, stream: int, shape: Sequence[int]) -> Tensor:
+    def counts(self, own: int) -> dict[int, Float[Tensor, "height width"]]:
+        """How much each seed counts where, for a sample of seed `own`."""
         counts = {own: self.rest}
         for seed, mask in zip(self.seeds, self.masks, strict=True):
             counts[seed] = counts[seed] + mask if seed in counts else mask
-        drawn = sample_noise(list(counts), stream, shape, dtype=torch.float64)  # (seeds, C, h, w)
-        shares = torch.stack(list(counts.values())).double().cpu()[:, None]  # (seeds, 1, h, w)
-        return (shares * drawn).sum(dim=0) / shares.square().sum(dim=0).sqrt()
+        return counts
+
+
+def sample_noise(
+    seeds: Sequence[int],
+    stream: int,
+    shape: Sequence[int],
+    *,
+    areas: SeedAreas | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Unit normal noise, one independent stream per sample.
+
+    Args:
+        seeds: one per sample.
+        stream: `START_STREAM` or `step_stream(k)`.
+        shape: of one sample, without the batch.
+        areas: where other seeds than a sample's own count; None = nowhere.
+
+    Returns:
+        (len(seeds), *shape)
+    """
+    drawn = [_drawn(seed, stream, shape) if areas is None else _mixed(areas.counts(seed), stream, shape) for seed in seeds]
+    return torch.stack(drawn).to(device, dtype)
+
+
+def _drawn(seed: int, stream: int, shape: Sequence[int]) -> Tensor:
+    return torch.randn(*shape, generator=generator(seed, stream))
+
+
+def _mixed(counts: Mapping[int, Tensor], stream: int, shape: Sequence[int]) -> Tensor:
+    drawn = torch.stack([_drawn(seed, stream, shape).double() for seed in counts])  # (seeds, C, h, w)
+    shares = torch.stack(list(counts.values())).double().cpu()[:, None]  # (seeds, 1, h, w)
+    return (shares * drawn).sum(dim=0) / shares.square().sum(dim=0).sqrt()

@@ -123,8 +123,9 @@ def check_clip(limit: float | None) -> None:
 def step_noise(state: SamplerState) -> Latent:
     """The unit normal noise that belongs to the coming step of each sample."""
     latent = state.latent
-    draw = sample_noise if state.areas is None else state.areas.noise
-    return draw(state.seeds, step_stream(state.step), latent.shape[1:], device=latent.device, dtype=latent.dtype)
+    return sample_noise(
+        state.seeds, step_stream(state.step), latent.shape[1:], areas=state.areas, device=latent.device, dtype=latent.dtype
+    )
 
 
 def ancestral_move(state: SamplerState, move: Move, data: Latent, eta: float, clip: float | None = None) -> Latent:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ildm.conditioning.composition import Composition, Plan
+from ildm.conditioning.composition import Composition, Plan, fine_grid
 from ildm.conditioning.places import stands_in
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid, mask_on
@@ -29,9 +29,7 @@ from ildm.session.settings import Feedback, Hold, Settings
 from ildm.session.wire import Mask
 from ildm.session.word_masks import find_word
 
-KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 256
-FINENESS = 4
-"""Regions are painted on so many cells along a side of each of the latent's."""
+KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 128
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -101,6 +99,9 @@ class Steering:
         """
         solver = self.model.sampler(settings.sampler)
         self.model.schedule(settings.num_steps, manner=solver.manner)
+        missing = self.blobs.missing(settings.blobs)
+        if missing:
+            raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         self._start_noise(settings)
         if settings.regions and settings.region_mode == "attention" and self.model.unet.config.context_width is None:
             raise Unsupported("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
@@ -110,9 +111,6 @@ class Steering:
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
         self.model.guide.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
-        missing = self.blobs.missing(settings.blobs)
-        if missing:
-            raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         self._check_adapters(settings)
         for words in words_of(settings):
             self.conditions.get(words, settings.size)
@@ -153,8 +151,8 @@ class Steering:
         own = None if settings.start is None else settings.start.seed
         if settings.initial_noise is None or own is not None:
             areas = self._composition(settings).seed_areas(0, (shape[1], shape[2])) if own is None else None
-            draw = sample_noise if areas is None else areas.noise
-            return draw([settings.seed if own is None else own], START_STREAM, shape, device=self.model.device)
+            seed = settings.seed if own is None else own
+            return sample_noise([seed], START_STREAM, shape, areas=areas, device=self.model.device)
         given = self.blobs.latent(settings.initial_noise, self.model.device)
         if given.shape != (1, *shape):
             raise ShapeError(f"initial_noise must be {(1, *shape)} for this session, but {tuple(given.shape)} came.")
@@ -171,12 +169,12 @@ class Steering:
 
     def _mask(self, name: str, grid: Grid) -> Tensor:
         if (name, grid) not in self._masks:
-            self._masks[name, grid] = mask_on(torch.from_numpy(self.blobs.mask(name).to_array()), grid).float()
+            self._masks[name, grid] = mask_on(torch.from_numpy(self.blobs.mask(name).to_array()), grid)
         return _recent(self._masks, (name, grid), KEPT_MASKS)
 
     def _fine_grid(self, settings: Settings) -> Grid:
         _, height, width = self._shape(settings)
-        return FINENESS * height, FINENESS * width
+        return fine_grid((height, width))
 
     def _denoise(self, settings: Settings, state: SamplerState) -> Denoise:
         """What the step from `state` is made with."""
