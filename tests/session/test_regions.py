@@ -7,7 +7,8 @@ from steered import begin, finish, go_to, latent, refused, way
 
 from ildm.core.errors import ConfigError
 from ildm.session import commands
-from ildm.session.applying import apply, encodings
+from ildm.session.ahead import encodings
+from ildm.session.applying import apply
 from ildm.session.pictures.file import read_call
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.session import Session

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ildm.conditioning.ratios import split
+from ildm.conditioning.rules import Mode, Overlap
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid, mask_on, whole_kept
 from ildm.core.randomness import SeedAreas
@@ -19,12 +19,6 @@ from ildm.core.seeds import check_seed
 from ildm.core.types import Worn
 
 __all__ = ["Mode", "Overlap", "Region", "check_window", "coverage", "seed_areas", "split"]
-
-Overlap = Literal["normalise", "add", "z-order"]
-"""Who rules where regions lie on each other: all, in proportion; all, in sum; or the upper one by how opaque it is."""
-
-Mode = Literal["attention", "latent"]
-"""How regions are drawn: one pass in which each position attends to its own prompts, or one estimate for each prompt, mixed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

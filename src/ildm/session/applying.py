@@ -9,11 +9,11 @@ from dataclasses import replace
 import torch
 from PIL import Image as PILImage
 
-from ildm.core.errors import ConfigError, DataError, IldmError
+from ildm.core.errors import ConfigError, DataError
 from ildm.core.picture import from_picture, to_floats
 from ildm.core.seeds import MAX_SEED
 from ildm.data.picture import RefusedFile, read_picture
-from ildm.sampler.state import SamplerState
+from ildm.session.ahead import locate
 from ildm.session.blobs import Blobs
 from ildm.session.commands import (
     BranchOff,
@@ -46,8 +46,6 @@ from ildm.session.commands import (
     StepOnce,
     Undo,
 )
-from ildm.session.composing import words_of
-from ildm.session.conditions import Key
 from ildm.session.cursor import Cursor, is_over
 from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
 from ildm.session.holds import implied_noise
@@ -64,7 +62,6 @@ from ildm.session.region_commands import (
 )
 from ildm.session.region_editing import with_regions
 from ildm.session.settings import MAX_FEEDBACK, MAX_HOLDS, Feedback, Hold, Settings, Start
-from ildm.session.steering import Steering
 from ildm.session.wire import Mask
 
 BEHIND = (255, 255, 255)
@@ -135,43 +132,6 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
                 f"{command.kind!r} says when steps are made, which an engine heeds; here they are made when asked for."
             )
     return ()
-
-
-def locate(steering: Steering, state: SamplerState, settings: Settings, command: AddRegionFromWord) -> AddRegionFromWord:
-    """The command with the mask of its word, found in a state where it has none yet.
-
-    Raises:
-        ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
-        NotNow: before the first step.
-    """
-    if command.mask is not None:
-        return command
-    return command.model_copy(update={"mask": steering.where(command.word, state, settings)})
-
-
-def encodings(settings: Settings, command: Command) -> list[Key]:
-    """The prompts that must be encoded before a command can act, with the size that each is drawn at."""
-    try:
-        after = _worded(settings, command)
-    except IldmError:
-        return []  # it will be refused when it acts
-    found = [(words, one.size) for one in after for words in words_of(one)]
-    return list(dict.fromkeys(found))
-
-
-def _worded(settings: Settings, command: Command) -> list[Settings]:
-    """The settings that a command puts in force, as far as words go; none where it changes none."""
-    match command:
-        case SetPrompt() | SetNegativePrompt() | SetGuidance() | SetNumSteps():
-            return [edited(settings, command)]
-        case AddRegion() | AddRegionFromWord() | ChangeRegion() | ReplaceRegions() | SetRegionRules():
-            return [with_regions(settings, command, Blobs())]
-        case Compare(choices=choices):
-            return [chosen(settings, choice) for choice in choices]
-        case StartOver():
-            return [started_over(settings, command)]
-        case _:
-            return []
 
 
 def _delete(cursor: Cursor, branch: int) -> None:

@@ -18,7 +18,7 @@ from ildm.core.errors import ConfigError, IldmError
 from ildm.core.threads import compute_alone, release_helpers
 from ildm.core.types import Conditioning
 from ildm.model import Model
-from ildm.session.applying import encodings
+from ildm.session.ahead import encodings
 from ildm.session.commands import Command
 from ildm.session.composing import words_of
 from ildm.session.conditions import Conditions, Key

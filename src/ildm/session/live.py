@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import IldmError
 from ildm.core.types import Conditioning, Latent
-from ildm.session.applying import encodings, locate
+from ildm.session.ahead import encodings, locate
 from ildm.session.commands import (
     AddRegionFromWord,
     Cancel,

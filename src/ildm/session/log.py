@@ -12,7 +12,8 @@ import torch
 
 from ildm import __version__
 from ildm.model import Model
-from ildm.session.applying import apply, locate
+from ildm.session.ahead import locate
+from ildm.session.applying import apply
 from ildm.session.commands import AddRegionFromWord, Command, DeleteBranch, StartFromImage
 from ildm.session.cursor import Cursor
 from ildm.session.events import (

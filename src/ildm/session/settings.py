@@ -5,16 +5,13 @@ Masks, pictures and latents are named by their hashes (`BlobId`); the bytes lie 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from ildm.conditioning.rules import Mode as RegionMode
+from ildm.conditioning.rules import Overlap as Overlap
 from ildm.session.wire import BlobId, Count, Guidance, Name, NumSteps, Seed, Share, Side, Strict, Text
 
 MAX_REGIONS, MAX_HOLDS, MAX_FEEDBACK, MAX_LORAS = 64, 64, 16, 8
-
-Overlap = Literal["normalise", "add", "z-order"]
-RegionMode = Literal["attention", "latent"]
 
 
 class Start(Strict):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from ildm.conditioning.ratios import Box
+from ildm.conditioning.rules import Mode, Overlap
 from ildm.core.errors import ConfigError, nearest
 
-Overlap = Literal["add", "z-order", "normalise"]
-"""Where areas overlap: their shares are added, the later one wins, or the shares are divided by their sum."""
-
-Calculation = Literal["attention", "latent"]
-"""One pass that mixes inside cross-attention, or a pass for each region and a mixture of what they predict."""
+Calculation = Mode
+"""Regional Prompter's name for it."""
 
 _DECIMALS = 12
 

@@ -1,0 +1,52 @@
+"""What must be known before a command can act, and is found out beside the steps: encoded prompts, the place of a word."""
+
+from __future__ import annotations
+
+from ildm.core.errors import IldmError
+from ildm.sampler.state import SamplerState
+from ildm.session.blobs import Blobs
+from ildm.session.commands import Command, Compare, SetGuidance, SetNegativePrompt, SetNumSteps, SetPrompt, StartOver
+from ildm.session.composing import words_of
+from ildm.session.conditions import Key
+from ildm.session.editing import chosen, edited, started_over
+from ildm.session.region_commands import AddRegion, AddRegionFromWord, ChangeRegion, ReplaceRegions, SetRegionRules
+from ildm.session.region_editing import with_regions
+from ildm.session.settings import Settings
+from ildm.session.steering import Steering
+
+
+def locate(steering: Steering, state: SamplerState, settings: Settings, command: AddRegionFromWord) -> AddRegionFromWord:
+    """The command with the mask of its word, found in a state where it has none yet.
+
+    Raises:
+        ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
+        NotNow: before the first step.
+    """
+    if command.mask is not None:
+        return command
+    return command.model_copy(update={"mask": steering.where(command.word, state, settings)})
+
+
+def encodings(settings: Settings, command: Command) -> list[Key]:
+    """The prompts that must be encoded before a command can act, with the size that each is drawn at."""
+    try:
+        after = _worded(settings, command)
+    except IldmError:
+        return []  # it will be refused when it acts
+    found = [(words, one.size) for one in after for words in words_of(one)]
+    return list(dict.fromkeys(found))
+
+
+def _worded(settings: Settings, command: Command) -> list[Settings]:
+    """The settings that a command puts in force, as far as words go; none where it changes none."""
+    match command:
+        case SetPrompt() | SetNegativePrompt() | SetGuidance() | SetNumSteps():
+            return [edited(settings, command)]
+        case AddRegion() | AddRegionFromWord() | ChangeRegion() | ReplaceRegions() | SetRegionRules():
+            return [with_regions(settings, command, Blobs())]
+        case Compare(choices=choices):
+            return [chosen(settings, choice) for choice in choices]
+        case StartOver():
+            return [started_over(settings, command)]
+        case _:
+            return []
