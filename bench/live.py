@@ -9,13 +9,11 @@ server's would; counts of network evaluations are counted, not timed.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,46 +32,34 @@ from ildm.session.frames import FrameEncoder
 from ildm.session.previews.files import find_preview
 from ildm.session.session import Session
 from ildm.session.store import Store
-from interleaved import machine
+from parts import Figures, parts_parser, run_parts
 
 PROMPTS = ("a red apple", "a cat face", "a castle", "a rocket", "a penguin", "a guitar", "a fox", "a doughnut")
-Figures = dict[str, Any]
 
 
 LEFT = (0.0, 0.0, 0.5, 1.0)
 
 
 def main() -> None:
-    options = read_options()
-    model = ildm.load(options.model)
-    parts: dict[str, Callable[[Model, argparse.Namespace], Figures]] = {
-        "timing rule": timing_rule,
-        "previews and snapshots": previews_and_snapshots,
-        "stall by an edit": stall_by_an_edit,
-        "seek": seek,
-        "branches": branches,
-        "fairness": fairness,
-        "dislike": dislike,
-    }
-    results: dict[str, object] = {"machine": machine(), "model": options.model}
-    for name in options.parts or parts:
-        figures = parts[name](model, options)
-        results[name] = figures
-        print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in figures.items()), flush=True)
-    results["machine after"] = machine()
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+    run_parts(
+        {
+            "timing rule": timing_rule,
+            "previews and snapshots": previews_and_snapshots,
+            "stall by an edit": stall_by_an_edit,
+            "seek": seek,
+            "branches": branches,
+            "fairness": fairness,
+            "dislike": dislike,
+        },
+        read_options(),
+    )
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="emoji-scenes", help="default: emoji-scenes")
-    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    parser = parts_parser(__doc__)
     parser.add_argument("--edits", type=int, default=200, help="default: 200")
     parser.add_argument("--turns", type=int, default=9, help="of each timing (default: 9)")
     parser.add_argument("--seeds", type=int, default=20, help="of the dislike (default: 20)")
-    parser.add_argument("--parts", nargs="*", help="only these")
     return parser.parse_args()
 
 
@@ -298,10 +284,6 @@ def _draws(model: Model, sampler: str) -> bool:
     except ildm.core.errors.ConfigError:
         return False
     return True
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

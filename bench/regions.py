@@ -9,19 +9,16 @@ of that region, beside two controls: real renders of the same things at the same
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import ildm
 from ildm.conditioning.composition import Composition
 from ildm.conditioning.regions import Mode, Region
 from ildm.core.randomness import START_STREAM, sample_noise
@@ -35,41 +32,31 @@ from ildm.evaluation.network import load_lite0
 from ildm.evaluation.recogniser import hits
 from ildm.following import Following
 from ildm.model import Model
-from interleaved import machine, take_turns
+from interleaved import take_turns
+from parts import Figures, parts_parser, run_parts
 
-Figures = dict[str, Any]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SHAPES = ("box", "ellipse", "blob", "soft")
 
 
 def main() -> None:
-    options = read_options()
-    model = ildm.load(options.model)
-    parts: dict[str, Callable[[Model, argparse.Namespace], Figures]] = {
-        "cost": cost,
-        "leakage": leakage,
-        "seam": seam,
-        "accuracy": accuracy,
-    }
-    results: dict[str, object] = {"machine": machine(), "model": options.model}
-    for name in options.parts or parts:
-        figures = parts[name](model, options)
-        results[name] = figures
-        print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in figures.items()), flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+    run_parts(
+        {
+            "cost": cost,
+            "leakage": leakage,
+            "seam": seam,
+            "accuracy": accuracy,
+        },
+        read_options(),
+    )
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="emoji-scenes", help="default: emoji-scenes")
-    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    parser = parts_parser(__doc__)
     parser.add_argument("--scenes", type=int, default=300, help="for accuracy (default: 300)")
     parser.add_argument("--pairs", type=int, default=40, help="for leakage and seam (default: 40)")
     parser.add_argument("--steps", type=int, default=25, help="of a drawing (default: 25)")
     parser.add_argument("--turns", type=int, default=15, help="of each timing (default: 15)")
-    parser.add_argument("--parts", nargs="*", help="only these")
     return parser.parse_args()
 
 
@@ -301,10 +288,6 @@ def _trained_styles(model: Model) -> tuple[str, ...] | None:
 
 def _chunks(items: list[Tensor], size: int) -> Iterator[list[Tensor]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
