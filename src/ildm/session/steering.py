@@ -99,9 +99,6 @@ class Steering:
         """
         solver = self.model.sampler(settings.sampler)
         self.model.schedule(settings.num_steps, manner=solver.manner)
-        missing = self.blobs.missing(settings.blobs)
-        if missing:
-            raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         self._start_noise(settings)
         if settings.regions and settings.region_mode == "attention" and self.model.unet.config.context_width is None:
             raise Unsupported("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
@@ -111,6 +108,9 @@ class Steering:
         if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
             raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
         self.model.guide.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
+        missing = self.blobs.missing(settings.blobs)
+        if missing:
+            raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         self._check_adapters(settings)
         for words in words_of(settings):
             self.conditions.get(words, settings.size)
