@@ -262,3 +262,22 @@ def test_several_programs_may_open_a_store_at_the_same_moment(path, make):
     assert problems == []
     assert version(path) == VERSION
     assert len(list(path.parent.glob("*.backup*"))) == (1 if make is make_version_1 else 0)
+
+
+def test_a_store_whose_making_was_cut_short_is_made(path):
+    """The first thing written is one empty page that says nobody's name yet."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    assert path.stat().st_size == 4096 and path.read_bytes()[68:72] == bytes(4)
+    with Store(path) as store:
+        assert store.sessions() == []
+    assert version(path) == VERSION
+
+
+def test_a_bare_page_of_somebody_else_is_left_alone(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA application_id=7")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="a database of another program"):
+        Store(path)
+    assert path.read_bytes() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,13 +15,14 @@ from ildm.core.errors import StorageError
 from ildm.core.files import atomic_file
 from ildm.session.storage import schema
 from ildm.session.storage.connections import BUSY_SECONDS
-from ildm.session.storage.failures import told_plainly
+from ildm.session.storage.failures import is_busy, told_plainly
 
 APPLICATION_ID = 0x696C646D
 """Says in the file's header whose database it is: "ildm"."""
 
 _MAGIC = b"SQLite format 3\0"
-_HEADER_BYTES = 100  # sqlite.org/fileformat.html, section 1.3: the application's id stands at 68
+_HEADER_BYTES = 108  # sqlite.org/fileformat.html, sections 1.3 and 1.6: page size at 16, application's id at 68, tables at 103
+BETWEEN_TRIES = 0.01  # seconds
 
 UPGRADES: Mapping[int, tuple[str, ...]] = {
     # 2: cursors have places of their own, pictures are checked like snapshots, presets are kept
@@ -58,18 +60,31 @@ def prepare(path: Path) -> None:
     Raises:
         StorageError: when the file is something else, or newer, or cannot be written. It is then as it was.
     """
+    deadline = time.monotonic() + BUSY_SECONDS
     with told_plainly(path):
-        _check_header(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
-            version = _version(database, path)
-            if version == 0:
-                database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # while the file is empty: so that pruning can shrink it
-            if version != schema.VERSION:
-                _bring_up_to_date(database, path)
-            # only once the header says whose file it is: in this mode the newest pages may lie beside it
-            if database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                database.execute("PRAGMA journal_mode=WAL")
+        while True:
+            try:
+                _prepare(path)
+                return
+            except sqlite3.OperationalError as error:
+                # of two that make one store ready SQLite sends one away at once, lest they wait for each other
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(BETWEEN_TRIES)
+
+
+def _prepare(path: Path) -> None:
+    _check_header(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+        version = _version(database, path)
+        if version == 0:
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # while the file is empty: so that pruning can shrink it
+        if version != schema.VERSION:
+            _bring_up_to_date(database, path)
+        # only once the header says whose file it is: in this mode the newest pages may lie beside it
+        if database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            database.execute("PRAGMA journal_mode=WAL")
 
 
 def _check_header(path: Path) -> None:
@@ -83,8 +98,14 @@ def _check_header(path: Path) -> None:
         raise StorageError(
             f"{path} is no session store, or its beginning is damaged: choose another file, or put a backup back."
         )
-    if header and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    if header and int.from_bytes(header[68:72], "big") != APPLICATION_ID and not _is_bare(header, path):
         raise StorageError(f"{path} is a database of another program: choose another file for the sessions.")
+
+
+def _is_bare(header: bytes, path: Path) -> bool:
+    """Whether a database is one empty page that nobody has claimed: a store that is being made, or was when its program ended."""
+    page_size, owner, tables = header[16:18], header[68:72], header[103:105]
+    return not any(owner) and not any(tables) and path.stat().st_size == int.from_bytes(page_size, "big")
 
 
 def _version(database: sqlite3.Connection, path: Path) -> int:
