@@ -44,3 +44,26 @@ def test_a_dislike_changes_its_area(published_model):
     after = session.dislike(CORNER).run().latent
     assert not torch.allclose(after[..., :4, :4], before[..., :4, :4], atol=0.1)
     assert torch.equal(after[..., 4:, :], before[..., 4:, :])
+
+
+@pytest.mark.parametrize("mode", ["attention", "latent"])
+def test_regions_are_drawn_painted_found_and_replayed(published_model, mode):
+    session = Session(published_model, "a red fox", seed=5, num_steps=6, guidance_scale=4.0, sampler="euler")
+    session.regions.rules(mode=mode, overlap="z-order")
+    session.regions.add("a (blue:1.3) [cat|dog]", (0.0, 0.0, 0.5, 1.0), seed=9, strength=1.5)
+    session.step().step()
+    session.regions.paint("1", (0.5, 0.5, 1.0, 1.0))
+    found = session.regions.add_from_word("fox", "a lion")
+    assert session.regions.mask(found).to_array().max() > 0.5
+    session.run()
+    assert torch.isfinite(session.latent).all()
+    assert replay(published_model, session.events).exact
+
+
+@pytest.mark.parametrize("mode", ["attention", "latent"])
+def test_one_region_everywhere_is_the_plain_prompt(published_model, mode):
+    plain = Session(published_model, "a red fox", seed=5, num_steps=3, guidance_scale=4.0).run()
+    whole = Session(published_model, "", seed=5, num_steps=3, guidance_scale=4.0)
+    whole.regions.rules(mode=mode)
+    whole.regions.add("a red fox", (0.0, 0.0, 1.0, 1.0))
+    assert torch.equal(whole.run().latent, plain.latent)
