@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -32,6 +33,7 @@ from ildm.evaluation.network import load_lite0
 from ildm.evaluation.recogniser import hits
 from ildm.following import Following
 from ildm.model import Model
+from ildm.session.session import Session
 from interleaved import take_turns
 from parts import Figures, parts_parser, run_parts
 
@@ -43,6 +45,7 @@ def main() -> None:
     run_parts(
         {
             "cost": cost,
+            "strokes": strokes,
             "leakage": leakage,
             "seam": seam,
             "accuracy": accuracy,
@@ -114,6 +117,28 @@ def _names() -> tuple[str, ...]:
         *("red apple", "cat face", "castle", "rocket", "penguin", "guitar", "fox", "doughnut"),
         *("dog", "tree", "fish", "lion", "key", "hat", "ship", "flower"),
     )
+
+
+def strokes(model: Model, options: argparse.Namespace) -> Figures:
+    """Sixteen regions, a stroke into one of them before every second step: how much longer such a step takes, stroke included."""
+    figures: Figures = {}
+    for mode in MODES:
+        session = Session(model, "a plain blue background", num_steps=2 * options.turns, seed=1)
+        session.regions.rules(mode=mode)
+        for region in _tiles(16):
+            session.regions.add(region.prompt, region.mask.numpy())
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        for step in range(2 * options.turns):
+            painted = step % 2 == 1
+            began = time.perf_counter()
+            if painted:
+                place = (step % 7) / 10
+                session.regions.paint(str(1 + step % 16), (place, place, place + 0.2, place + 0.2))
+            session.step()
+            seconds[painted].append(time.perf_counter() - began)
+        quiet, stroke = (statistics.median(seconds[flag][1:]) for flag in (False, True))
+        figures |= {f"{mode}, quiet step, ms": 1e3 * quiet, f"{mode}, with a stroke": stroke / quiet}
+    return figures
 
 
 # --- leakage and seams -----------------------------------------------------------------------------------------------------
