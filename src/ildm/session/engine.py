@@ -28,6 +28,7 @@ from ildm.session.keeping import Keeper, restore
 from ildm.session.live import LiveSession, Previewer
 from ildm.session.log import Log, open_log
 from ildm.session.run import SNAPSHOT_BUDGET, Run
+from ildm.session.same_model import check_same_model
 from ildm.session.saving import RETRY
 from ildm.session.settings import Settings
 from ildm.session.storage.records import Status, new_session_id
@@ -99,13 +100,15 @@ class Engine:
     def resume(
         self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, status: Status | None = None
     ) -> Future[str]:
-        """Go on with a session that was kept, from its last saved state.
+        """Go on with a session that was kept, from its last saved state. The future gives its id, or says why it cannot go on here.
 
         Args:
             status: "paused" to look first, "running" to go on in any case; None = as it was: one that was paused or cancelled stays so.
         """
 
         def take_up() -> str:
+            otherwise = "open it with the model that it was made with"
+            check_same_model(self.model, stored.opened, session=f"Session {session_id}", otherwise=otherwise)
             if session_id not in self._sessions:
                 logged = restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)[0]
                 as_kept = status or stored.summary.status

@@ -15,6 +15,7 @@ from ildm.session.events import AnyEvent, CommandApplied, CursorMoved, RunFinish
 from ildm.session.hashes import latent_hash, picture_hash
 from ildm.session.log import Log, LoggedCursor, execution_shape, open_log
 from ildm.session.run import Run
+from ildm.session.same_model import is_same_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def replay(
         log=log,
         outcomes=tuple(outcomes),
         same_shape=execution_shape(model) == opened.shape,
-        same_model=model.hash == opened.model_hash,
+        same_model=is_same_model(model, opened),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from PIL import Image as PILImage
 
-from ildm.core.errors import CheckpointError, ConfigError
+from ildm.core.errors import ConfigError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
 from ildm.model import Model
@@ -24,6 +24,7 @@ from ildm.session.events import AnyEvent
 from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.regions import Regions
 from ildm.session.run import SNAPSHOT_BUDGET, Run
+from ildm.session.same_model import check_same_model
 from ildm.session.settings import Settings
 from ildm.session.wire import Mask, Message, checked
 
@@ -99,9 +100,9 @@ class Session:
 
         with open_session_file(Path(path)) as file:
             going_on = model or load(file.opened.model)
-            if model is None and going_on.hash != file.opened.model_hash:
-                raise CheckpointError(
-                    f"The session in {path} was made with another {file.opened.model!r} than the one here: give a model to go on with."
+            if model is None:
+                check_same_model(
+                    going_on, file.opened, session=f"The session in {path}", otherwise="give a model to go on with"
                 )
             return cls.of(file.restore(going_on))
 

@@ -2,11 +2,12 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from driven import PATIENT, at_step, done, finals, of, opened, when
 
-from ildm.core.errors import ConfigError, StorageError
+from ildm.core.errors import CheckpointError, ConfigError, StorageError
 from ildm.session import commands, saving
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
@@ -230,3 +231,19 @@ def test_a_session_comes_back_as_it_was_left(asked, status, finals_after, quick,
         with Engine(quick, keeper=store) as engine:
             engine.resume(session_id, stored, events, status="running").result(PATIENT)
             assert finals(done(engine, session_id)) == [alone(settings)]
+
+
+def test_a_session_goes_on_with_the_model_it_was_made_with_alone(quick, settings, tmp_path, monkeypatch):
+    with Store(tmp_path / "store.sqlite") as store:
+        with Engine(quick, keeper=store) as engine:
+            session_id = opened(engine, settings)
+            done(engine, session_id)
+        stored, events = store.load(session_id), store.events(session_id)
+        another, renamed = replace(quick), replace(quick, manifest=quick.manifest.model_copy(update={"name": "other"}))
+        for model, said in ((another, "another 'toy' than the one here"), (renamed, "'toy', but here is 'other'")):
+            monkeypatch.setitem(model.__dict__, "hash", "0" * 64)
+            with Engine(model, keeper=store) as engine:
+                with pytest.raises(CheckpointError, match=f"Session {session_id} was made with {said}: open it with"):
+                    engine.resume(session_id, stored, events).result(PATIENT)
+                with pytest.raises(ConfigError, match="no open session"):
+                    engine.session(session_id)
