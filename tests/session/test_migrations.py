@@ -111,7 +111,7 @@ def test_a_new_store_says_what_it_is(path):
     with Store(path), closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert database.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-    assert version(path) == VERSION == 2
+    assert version(path) == VERSION == 3
     header = path.read_bytes()[:100]
     assert int.from_bytes(header[68:72], "big") == APPLICATION_ID
     assert [file.name for file in path.parent.iterdir()] == ["sessions.sqlite"]
@@ -130,12 +130,27 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_behind_a_backup(path
         assert (position.cursor, position.node, position.branch, position.following) == (0, 2, 1, True)
         assert position.settings.prompt == "a lion"
         assert store.presets.all() == []
+        assert [session.owner for session in store.sessions()] == [""]
         fill(store)
-    assert version(path) == 2
+    assert version(path) == 3
     backup = path.with_name("sessions.sqlite.v1.backup")
     assert version(backup) == 1
     assert contents(backup) == before
     assert sorted(file.name for file in path.parent.iterdir()) == ["sessions.sqlite", "sessions.sqlite.v1.backup"]
+
+
+def test_presets_of_the_second_version_are_those_of_the_person_whose_store_it_is(path):
+    make_version_1(path)
+    row = content_row(b"three rows")
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in migrations.UPGRADES[1]:
+            database.execute(statement)
+        database.execute("INSERT INTO presets VALUES ('regions', 'rows', 3.0, ?, ?)", (row["sha256"], row["data"]))
+        database.execute("PRAGMA user_version=2")
+    with Store(path) as store:
+        assert store.presets.load("regions", "rows") == b"three rows"
+        assert store.presets.of("anna").all() == []
+    assert version(path.with_name("sessions.sqlite.v2.backup")) == 2
 
 
 def test_a_store_brought_up_to_date_is_like_a_new_one(path, tmp_path):

@@ -565,6 +565,33 @@ def test_presets_are_kept_by_kind_and_name(store, clock):
     assert [preset.name for preset in presets.all("regions")] == ["halves"]
 
 
+def test_presets_belong_to_somebody(store):
+    anna = store.presets.of("anna")
+    anna.save("regions", "mine", b"hers")
+    store.presets.save("regions", "mine", b"ours")
+    assert (anna.load("regions", "mine"), store.presets.load("regions", "mine")) == (b"hers", b"ours")
+    anna.delete("regions", "mine")
+    assert anna.all() == [] and [preset.name for preset in store.presets.all()] == ["mine"]
+
+
+def test_sessions_belong_to_somebody(store):
+    for name in ("first", "second"):
+        store.create(name, opened())
+    store.give("second", "anna").result()
+    assert {session.id: session.owner for session in store.sessions()} == {"first": "", "second": "anna"}
+    assert [session.id for session in store.sessions(owner="anna")] == ["second"]
+    assert store.summary("second").owner == "anna" and store.summary("third") is None
+
+
+def test_a_session_is_deleted_with_all_that_was_kept_of_it(store):
+    fill(store)
+    [kept] = store.sessions()
+    store.delete(kept.id)
+    assert store.sessions() == []
+    with pytest.raises(ConfigError, match="There is no session"):
+        store.delete(kept.id)
+
+
 def test_an_unknown_preset_is_told_with_the_nearest(store):
     store.presets.save("regions", "halves", b"1")
     for ask in (

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Table, update
+from sqlalchemy import Connection, Engine, Table, delete, update
 
 from ildm.core.errors import ConfigError
 from ildm.core.files import home
@@ -180,14 +180,41 @@ class Store:
         if not self.writer.submit(lambda connection: connection.execute(statement).rowcount).result():
             raise ConfigError(f"There is no session {session_id} in the store.")
 
-    def sessions(self, search: str | None = None) -> list[SessionSummary]:
+    def give(self, session_id: str, owner: str) -> Future[None]:
+        """Say whose a session is: "" = the person whose store it is. A session that is being created may be given already."""
+        table = schema.sessions
+        statement = update(table).where(table.c.id == session_id).values(owner=owner)
+
+        def task(connection: Connection) -> None:
+            connection.execute(statement)
+
+        return self.writer.submit(task)
+
+    def delete(self, session_id: str) -> None:
+        """Forget a session and all that was kept of it.
+
+        Raises:
+            ConfigError: when there is no such session.
+            StorageError: when the store cannot be written.
+        """
+        statement = delete(schema.sessions).where(schema.sessions.c.id == session_id)
+        if not self.writer.submit(lambda connection: connection.execute(statement).rowcount, grows=False).result():
+            raise ConfigError(f"There is no session {session_id} in the store.")
+
+    def sessions(self, search: str | None = None, *, owner: str | None = None) -> list[SessionSummary]:
         """What there is, the session that changed last first.
 
         Args:
             search: a part of the title, of the id, of the model's name or of any prompt, in upper or lower case.
+            owner: whose; None = everybody's.
         """
         with self._reading() as connection:
-            return read_summaries(connection, search=search)
+            return read_summaries(connection, search=search, owner=owner)
+
+    def summary(self, session_id: str) -> SessionSummary | None:
+        """A session as a list shows it, None where there is none."""
+        with self._reading() as connection:
+            return next(iter(read_summaries(connection, only=session_id)), None)
 
     def find(self, prefix: str) -> str:
         """The id of the session that alone begins with `prefix`.

@@ -50,6 +50,22 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
             PRIMARY KEY (kind, name)
         )""",
     ),
+    # 3: sessions and presets belong to somebody; all that were there, to the person whose store it is
+    2: (
+        "ALTER TABLE sessions ADD COLUMN owner TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE presets RENAME TO former_presets",
+        """CREATE TABLE presets (
+            owner TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            updated FLOAT NOT NULL,
+            sha256 BLOB NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (owner, kind, name)
+        )""",
+        "INSERT INTO presets SELECT '', kind, name, updated, sha256, data FROM former_presets",
+        "DROP TABLE former_presets",
+    ),
 }
 """What brings a store of each version up to the next one."""
 

@@ -20,17 +20,23 @@ Reading = Callable[[], AbstractContextManager[Connection]]
 
 
 class Presets:
-    """The presets of a store. A kind has each name once. What changes them returns when it is durable.
+    """Somebody's presets in a store. A kind has each name once. What changes them returns when it is durable.
 
     Args:
         reading: a connection to read from.
         clock: seconds since 1970.
+        owner: "" = the person whose store it is.
     """
 
-    def __init__(self, reading: Reading, writer: Writer, clock: Callable[[], float]) -> None:
+    def __init__(self, reading: Reading, writer: Writer, clock: Callable[[], float], owner: str = "") -> None:
         self._reading = reading
         self._writer = writer
         self._clock = clock
+        self._owner = owner
+
+    def of(self, owner: str) -> Presets:
+        """Somebody else's."""
+        return Presets(self._reading, self._writer, self._clock, owner)
 
     def save(self, kind: str, name: str, data: bytes, *, replace: bool = False) -> None:
         """Keep a preset.
@@ -43,7 +49,7 @@ class Presets:
             StorageError: when it cannot be written.
         """
         _check_names(kind, name)
-        row = {"kind": kind, "name": name, "updated": self._clock(), **content_row(data)}
+        row = {"owner": self._owner, "kind": kind, "name": name, "updated": self._clock(), **content_row(data)}
         statement = insert(table).values(row)
         changed = {key: statement.excluded[key] for key in ("updated", "sha256", "data")}
         chosen = (
@@ -58,6 +64,7 @@ class Presets:
         """The presets of a kind, or all, by name."""
         length = func.length(table.c.data).label("bytes")
         chosen = select(table.c.kind, table.c.name, table.c.updated, length).order_by(table.c.kind, table.c.name)
+        chosen = chosen.where(table.c.owner == self._owner)
         if kind is not None:
             chosen = chosen.where(table.c.kind == kind)
         with self._reading() as connection:
@@ -71,7 +78,7 @@ class Presets:
             StorageError: when it is damaged.
         """
         with self._reading() as connection:
-            row = connection.execute(select(table).where(_is(kind, name))).mappings().one_or_none()
+            row = connection.execute(select(table).where(self._is(kind, name))).mappings().one_or_none()
         if row is None:
             raise self._unknown(kind, name)
         return read_content(row, f"The {kind} preset {name!r}")
@@ -85,9 +92,9 @@ class Presets:
         _check_names(kind, new_name)
 
         def task(connection: Connection) -> bool:
-            if name != new_name and connection.execute(select(table.c.name).where(_is(kind, new_name))).first():
+            if name != new_name and connection.execute(select(table.c.name).where(self._is(kind, new_name))).first():
                 raise _taken(kind, new_name)
-            return bool(connection.execute(update(table).where(_is(kind, name)).values(name=new_name)).rowcount)
+            return bool(connection.execute(update(table).where(self._is(kind, name)).values(name=new_name)).rowcount)
 
         if not self._writer.submit(task).result():
             raise self._unknown(kind, name)
@@ -98,18 +105,17 @@ class Presets:
         Raises:
             ConfigError: when there is none of that name.
         """
-        if not self._changed(delete(table).where(_is(kind, name))):
+        if not self._changed(delete(table).where(self._is(kind, name))):
             raise self._unknown(kind, name)
 
     def _changed(self, statement: Any) -> bool:
         return self._writer.submit(lambda connection: connection.execute(statement).rowcount > 0).result()
 
+    def _is(self, kind: str, name: str) -> Any:
+        return (table.c.owner == self._owner) & (table.c.kind == kind) & (table.c.name == name)
+
     def _unknown(self, kind: str, name: str) -> ConfigError:
         return ConfigError(f"There is no {kind} preset {name!r}: {nearest(name, (preset.name for preset in self.all(kind)))}")
-
-
-def _is(kind: str, name: str) -> Any:
-    return (table.c.kind == kind) & (table.c.name == name)
 
 
 def _taken(kind: str, name: str) -> ConfigError:

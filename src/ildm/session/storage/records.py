@@ -93,6 +93,7 @@ class SessionSummary:
         created, updated: seconds since 1970.
         num_nodes: states in the tree.
         bytes: of events, snapshots, pictures and what else lies beside them.
+        owner: whose it is; "" = the person whose store it is.
     """
 
     id: str
@@ -103,6 +104,7 @@ class SessionSummary:
     status: Status
     num_nodes: int
     bytes: int
+    owner: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The tables of a store, version 2. Whatever is worth keeping lies in one file.
+"""The tables of a store, version 3. Whatever is worth keeping lies in one file.
 
 sessions ─┬─ events       the log, one message a row
           ├─ nodes ─┬─ snapshots   states of samplers, can be computed again
@@ -7,13 +7,15 @@ sessions ─┬─ events       the log, one message a row
           ├─ positions    where its cursors stand
           └─ blobs        masks, pictures and latents that settings name by hash
 presets
+
+Sessions and presets belong to somebody: to the person whose store it is (""), or to a user of their server, by name.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, ForeignKeyConstraint, Integer, LargeBinary, MetaData, Table, Text
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -47,6 +49,7 @@ sessions = Table(
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
     Column("status", Text, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
 )
 
 events = Table(
@@ -102,6 +105,7 @@ blobs = Table("blobs", metadata, _session(), Column("id", Text, primary_key=True
 presets = Table(
     "presets",
     metadata,
+    Column("owner", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("updated", Float, nullable=False),

@@ -118,18 +118,23 @@ def read_payload(connection: Connection, table: Table, session_id: str, key: int
     return None if row is None else read_content(row, f"{_NAMES[table.name]} {key} of session {session_id}")
 
 
-def read_summaries(connection: Connection, *, search: str | None = None, only: str | None = None) -> list[SessionSummary]:
+def read_summaries(
+    connection: Connection, *, search: str | None = None, only: str | None = None, owner: str | None = None
+) -> list[SessionSummary]:
     """Sessions, the one that changed last first.
 
     Args:
         search: a part of the title, of the id, of the model's name or of any prompt, in upper or lower case.
         only: the id of the one that is wanted.
+        owner: whose; None = everybody's.
     """
     table = schema.sessions
     chosen = select(table, _count(schema.nodes).label("num_nodes"), _bytes().label("bytes"))
     chosen = chosen.order_by(table.c.updated.desc(), table.c.id)
     if only is not None:
         chosen = chosen.where(table.c.id == only)
+    if owner is not None:
+        chosen = chosen.where(table.c.owner == owner)
     if search:
         settings = schema.nodes.c.settings
         prompt = case((func.json_valid(settings), func.json_extract(settings, "$.prompt")))
