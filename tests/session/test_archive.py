@@ -119,6 +119,18 @@ def test_a_session_is_imported_once(store, other, exported):
         assert [session.id for session in one.sessions()] == [ID]
 
 
+@pytest.mark.parametrize(("steps", "status"), [(25, "finished"), (24, "paused")])
+def test_a_finished_session_arrives_finished(steps, status, other, tmp_path):
+    with Store(tmp_path / "sessions.sqlite") as store:
+        begin(store, ID)
+        for number in range(1, steps + 1):
+            store.append(ID, **step(number, size=8)).result()
+        export_session(store, ID, tmp_path / "lion.ildm")
+    import_session(other, tmp_path / "lion.ildm")
+    [listed] = other.sessions()
+    assert listed.status == status
+
+
 def test_what_was_pruned_comes_back(store, exported):
     before = everything(store, ID)
     store.prune(snapshots_only=True)

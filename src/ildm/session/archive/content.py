@@ -35,6 +35,15 @@ class Content:
         assert isinstance(opened, SessionOpened)
         return opened
 
+    def is_over(self, cursor: int) -> bool:
+        """Whether a cursor stands at a finished picture, and at the end of its branch."""
+        place = next((one for one in self.positions if one.cursor == cursor), None)
+        if place is None:
+            return False
+        [node] = (one for one in self.nodes if one.id == place.node)
+        tips = {branch.id: branch.tip for branch in self.branches}
+        return tips[place.branch] == node.id and node.step >= node.settings.num_steps
+
 
 def content_of(store: Store, session: StoredSession) -> Content:
     """The content of a session in the store; one that runs meanwhile is taken as it was when it was loaded.

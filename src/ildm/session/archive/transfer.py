@@ -159,6 +159,7 @@ def _batches(archive: Archive, content: Content, now: float) -> Iterator[Batch]:
         nodes=content.nodes,
         branches=content.branches,
         positions=content.positions,
+        status="finished" if content.is_over(archive.manifest.cursor) else None,
     )
     for key in archive.keys("blobs"):
         yield Batch(now=now, blobs={key: archive.read(f"blobs/{key}")})
