@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
@@ -52,6 +52,7 @@ class Engine:
         keeper: where sessions are kept; None = nowhere.
         previewer: shown the estimates of sessions that have previews; None = nobody is.
         budget: bytes of states in memory, per session.
+        device: held during each turn; engines that compute on the same device are given the same one.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class Engine:
         keeper: Keeper | None = None,
         previewer: Previewer | None = None,
         budget: int = SNAPSHOT_BUDGET,
+        device: AbstractContextManager[Any] | None = None,
     ) -> None:
         self.model = model
         self._keeper, self._previewer, self._budget = keeper, previewer, budget
+        self._device = device or nullcontext()
         self._encoder, self._finder = (
             ThreadPoolExecutor(1, thread_name_prefix=f"ildm-{name}", initializer=compute_alone)
             for name in ("encoder", "finder")
@@ -216,7 +219,8 @@ class Engine:
                 self._order.rotate(-1)
                 for session in [self._sessions[session_id] for session_id in self._order]:
                     if session.has_work:
-                        session.turn(self._conditions, self._finder, self.patience)
+                        with self._device:
+                            session.turn(self._conditions, self._finder, self.patience)
         for session in self._sessions.values():
             session.flush()
 

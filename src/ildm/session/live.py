@@ -70,6 +70,8 @@ class LiveSession:
     Args:
         logged: its cursor.
         status: "running" goes on by itself; in any other the session waits for a command.
+
+    `watch` is called after each turn.
     """
 
     id: str
@@ -78,6 +80,7 @@ class LiveSession:
     previewer: Previewer | None
     status: Status = "running"
     notify: Callable[[], None] = lambda: None
+    watch: Callable[[], None] = lambda: None
     resting: threading.Event = field(default_factory=threading.Event)
     preview_every: int = 1
     _mailbox: Mailbox = field(default_factory=Mailbox)
@@ -134,6 +137,7 @@ class LiveSession:
         except Exception as error:
             self._fail(error)
         self._rest_if_done()
+        self.watch()
 
     def _turn(self, conditions: Conditions, beside: Executor, patience: float) -> None:
         events = len(self.log.events)
