@@ -5,6 +5,7 @@ import json
 import pytest
 from kept import begin, everything, fill
 
+from ildm.session.events import RunPaused
 from ildm.session.store import Store
 
 ID = "0123abcd4567"
@@ -78,7 +79,7 @@ def test_a_session_is_carried_to_another_store(run, tmp_path):
     assert run("sessions", "export", "0123", file).out.startswith(f"Session {ID} is in {file} (")
     assert run("sessions", "import", file, "--store", elsewhere).out == f"Session {ID} is imported.\n"
     again = json.loads(run("sessions", "import", file, "--store", elsewhere, "--json").out)
-    assert again == {"session_id": ID, "is_new": False}
+    assert again == {"session_id": ID, "is_new": False, "beside": None}
     assert run("sessions", "import", file).out == f"Session {ID} is here already.\n"
     with Store() as one, Store(elsewhere) as other:
         assert everything(one, ID) == everything(other, ID)
@@ -86,6 +87,22 @@ def test_a_session_is_carried_to_another_store(run, tmp_path):
     run("sessions", "export", ID, file, "--without-snapshots")
     assert file.stat().st_size < size / 4
     assert json.loads(run("sessions", "list", "--store", elsewhere, "--json").out)[0]["id"] == ID
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_session_that_has_gone_on_gets_a_copy_beside_it_and_that_is_said(run, tmp_path):
+    file = tmp_path / "lion.ildm"
+    run("sessions", "export", ID, file)
+    with Store() as store:
+        store.append(ID, events=[RunPaused(seq=8)]).result()
+    said = run("sessions", "import", file).out
+    [copy] = [
+        session["id"]
+        for session in json.loads(run("sessions", "list", "--json").out)
+        if session["id"][:4] not in ("0123", "0129")
+    ]
+    assert said == f"Session {ID} is here already, with other content: what is in {file} is now session {copy}.\n"
+    assert run("sessions", "import", file).out == f"Session {copy} is here already.\n"
 
 
 @pytest.mark.usefixtures("filled")

@@ -15,7 +15,7 @@ from kept import IMAGE, MASK, MASK_ID, begin, everything, fill, flip, opened, sn
 from ildm.core.errors import ConfigError, IldmError, ProtocolError, StorageError
 from ildm.session.archive import file as archive_file
 from ildm.session.archive.content import content_of
-from ildm.session.archive.transfer import export_session, import_session
+from ildm.session.archive.transfer import Imported, export_session, import_session
 from ildm.session.events import RunPaused
 from ildm.session.store import Store
 from ildm.session.wire import to_msgpack
@@ -138,19 +138,34 @@ def test_what_was_pruned_comes_back(store, exported):
     assert everything(store, ID) == before
 
 
-def test_an_id_that_is_taken_by_other_content_is_left_alone(other, exported):
+def test_an_id_that_is_taken_by_another_session_is_left_alone(other, exported):
     begin(other, ID, prompt="another session of the same id")
     before = everything(other, ID)
     first = import_session(other, exported)
-    assert first.is_new
+    assert (first.is_new, first.beside) == (True, ID)
     assert first.session_id != ID
     assert everything(other, ID) == before
     assert other.load(first.session_id).image(5) == IMAGE
-    assert import_session(other, exported) == type(first)(session_id=first.session_id, is_new=False)
-    other.append(first.session_id, events=[RunPaused(seq=8)]).result()
-    third = import_session(other, exported)
-    assert third.is_new
-    assert len({session.id for session in other.sessions()}) == 3
+    assert import_session(other, exported) == Imported(session_id=first.session_id, is_new=False)
+
+
+def test_a_session_that_has_gone_on_since_gets_what_it_was_beside_it(other, exported):
+    import_session(other, exported)
+    other.append(ID, events=[RunPaused(seq=8)]).result()
+    went_on = everything(other, ID)
+    copy = import_session(other, exported)
+    assert (copy.is_new, copy.beside) == (True, ID)
+    assert everything(other, ID) == went_on
+    assert import_session(other, exported) == Imported(session_id=copy.session_id, is_new=False)
+    assert len(other.sessions()) == 2
+
+
+def test_a_session_that_was_exported_under_several_ids_is_imported_once(other, exported, tmp_path):
+    pieces = members(exported)
+    renamed = json.dumps(manifest(pieces) | {"session": "9999ffff0000"}).encode()
+    assert import_session(other, exported).session_id == ID
+    again = import_session(other, write(tmp_path / "again.ildm", pieces | {"manifest.json": renamed}))
+    assert again == Imported(session_id=ID, is_new=False)
 
 
 def test_a_session_that_runs_meanwhile_is_taken_as_it_was(store):

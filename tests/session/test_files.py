@@ -9,11 +9,13 @@ from PIL import Image
 
 from ildm.core.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from ildm.session import files
+from ildm.session.archive.transfer import import_session
 from ildm.session.files import log_hash, open_session_file
 from ildm.session.pictures.file import read_call, write_picture
 from ildm.session.pictures.parameters import read_parameters
 from ildm.session.replay import replay
 from ildm.session.session import Session
+from ildm.session.store import Store
 
 CORNER = (0.0, 0.0, 0.5, 0.5)
 
@@ -42,6 +44,18 @@ def test_a_session_comes_back_where_it_stood(model, session, file):
     assert (again.settings, again.node, again.events) == (session.settings, session.node, session.events)
     assert again.rewind(2).image() == session.rewind(2).image()
     session.rewind(6)
+
+
+def test_a_session_that_was_written_several_times_is_imported_once(session, tmp_path):
+    session.export(tmp_path / "one.ildm")
+    session.export(tmp_path / "two.ildm")
+    session.save(tmp_path / "three.png")
+    with Store(tmp_path / "sessions.sqlite") as store:
+        for name in ("one.ildm", "two.ildm", "three.png"):
+            with files.archive_in(tmp_path / name) as archive:
+                import_session(store, archive)
+        [listed] = store.sessions()
+    assert listed.status == "finished"
 
 
 @pytest.mark.parametrize("name", ["other.png", "other.ildm"])

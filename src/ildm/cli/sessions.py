@@ -131,7 +131,9 @@ def import_from_file(
     as_json: AsJson = False,
     store: StorePath = None,
 ) -> None:
-    """Take in a session from a file. One that is here already is not doubled.
+    """Take in a session from a file.
+
+    One that is here already is not doubled. Where it has gone on here since, what is in the file becomes another session beside it.
 
     Example: `ildm sessions import lion.ildm`
     """
@@ -147,6 +149,11 @@ def import_from_file(
         imported = import_session(opened, archive, progress=progress)
     if as_json:
         typer.echo(json.dumps(asdict(imported)))
+    elif imported.beside is not None:
+        typer.echo(
+            f"Session {imported.beside} is here already, with other content: "
+            f"what is in {file} is now session {imported.session_id}."
+        )
     else:
         typer.echo(f"Session {imported.session_id} is {'imported' if imported.is_new else 'here already'}.")
 

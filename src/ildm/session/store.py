@@ -34,7 +34,15 @@ from ildm.session.storage.records import (
     Status,
     check_session_id,
 )
-from ildm.session.storage.stored import StoredSession, find_id, read_events, read_payload, read_session, read_summaries
+from ildm.session.storage.stored import (
+    StoredSession,
+    find_begun,
+    find_id,
+    read_events,
+    read_payload,
+    read_session,
+    read_summaries,
+)
 from ildm.session.storage.writer import Writer
 
 _NOTHING: Mapping[Any, bytes] = MappingProxyType({})
@@ -215,6 +223,11 @@ class Store:
         """A session as a list shows it, None where there is none."""
         with self._reading() as connection:
             return next(iter(read_summaries(connection, only=session_id)), None)
+
+    def begun_with(self, opened: SessionOpened) -> list[str]:
+        """The ids of the sessions that began with just this event, the oldest first: copies of one, and what became of them."""
+        with self._reading() as connection:
+            return find_begun(connection, opened)
 
     def find(self, prefix: str) -> str:
         """The id of the session that alone begins with `prefix`.

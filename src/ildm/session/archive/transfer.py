@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,14 @@ class Imported:
     """What an import has come to.
 
     Args:
-        session_id: the one in the archive, or another where that was taken by other content.
+        session_id: the one in the archive, unless the session was here under another, or that was taken by other content.
         is_new: whether the session was not in the store before.
+        beside: a session that was here with other content: the same one at another time, or another one of the archive's id.
     """
 
     session_id: str
     is_new: bool
+    beside: str | None = None
 
 
 def export_session(
@@ -78,7 +80,8 @@ def export_session(
 def import_session(store: Store, path: Path, *, progress: Progress | None = None) -> Imported:
     """Read a session from a file into the store: all of it, or nothing.
 
-    The same session is imported once only; a second time brings back the snapshots that were pruned from it.
+    The same session is imported once only, whatever its ids; a second time brings back the snapshots that were pruned from it. Where
+    the session is here and has gone on since, or had not come so far, what is in the file becomes a session of its own beside it.
 
     Raises:
         ProtocolError: when the file is no archive, is damaged, or comes from a newer version.
@@ -87,13 +90,15 @@ def import_session(store: Store, path: Path, *, progress: Progress | None = None
     with open_archive(path) as archive:
         content = read_content(archive)
         _verify(archive, progress)
-        session_id, session = _place(store, archive, content)
-        if session is not None:
-            _restore(store, session, archive)
-        else:
-            title, created = archive.manifest.title, archive.manifest.created
-            store.adopt(session_id, content.opened, partial(_batches, archive, content), title=title, created=created)
-    return Imported(session_id=session_id, is_new=session is None)
+        known = list(_known(store, content))
+        same = next((session for session in known if _is_same(store, session, content)), None)
+        if same is not None:
+            _restore(store, same, archive)
+            return Imported(session_id=same.summary.id, is_new=False)
+        session_id, taken = _free_id(store, archive.manifest.session)
+        title, created = archive.manifest.title, archive.manifest.created
+        store.adopt(session_id, content.opened, partial(_batches, archive, content), title=title, created=created)
+    return Imported(session_id=session_id, is_new=True, beside=known[0].summary.id if known else taken)
 
 
 def _pieces(session: StoredSession, snapshots: bool) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
@@ -126,29 +131,26 @@ def _verify(archive: Archive, progress: Progress | None) -> None:
             progress(done, len(names))
 
 
-def _place(store: Store, archive: Archive, content: Content) -> tuple[str, StoredSession | None]:
-    """An id for the session, and the session of that id where it is the same one."""
-    ids = _ids(archive)
-    while True:
-        session_id = next(ids)
-        try:
-            session = store.load(session_id)
-            if content_of(store, session) == content:
-                return session_id, session
-        except ConfigError:
-            return session_id, None
-        except StorageError:  # damaged, so it is not the same any more
-            continue
+def _known(store: Store, content: Content) -> Iterator[StoredSession]:
+    """The sessions of the store that began as this one did, at the same moment: it, and what it became elsewhere."""
+    for session_id in store.begun_with(content.opened):
+        # one that is damaged, or is deleted meanwhile, is not the same any more
+        with suppress(ConfigError, StorageError):
+            yield store.load(session_id)
 
 
-def _ids(archive: Archive) -> Iterator[str]:
-    """The id that the session had; then one that only this content gets, so that a second import finds it; then new ones."""
-    manifest = archive.manifest
-    yield manifest.session
-    tables = "".join(manifest.members[name] for name in TABLES)
-    yield hashlib.sha256(f"{manifest.session}{tables}".encode()).hexdigest()[:12]
-    while True:
-        yield new_session_id()
+def _is_same(store: Store, session: StoredSession, content: Content) -> bool:
+    try:
+        return content_of(store, session) == content
+    except StorageError:
+        return False
+
+
+def _free_id(store: Store, wanted: str) -> tuple[str, str | None]:
+    """The id that is wanted, or a new one where that is taken; and the one that was taken."""
+    if store.summary(wanted) is None:
+        return wanted, None
+    return new_session_id(), wanted
 
 
 def _batches(archive: Archive, content: Content, now: float) -> Iterator[Batch]:

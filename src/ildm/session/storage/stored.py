@@ -12,7 +12,7 @@ from ildm.core.errors import ConfigError, StorageError
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.storage import schema
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, SessionSummary
-from ildm.session.storage.rows import read_branch, read_content, read_event, read_node, read_position
+from ildm.session.storage.rows import event_row, read_branch, read_content, read_event, read_node, read_position
 
 _NAMES = {"snapshots": "The snapshot of state", "images": "The picture of state", "blobs": "The data"}
 
@@ -142,6 +142,14 @@ def read_summaries(
         named = (_holds(column, search) for column in (table.c.title, table.c.id, table.c.model))
         chosen = chosen.where(or_(*named, prompts))
     return [SessionSummary(**row) for row in connection.execute(chosen).mappings()]
+
+
+def find_begun(connection: Connection, opened: SessionOpened) -> list[str]:
+    """The ids of the sessions whose first event this is, the oldest first."""
+    table = schema.events
+    chosen = select(table.c.session_id).where(table.c.seq == opened.seq, table.c.sha256 == event_row(opened)["sha256"])
+    chosen = chosen.join(schema.sessions, schema.sessions.c.id == table.c.session_id)
+    return list(connection.execute(chosen.order_by(schema.sessions.c.created, schema.sessions.c.id)).scalars())
 
 
 def find_id(connection: Connection, prefix: str) -> str:
