@@ -14,6 +14,7 @@ from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import sample_noise
 from ildm.model import Model
 from ildm.session import commands
+from ildm.session.events import StepCompleted
 from ildm.session.replay import replay
 from ildm.session.wire import Mask
 
@@ -89,6 +90,16 @@ def test_where_it_stands_can_be_seen(session):
     assert session.events[-1].kind == "run-finished"
     with pytest.raises(ConfigError, match="All 6 steps"):
         session.step()
+
+
+def test_a_finished_picture_is_told_as_it_was_made_whatever_is_asked_of_the_next(model):
+    session = ildm.Session(model, "a red rose", seed=7, num_steps=6).run()
+    session.set_num_steps(3).set_prompt("a key")
+    assert repr(session) == "<Session 'a red rose': step 6 of 6, seed 7>"
+    session.open(2)
+    session.run()
+    steps = [(event.step, event.num_steps) for event in session.events if isinstance(event, StepCompleted)]
+    assert steps == [(step, 6) for step in (1, 2, 3, 4, 5, 6, 3, 4, 5, 6)]
 
 
 def test_a_notebook_shows_the_picture(session):

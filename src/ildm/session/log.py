@@ -145,7 +145,7 @@ class LoggedCursor:
             parent=parent,
             branch=cursor.position.branch,
             step=node.step,
-            num_steps=cursor.settings.num_steps,
+            num_steps=node.settings.num_steps,
             fresh=fresh,
             seconds=time.perf_counter() - began,
         )

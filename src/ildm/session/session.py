@@ -171,9 +171,9 @@ class Session:
     def run(self, progress: Progress | None = None) -> Self:
         """Make all steps that are left."""
         while not self.done:
-            self._logged.step()
+            made = self._logged.step()
             if progress is not None:
-                progress(self.step_index, self.settings.num_steps)
+                progress(made.step, made.num_steps)
         return self
 
     def rewind(self, step: int) -> Self:
@@ -343,7 +343,9 @@ class Session:
         return file.getvalue()
 
     def __repr__(self) -> str:
-        return f"<Session {self.settings.prompt!r}: step {self.step_index} of {self.settings.num_steps}, seed {self.settings.seed}>"
+        # a finished picture is told as it was made: what is in force then is asked of whatever comes next
+        told = self._cursor.node.settings if self.done else self.settings
+        return f"<Session {told.prompt!r}: step {self.step_index} of {told.num_steps}, seed {told.seed}>"
 
     @property
     def _cursor(self) -> Cursor:
