@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from ildm.core.errors import ProtocolError, StorageError
 from ildm.model import Model
@@ -30,9 +30,20 @@ class Keeper(Protocol):
         """Make room for a session and keep its first event."""
         ...
 
-    @property
-    def append(self) -> Callable[..., Future[None]]:
-        """Called with a session's id and a batch, keeps it whole or not at all; the future is done when it lies on the disk."""
+    def append(
+        self,
+        session_id: str,
+        *,
+        events: Sequence[AnyEvent],
+        nodes: Sequence[NodeRecord],
+        branches: Sequence[BranchRecord],
+        positions: Sequence[PositionRecord],
+        snapshots: Mapping[int, bytes],
+        blobs: Mapping[str, bytes],
+        forgotten: Sequence[int],
+        status: Status,
+    ) -> Future[None]:
+        """Keep what is new in a session, all of it or nothing; the future is done when it lies on the disk. See `Store.append`."""
         ...
 
 
@@ -55,6 +66,19 @@ class Handed:
         """Hand it over once more, after there was no room."""
         self.tried = time.monotonic()
         self.future = self._write()
+
+
+class _New(TypedDict):
+    """What `Keeper.append` is given."""
+
+    events: Sequence[AnyEvent]
+    nodes: Sequence[NodeRecord]
+    branches: Sequence[BranchRecord]
+    positions: Sequence[PositionRecord]
+    snapshots: Mapping[int, bytes]
+    blobs: Mapping[str, bytes]
+    forgotten: Sequence[int]
+    status: Status
 
 
 @dataclass
@@ -87,8 +111,8 @@ class Keeping:
         keeper = self.keeper
         if keeper is None:
             return None
-        batch = self._new(logged, status)
-        return Handed(partial(keeper.append, self.session_id, **batch), tuple(batch["snapshots"]))
+        new = self._new(logged, status)
+        return Handed(lambda: keeper.append(self.session_id, **new), tuple(new["snapshots"]))
 
     def take_over(self, logged: LoggedCursor) -> None:
         """Count all that is there as kept."""
@@ -99,7 +123,7 @@ class Keeping:
         self._deleted = _deleted(run.timeline)
         self._blobs = set(run.blobs.names())
 
-    def _new(self, logged: LoggedCursor, status: Status) -> dict[str, Any]:
+    def _new(self, logged: LoggedCursor, status: Status) -> _New:
         run = logged.run
         timeline = run.timeline
         cursors = [one.cursor for one in logged.log.cursors.values()]
@@ -109,7 +133,7 @@ class Keeping:
         branches = [line for number, line in timeline.branches.items() if self._branches.get(number) is not line]
         gone = _deleted(timeline) - self._deleted
         blobs = {name: run.blobs.get(name) for name in run.blobs.names() if name not in self._blobs}
-        batch = {
+        new: _New = {
             "events": logged.log.events[self._events :],
             "nodes": [to_record(node) for node in nodes],
             "branches": [_branch_record(line) for line in branches] + [_deleted_record(timeline, one) for one in gone],
@@ -120,7 +144,7 @@ class Keeping:
             "status": status,
         }
         self.take_over(logged)
-        return batch
+        return new
 
 
 def restore(
