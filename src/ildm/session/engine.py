@@ -26,7 +26,7 @@ from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
 from ildm.session.keeping import Keeper, restore
 from ildm.session.live import LiveSession, Previewer
-from ildm.session.log import Log, open_log
+from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.same_model import check_same_model
 from ildm.session.saving import RETRY
@@ -109,19 +109,24 @@ class Engine:
             status: "paused" to look first, "running" to go on in any case; None = as it was: one that was paused or cancelled stays so.
         """
 
-        def take_up() -> str:
+        def make() -> dict[int, LoggedCursor]:
             otherwise = "open it with the model that it was made with"
             check_same_model(self.model, stored.opened, session=f"Session {session_id}", otherwise=otherwise)
-            if session_id not in self._sessions:
-                logged = restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)[0]
-                as_kept = status or stored.summary.status
-                self._add(LiveSession(session_id, logged, self._keeper, self._previewer, as_kept), fresh=False)
-            return session_id
+            return restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)
 
-        # as when a session begins, nobody else is held up while its prompts are encoded
+        # as when a session begins, nobody else is held up meanwhile
+        restored = None if session_id in self._sessions else self._beside(make)
         keys = [(words, record.settings.size) for record in stored.positions for words in words_of(record.settings)]
         encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
-        return self._after(encoded, take_up)
+
+        def take_up() -> str:
+            if session_id not in self._sessions:
+                cursors = make() if restored is None else restored.result()
+                as_kept = status or stored.summary.status
+                self._add(LiveSession(session_id, cursors[0], self._keeper, self._previewer, as_kept), fresh=False)
+            return session_id
+
+        return self._after(encoded if restored is None else [*encoded, restored], take_up)
 
     def close_session(self, session_id: str) -> Future[None]:
         """Let a session go from memory; what was made until now is kept where sessions are."""
@@ -248,6 +253,15 @@ class Engine:
             return {key: self._conditions.prepare(*key) for key in encodings(session.logged.cursor.settings, command)}
         except RuntimeError:  # the encoder is being shut down, and the engine with it
             return {}
+
+    def _beside(self, work: Callable[[], Any]) -> Future[Any]:
+        """Do something on a thread of its own kind, while steps are made."""
+        try:
+            return self._finder.submit(work)
+        except RuntimeError:  # it is being shut down, and the engine with it
+            future: Future[Any] = Future()
+            future.set_exception(ConfigError("The engine has been closed."))
+            return future
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()

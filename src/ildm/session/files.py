@@ -67,8 +67,10 @@ class SessionFile:
         return None if data is None else SamplerState.from_bytes(data).latent
 
     def restore(self, model: Model) -> LoggedCursor:
-        """Its tree, from where it was written, with states read where they were kept."""
-        return self.writer_of(restore(model, self.stored, self.events))
+        """Its tree, from where it was written, with all states that were kept: the file may be gone when they are asked for."""
+        logged = self.writer_of(restore(model, self.stored, self.events))
+        logged.run.read_all()
+        return logged
 
     def writer_of(self, cursors: Mapping[int, LoggedCursor]) -> LoggedCursor:
         """The one of its cursors that wrote it."""

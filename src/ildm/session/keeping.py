@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
+import torch
+
 from ildm.core.errors import ProtocolError, StorageError
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
@@ -155,8 +157,9 @@ def restore(
     conditions: Conditions | None = None,
     budget: int = SNAPSHOT_BUDGET,
 ) -> dict[int, LoggedCursor]:
-    """A session's tree and cursors as they were kept, by the cursors' numbers. States are read, not computed; one that is damaged
-    or was not kept is computed when it is asked for.
+    """A session's tree and cursors as they were kept, by the cursors' numbers. Any thread may do it.
+
+    A state is read when it is asked for, as long as what was kept lies where it was; one that is damaged, or is gone, is computed.
 
     Raises:
         ProtocolError: when what was kept does not fit together.
@@ -177,21 +180,21 @@ def restore(
     missing = run.blobs.missing(name for one in (*nodes, *branches) for name in one.settings.blobs)
     if missing:
         raise ProtocolError(f"The session refers to data {missing[0][:12]}..., which were not kept with it.")
-    for node in nodes:
-        data = _snapshot(stored, node.id)
-        if data is not None:
-            run.snapshots.put(node.id, SamplerState.from_bytes(data, model.device))
+    run.kept = partial(_kept_state, stored, model.device)
     if not stored.positions:
         raise ProtocolError("Nothing says where the session stood: it was kept before its first state was.")
     log = Log(events)
     return {one.cursor: LoggedCursor(Cursor(run, _position(one), one.cursor), log) for one in stored.positions}
 
 
-def _snapshot(stored: StoredSession, node: int) -> bytes | None:
-    try:
-        return stored.snapshot(node)
-    except StorageError:
+def _kept_state(stored: StoredSession, device: torch.device, node: int) -> SamplerState | None:
+    if node not in stored.snapshot_nodes:
         return None
+    try:
+        data = stored.snapshot(node)
+        return None if data is None else SamplerState.from_bytes(data, device)
+    except (StorageError, ProtocolError):
+        return None  # it is computed instead
 
 
 def to_record(node: Node) -> NodeRecord:

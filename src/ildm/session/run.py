@@ -28,7 +28,7 @@ SNAPSHOT_BUDGET = 256 * 2**20
 class Run:
     """The states of one session, however they came about.
 
-    `places` says on which branch each of its cursors is, by their numbers.
+    `places` says on which branch each of its cursors is, by their numbers. `kept` reads a state that lies elsewhere, or says None.
 
     Args:
         model: draws.
@@ -44,6 +44,7 @@ class Run:
         self.steering = Steering(model, self.blobs, conditions or Conditions(model))
         self.steps_computed = 0
         self.places: dict[int, Callable[[], int]] = {}
+        self.kept: Callable[[int], SamplerState | None] = lambda _: None
 
     def begin(self, settings: Settings, parent: int | None = None) -> Node:
         """A new first state. The parent only says where a person stood.
@@ -69,11 +70,11 @@ class Run:
         return node
 
     def state(self, node: int) -> SamplerState:
-        """The state at a node, from memory or computed again from the nearest one that is."""
+        """The state at a node, from where it was kept or computed again from the nearest one that was."""
         missing: list[Node] = []
         state: SamplerState | None = None
         for one in self.timeline.ancestry(node):
-            state = self.snapshots.get(one.id)
+            state = self.known(one.id)
             if state is not None:
                 break
             missing.append(one)
@@ -84,6 +85,21 @@ class Run:
             if one.id == node or one.step % KEPT_EVERY == 0:
                 self.snapshots.put(one.id, state)
         return _known(state)
+
+    def known(self, node: int) -> SamplerState | None:
+        """The state at a node where it need not be computed: from memory, or from where it was kept."""
+        state = self.snapshots.get(node)
+        if state is None:
+            state = self.kept(node)
+            if state is not None:
+                self.snapshots.put(node, state)
+        return state
+
+    def read_all(self) -> None:
+        """Read the states that lie elsewhere into memory, as many as fit, and look there no more."""
+        for node in self.timeline.nodes:
+            self.known(node)
+        self.kept = lambda _: None
 
     def first_step(self, branch: int) -> int:
         """How many steps count as done where the latest start on a branch lies."""

@@ -233,6 +233,62 @@ def test_a_session_comes_back_as_it_was_left(asked, status, finals_after, quick,
             assert finals(done(engine, session_id)) == [alone(settings)]
 
 
+def test_nobody_waits_while_a_session_is_read_and_of_its_states_only_what_is_needed_is(quick, settings, tmp_path, monkeypatch):
+    with Store(tmp_path / "store.sqlite") as store:
+        with Engine(quick, keeper=store) as engine:
+            session_id = opened(engine, settings, paused=True)
+            engine.submit(session_id, commands.StepOnce())
+            done(engine, session_id)
+            engine.submit(session_id, commands.LockArea(area=UPPER_LEFT))
+            engine.submit(session_id, commands.Resume())
+            done(engine, session_id)
+        stored, events = store.load(session_id), store.events(session_id)
+        stepped, waited, read = threading.Event(), [], []
+        blob, snapshot = type(stored).blob, type(stored).snapshot
+        monkeypatch.setattr(
+            type(stored), "blob", lambda self, name: (waited.append(stepped.wait(PATIENT)), blob(self, name))[1]
+        )
+        monkeypatch.setattr(type(stored), "snapshot", lambda self, node: (read.append(node), snapshot(self, node))[1])
+        with Engine(quick, keeper=store) as engine:
+            other = opened(engine, settings, paused=True)
+            when(engine, other, StepCompleted, lambda _: stepped.set(), at_step(2))
+            coming = engine.resume(session_id, stored, events)
+            engine.submit(other, commands.Resume())
+            coming.result(PATIENT)
+            assert waited and all(waited)
+            assert set(read) <= {8}
+            engine.submit(session_id, commands.Rewind(step=3))
+            done(engine, session_id)
+            session = engine.session(session_id)
+            assert engine.on_thread(lambda: session.logged.run.state(3).step).result(PATIENT) == 3
+            assert session.logged.run.steps_computed == 0
+            assert set(read) <= {8, 3}
+
+
+@pytest.mark.parametrize("broken", [StorageError("damaged"), b"no state"], ids=["damaged", "no state"])
+def test_a_state_that_cannot_be_read_is_computed_again(broken, quick, settings, tmp_path, monkeypatch, alone):
+    def snapshot(self, node):
+        if node != 5:
+            return read(self, node)
+        if isinstance(broken, bytes):
+            return broken
+        raise broken
+
+    with Store(tmp_path / "store.sqlite") as store:
+        with Engine(quick, keeper=store) as engine:
+            session_id = opened(engine, settings)
+            done(engine, session_id)
+        stored, events = store.load(session_id), store.events(session_id)
+        read = type(stored).snapshot
+        monkeypatch.setattr(type(stored), "snapshot", snapshot)
+        with Engine(quick, keeper=store) as engine:
+            engine.resume(session_id, stored, events).result(PATIENT)
+            for command in (commands.BranchOff(step=5), commands.Resume()):
+                engine.submit(session_id, command)
+            assert finals(done(engine, session_id))[-1] == alone(settings)
+            assert engine.session(session_id).logged.run.steps_computed == 1 + 3
+
+
 def test_a_session_goes_on_with_the_model_it_was_made_with_alone(quick, settings, tmp_path, monkeypatch):
     with Store(tmp_path / "store.sqlite") as store:
         with Engine(quick, keeper=store) as engine:
