@@ -1,4 +1,4 @@
-"""Random commands, as a person who tries everything would give them."""
+"""Random commands, as a person who tries everything would give them, and runs that are led by them."""
 
 import io
 
@@ -6,7 +6,12 @@ import numpy as np
 from PIL import Image
 
 from ildm.core import extensions
+from ildm.core.errors import IldmError
 from ildm.session import commands
+from ildm.session.cursor import Cursor
+from ildm.session.editing import changed
+from ildm.session.log import Log, LoggedCursor, open_log
+from ildm.session.run import Run
 from ildm.session.settings import Region
 from ildm.session.wire import Mask
 
@@ -94,3 +99,29 @@ def any_picture(random):
     file = io.BytesIO()
     Image.new("RGB", (40, 30), tuple(random.choices(range(256), k=3))).save(file, "PNG")
     return file.getvalue()
+
+
+def begin(model, settings, **values):
+    return open_log(Cursor.begin(Run(model), changed(settings, **values)), Log())
+
+
+def another(logged, number):
+    """A second cursor on the same tree, as `Session.branch` makes them."""
+    place = logged.cursor.position
+    other = LoggedCursor(Cursor.at(logged.run, place.node, place.branch, number), logged.log)
+    other.tell_position()
+    return other
+
+
+def wander_on(dice, cursors, actions):
+    for _ in range(actions):
+        logged = dice.choice(cursors)
+        try:
+            if dice.random() < 0.5 and not logged.cursor.finished:
+                logged.step()
+            elif dice.random() < 0.05 and len(cursors) < 3:
+                cursors.append(another(logged, len(cursors)))
+            else:
+                logged.apply(any_command(dice, logged.cursor))
+        except IldmError:
+            pass  # and nothing is in the log

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from programs import any_command
+from programs import begin, wander_on
 from toy import build_model
 
 from ildm.core import extensions
@@ -15,7 +15,7 @@ from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.events import AnyEvent, CommandApplied, RunFinished, RunPaused, SessionOpened, StateSaved, StepCompleted
 from ildm.session.keeping import Keeping, restore
-from ildm.session.log import Log, LoggedCursor, open_log
+from ildm.session.log import Log, open_log
 from ildm.session.replay import replay
 from ildm.session.run import Run
 from ildm.session.settings import Settings
@@ -25,21 +25,9 @@ from ildm.session.wire import Mask, from_json, from_msgpack, to_json, to_msgpack
 NAMES = extensions.names("ildm.samplers")
 
 
-def begin(model, settings, **values):
-    return open_log(Cursor.begin(Run(model), changed(settings, **values)), Log())
-
-
 def finish(logged):
     while not logged.cursor.finished:
         logged.step()
-
-
-def another(logged, number):
-    """A second cursor on the same tree, as `Session.branch` makes them."""
-    place = logged.cursor.position
-    other = LoggedCursor(Cursor.at(logged.run, place.node, place.branch, number), logged.log)
-    other.tell_position()
-    return other
 
 
 def carried(events):
@@ -64,20 +52,6 @@ def wander(model, settings, seed, actions):
     for logged in cursors:
         finish(logged)
     return first
-
-
-def wander_on(dice, cursors, actions):
-    for _ in range(actions):
-        logged = dice.choice(cursors)
-        try:
-            if dice.random() < 0.5 and not logged.cursor.finished:
-                logged.step()
-            elif dice.random() < 0.05 and len(cursors) < 3:
-                cursors.append(another(logged, len(cursors)))
-            else:
-                logged.apply(any_command(dice, logged.cursor))
-        except IldmError:
-            pass  # and nothing is in the log
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -188,6 +162,9 @@ def test_kept_and_taken_up_again_and_again_it_is_the_same_run(name, quick, setti
             assert run.timeline.branches == before.run.timeline.branches
             assert {one.cursor.number: one.cursor.position for one in cursors} == {
                 number: one.cursor.position for number, one in places.items()
+            }
+            assert {one.cursor.number: one.cursor.remembered for one in cursors} == {
+                number: one.cursor.remembered for number, one in places.items()
             }
             for node in list(before.run.timeline.nodes)[::3]:
                 assert run.state(node).to_bytes() == before.run.state(node).to_bytes()

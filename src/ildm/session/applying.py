@@ -112,8 +112,12 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
             cursor.change(_judged(cursor, area, strength, liked=True))
         case DislikeArea(area=area, strength=strength):
             _dislike(cursor, area, strength)
+        case AddRegionFromWord(mask=None):
+            found = locate(cursor.run.steering, cursor.run.state(cursor.position.node), cursor.settings, command)
+            cursor.change(with_regions(cursor.settings, found, cursor.run.blobs))
         case (
             AddRegion()
+            | AddRegionFromWord()
             | ChangeRegion()
             | RemoveRegion()
             | ReorderRegions()
@@ -122,9 +126,6 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
             | SetRegionRules()
         ):
             cursor.change(with_regions(cursor.settings, command, cursor.run.blobs))
-        case AddRegionFromWord():
-            found = locate(cursor.run.steering, cursor.run.state(cursor.position.node), cursor.settings, command)
-            cursor.change(with_regions(cursor.settings, found, cursor.run.blobs))
         case Compare():
             return _compare(cursor, command)
         case Pause() | Resume() | StepOnce() | Cancel() | SetPreviewRate():

@@ -35,6 +35,11 @@ class Blobs:
             raise ProtocolError(f"The session refers to data {name[:12]}..., which did not come with it.")
         return self._bytes[name]
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget bytes."""
+        for name in names:
+            self._bytes.pop(name, None)
+
     def put_mask(self, mask: Mask) -> str:
         """Keep a mask."""
         return self.put(to_msgpack(mask))

@@ -85,6 +85,16 @@ class Cursor:
         """Where the other cursors of the tree are: those branches are not this one's alone to change."""
         return {branch() for number, branch in self.run.places.items() if number != self.number}
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether a change can be taken back."""
+        return bool(self._still_there(self._done))
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undo can be taken back."""
+        return bool(self._still_there(self._undone))
+
     def step(self) -> tuple[Node, bool]:
         """One step on. Returns the new state's node and whether it had to be computed.
 
@@ -99,7 +109,7 @@ class Cursor:
         if self.finished:
             raise NotNow(f"All {self.node.step} steps of this run are done: rewind it, or start over.")
         node = self.run.grow(position.branch, position.settings)
-        self.position = replace(position, node=node.id, following=False)
+        self.position = replace(position, node=node.id, settings=node.settings, following=False)
         return node, True
 
     # --- travelling --------------------------------------------------------------------------------------------------
@@ -187,14 +197,14 @@ class Cursor:
                 f"{node.step} steps are done already, so the run cannot end after {place.settings.num_steps}: rewind it first, "
                 "or take more steps."
             )
-        self.run.steering.check(place.settings)
+        self.run.check(place.settings)
 
     def begin_again(self, settings: Settings) -> None:
         """Go to a new first state on a branch of its own."""
         node = self.run.begin(settings, parent=self.position.node)
         self._remember()
-        line = self.run.timeline.fork(node.id, settings)
-        self.position = Position(node=node.id, branch=line.id, settings=settings)
+        line = self.run.timeline.fork(node.id, node.settings)
+        self.position = Position(node=node.id, branch=line.id, settings=node.settings)
 
     def undo(self) -> None:
         """Go back to where the last change was made, without it.
@@ -221,6 +231,15 @@ class Cursor:
         later = self._undone.pop()
         self._done.append(self.position)
         self._restore(later)
+
+    @property
+    def remembered(self) -> tuple[list[Position], list[Position]]:
+        """Where undo leads, and where redo does; the last of each first to be met."""
+        return self._still_there(self._done), self._still_there(self._undone)
+
+    def recall(self, done: list[Position], undone: list[Position]) -> None:
+        """Take over what an earlier cursor remembered, see `remembered`."""
+        self._done, self._undone = list(done), list(undone)
 
     def _still_there(self, places: list[Position]) -> list[Position]:
         """Without those that went with a branch, whoever deleted it."""

@@ -18,6 +18,7 @@ from ildm.session.conditions import Conditions
 from ildm.session.cursor import Cursor, Position
 from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StepCompleted
 from ildm.session.log import Log, LoggedCursor
+from ildm.session.retracing import retrace
 from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, Status
 from ildm.session.storage.stored import StoredSession
@@ -183,8 +184,11 @@ def restore(
     run.kept = partial(_kept_state, stored, model.device)
     if not stored.positions:
         raise ProtocolError("Nothing says where the session stood: it was kept before its first state was.")
-    log = Log(events)
-    return {one.cursor: LoggedCursor(Cursor(run, _position(one), one.cursor), log) for one in stored.positions}
+    log, places = Log(events), {one.cursor: _position(one) for one in stored.positions}
+    cursors = {number: LoggedCursor(Cursor(run, place, number), log) for number, place in places.items()}
+    for number, (done, undone) in retrace(run, events, places).items():
+        cursors[number].cursor.recall(done, undone)
+    return cursors
 
 
 def _kept_state(stored: StoredSession, device: torch.device, node: int) -> SamplerState | None:

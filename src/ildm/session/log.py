@@ -109,7 +109,7 @@ class LoggedCursor:
         before, step = cursor.position, cursor.node.step
         if isinstance(command, DeleteBranch) and command.branch in cursor.branches_of_others:
             raise NotNow("Another session of this tree stands on that branch: let it open another one first.")
-        if isinstance(command, AddRegionFromWord):
+        if isinstance(command, AddRegionFromWord) and command.mask is None:
             # what is logged says where the word was, so that nothing has to be looked for again
             command = locate(cursor.run.steering, cursor.run.state(before.node), cursor.settings, command)
         begun = apply(cursor, command)

@@ -46,13 +46,21 @@ class Run:
         self.places: dict[int, Callable[[], int]] = {}
         self.kept: Callable[[int], SamplerState | None] = lambda _: None
 
+    def check(self, settings: Settings) -> None:
+        """Find out whether settings can be followed, before they act.
+
+        Raises:
+            ConfigError, ShapeError: when they cannot, with the reason.
+        """
+        self.steering.check(settings)
+
     def begin(self, settings: Settings, parent: int | None = None) -> Node:
         """A new first state. The parent only says where a person stood.
 
         Raises:
             ConfigError, ShapeError: when the settings cannot be followed.
         """
-        self.steering.check(settings)
+        self.check(settings)
         state = self.steering.begin(settings)
         node = self.timeline.begin(parent, settings)
         self.snapshots.put(node.id, state)

@@ -60,6 +60,11 @@ class Timeline:
         self._next_branch = 0
 
     @property
+    def num_nodes(self) -> int:
+        """How many there have been, the deleted ones among them: the number of the next one."""
+        return self._next_node
+
+    @property
     def num_branches(self) -> int:
         """How many there have been, the deleted ones among them."""
         return self._next_branch
