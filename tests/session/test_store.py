@@ -163,6 +163,16 @@ def test_forgotten_states_take_their_bytes_with_them(store):
     assert (session.snapshot(5), session.image_nodes, session.branches[1].deleted) == (None, set(), True)
 
 
+def test_bytes_that_nothing_names_any_more_go_and_may_come_again(store):
+    session_id, other = fill(store), fill(store, "0129aaaa0000")
+    for _ in range(2):  # batches that found no room are sent again, in the same order
+        store.append(session_id, blobs={MASK_ID: MASK}).result()
+        assert store.load(session_id).blob(MASK_ID) == MASK
+        store.append(session_id, unneeded=[MASK_ID]).result()
+        assert store.load(session_id).blob_ids == frozenset()
+    assert store.load(other).blob_ids == {MASK_ID}
+
+
 def test_a_state_that_others_come_from_is_not_forgotten_alone(store):
     session_id = fill(store)
     store.append(session_id, forgotten=[1]).result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import safetensors.torch
 import torch
@@ -12,17 +12,29 @@ from ildm.core.errors import ProtocolError
 from ildm.core.types import Latent
 from ildm.session.wire import Mask, from_msgpack, to_msgpack
 
+ROOM = 4 * 2**20
+"""Bytes that nobody minds; beyond, what is not needed any more is looked for whenever there are twice as many as after the last time."""
+
 
 class Blobs:
-    """What a session holds on to beside its settings."""
+    """What a session holds on to beside its settings. `bytes` is how much that is."""
 
     def __init__(self) -> None:
+        self.bytes = 0
         self._bytes: dict[str, bytes] = {}
+        self._most = ROOM
+
+    @property
+    def have_grown(self) -> bool:
+        """Whether it is time to `keep_only` what is needed."""
+        return self.bytes > self._most
 
     def put(self, data: bytes) -> str:
         """Keep bytes; the same bytes once only. Returns their hash."""
         name = hashlib.sha256(data).hexdigest()
-        self._bytes.setdefault(name, data)
+        if name not in self._bytes:
+            self._bytes[name] = data
+            self.bytes += len(data)
         return name
 
     def get(self, name: str) -> bytes:
@@ -38,7 +50,12 @@ class Blobs:
     def drop(self, names: Iterable[str]) -> None:
         """Forget bytes."""
         for name in names:
-            self._bytes.pop(name, None)
+            self.bytes -= len(self._bytes.pop(name, b""))
+
+    def keep_only(self, names: Set[str]) -> None:
+        """Forget the bytes of all other hashes."""
+        self.drop(self._bytes.keys() - names)
+        self._most = max(ROOM, 2 * self.bytes)
 
     def put_mask(self, mask: Mask) -> str:
         """Keep a mask."""

@@ -11,6 +11,9 @@ from ildm.session.run import Run
 from ildm.session.settings import Settings
 from ildm.session.timeline import Node
 
+MOST_REMEMBERED = 500
+"""Changes that can be taken back; what they painted stays in memory as long."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
@@ -247,7 +250,7 @@ class Cursor:
         return [one for one in places if one.branch in timeline.branches and one.node in timeline.nodes]
 
     def _remember(self) -> None:
-        self._done.append(self.position)
+        self._done = [*self._done[1 - MOST_REMEMBERED :], self.position]
         self._undone.clear()
 
     def _restore(self, position: Position) -> None:

@@ -20,6 +20,7 @@ from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StepComple
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.retracing import retrace
 from ildm.session.run import SNAPSHOT_BUDGET, Run
+from ildm.session.settings import named_in
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, Status
 from ildm.session.storage.stored import StoredSession
 from ildm.session.timeline import Branch, Node, Timeline
@@ -43,6 +44,7 @@ class Keeper(Protocol):
         positions: Sequence[PositionRecord],
         snapshots: Mapping[int, bytes],
         blobs: Mapping[str, bytes],
+        unneeded: Sequence[str],
         forgotten: Sequence[int],
         status: Status,
     ) -> Future[None]:
@@ -80,6 +82,7 @@ class _New(TypedDict):
     positions: Sequence[PositionRecord]
     snapshots: Mapping[int, bytes]
     blobs: Mapping[str, bytes]
+    unneeded: Sequence[str]
     forgotten: Sequence[int]
     status: Status
 
@@ -124,7 +127,7 @@ class Keeping:
         self._positions = {number: one.cursor.position for number, one in log.cursors.items()}
         self._nodes, self._branches = dict(run.timeline.nodes), dict(run.timeline.branches)
         self._deleted = _deleted(run.timeline)
-        self._blobs = set(run.blobs.names())
+        self._blobs = logged.named
 
     def _new(self, logged: LoggedCursor, status: Status) -> _New:
         run = logged.run
@@ -135,14 +138,15 @@ class Keeping:
         snapshots = {node.id: run.state(node.id).to_bytes() for node in nodes if node.id not in self._nodes}
         branches = [line for number, line in timeline.branches.items() if self._branches.get(number) is not line]
         gone = _deleted(timeline) - self._deleted
-        blobs = {name: run.blobs.get(name) for name in run.blobs.names() if name not in self._blobs}
+        named = logged.named
         new: _New = {
             "events": logged.log.events[self._events :],
             "nodes": [to_record(node) for node in nodes],
             "branches": [_branch_record(line) for line in branches] + [_deleted_record(timeline, one) for one in gone],
             "positions": [_position_record(one) for one in moved],
             "snapshots": snapshots,
-            "blobs": blobs,
+            "blobs": {name: run.blobs.get(name) for name in sorted(named - self._blobs)},
+            "unneeded": sorted(self._blobs - named),
             "forgotten": [number for number in self._nodes if number not in timeline.nodes],
             "status": status,
         }
@@ -174,11 +178,12 @@ def restore(
     numbers = [event.node for event in events if isinstance(event, StepCompleted | CursorMoved)]
     num_branches = 1 + max((one.id for one in stored.branches), default=-1)
     run.timeline.restore(nodes, branches, num_nodes=1 + max(numbers, default=-1), num_branches=num_branches)
-    for name in sorted(stored.blob_ids):
+    named = named_in(one.settings for one in (*nodes, *branches, *stored.positions))
+    for name in sorted(named | stored.opened.settings.blobs):
         data = stored.blob(name)
         if data is not None:
             run.blobs.put(data)
-    missing = run.blobs.missing(name for one in (*nodes, *branches) for name in one.settings.blobs)
+    missing = run.blobs.missing(named)
     if missing:
         raise ProtocolError(f"The session refers to data {missing[0][:12]}..., which were not kept with it.")
     run.kept = partial(_kept_state, stored, model.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -30,6 +31,8 @@ from ildm.session.events import (
 from ildm.session.hashes import latent_hash, picture_hash
 from ildm.session.refusals import NotNow
 from ildm.session.run import Run
+from ildm.session.settings import named_in
+from ildm.session.timeline import Branch, Node
 
 Listener = Callable[[AnyEvent], None]
 
@@ -127,6 +130,8 @@ class LoggedCursor:
         if isinstance(command, StartFromImage) and cursor.finished:
             # nothing was to be made anew, so no step will tell
             self.tell_result()
+        if self.run.blobs.have_grown:
+            self.run.blobs.keep_only(self.named | self._remembered())
         return begun
 
     def step(self) -> StepCompleted:
@@ -152,6 +157,22 @@ class LoggedCursor:
         if fresh and cursor.finished:
             self.tell_result()
         return event
+
+    @property
+    def named(self) -> set[str]:
+        """The hashes of all that states, branches, cursors and the opening refer to. What only a change refers to, such as a mask that was
+        painted over, is in the log, from which it can be made again.
+        """
+        timeline = self.run.timeline
+        lines: tuple[Node | Branch, ...] = (*timeline.nodes.values(), *timeline.branches.values())
+        places = (one.cursor.position for one in self.log.cursors.values())
+        opened = (event for event in self.log.events[:1] if isinstance(event, SessionOpened))
+        return named_in(one.settings for one in (*lines, *places, *opened))
+
+    def _remembered(self) -> set[str]:
+        """The hashes of what an undo or a redo may come back to."""
+        cursors = (one.cursor for one in self.log.cursors.values())
+        return named_in(place.settings for one in cursors for place in chain(*one.remembered))
 
     def tell_position(self) -> None:
         """Log where the cursor stands."""

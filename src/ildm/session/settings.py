@@ -5,6 +5,8 @@ Masks, pictures and latents are named by their hashes (`BlobId`); the bytes lie 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from ildm.conditioning.rules import Mode as RegionMode
@@ -145,3 +147,9 @@ class Settings(Strict):
             named += [one.source, one.area or one.source]
         named += [region.mask for region in self.regions if region.mask is not None]
         return frozenset(named)
+
+
+def named_in(several: Iterable[Settings]) -> set[str]:
+    """The hashes of everything that any of these settings refers to."""
+    distinct = {id(one): one for one in several}  # a run's states mostly share theirs
+    return {name for one in distinct.values() for name in one.blobs}

@@ -120,6 +120,7 @@ class Store:
         snapshots: Mapping[int, bytes] = _NOTHING,
         images: Mapping[int, bytes] = _NOTHING,
         blobs: Mapping[str, bytes] = _NOTHING,
+        unneeded: Iterable[str] = (),
         forgotten: Iterable[int] = (),
         status: Status | None = None,
     ) -> Future[None]:
@@ -132,6 +133,7 @@ class Store:
             nodes, branches, positions: new ones, or what has become of those of the same number.
             snapshots, images: by node, which is there or in this batch.
             blobs: by their SHA-256.
+            unneeded: blobs that go, because nothing refers to them any more.
             forgotten: nodes that go, with their snapshots and images.
 
         Returns:
@@ -147,6 +149,7 @@ class Store:
             snapshots=dict(snapshots),
             images=dict(images),
             blobs=dict(blobs),
+            unneeded=tuple(unneeded),
             forgotten=tuple(forgotten),
             status=status,
         )

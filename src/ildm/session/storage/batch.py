@@ -45,6 +45,7 @@ class Batch:
         nodes, branches, positions: new ones, or what has become of those of the same number.
         snapshots, images: by node.
         blobs: by hash.
+        unneeded: blobs that go, by hash.
         forgotten: nodes that go, with their snapshots and images.
         status: None = as it is.
     """
@@ -57,6 +58,7 @@ class Batch:
     snapshots: Mapping[int, bytes] = field(default_factory=dict[int, bytes])
     images: Mapping[int, bytes] = field(default_factory=dict[int, bytes])
     blobs: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    unneeded: Sequence[str] = ()
     forgotten: Sequence[int] = ()
     status: Status | None = None
 
@@ -89,9 +91,9 @@ def write(connection: Connection, session_id: str, batch: Batch) -> None:
     for table, contents in ((schema.snapshots, batch.snapshots), (schema.images, batch.images)):
         _put(connection, table, session_id, ({"node": node, **content_row(data)} for node, data in contents.items()))
     _put(connection, schema.blobs, session_id, (_blob_row(name, data) for name, data in batch.blobs.items()))
-    if batch.forgotten:
-        chosen = schema.nodes.c.id.in_(batch.forgotten)
-        connection.execute(delete(schema.nodes).where(schema.nodes.c.session_id == session_id, chosen))
+    for table, gone in ((schema.blobs, batch.unneeded), (schema.nodes, batch.forgotten)):
+        if gone:
+            connection.execute(delete(table).where(table.c.session_id == session_id, table.c.id.in_(gone)))
 
 
 def _touch(connection: Connection, session_id: str, batch: Batch) -> None:
