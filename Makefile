@@ -50,6 +50,7 @@ bench: $(DEVELOPMENT) ## measure speed and memory on this machine; tables on scr
 docs: $(DEVELOPMENT) ## write docs/commands.md anew from the command line itself, and check every page
 	$(BIN)/python tools/commands_page.py
 	$(BIN)/python tools/message_schema.py
+	$(BIN)/python tools/wire_types.py
 	$(BIN)/pytest -q tests/repository/test_docs.py
 
 clean: ## remove .venv, the caches and the demo's pictures

@@ -20,6 +20,7 @@ from ildm.cli.generate import generate
 from ildm.cli.info import info
 from ildm.cli.refusals import UsageError, refusal
 from ildm.cli.replay import replay
+from ildm.cli.studio import studio
 from ildm.cli.train import train
 from ildm.core.errors import IldmError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
 )
+app.command()(studio)
 app.command()(generate)
 app.command()(train)
 app.command()(evaluate)

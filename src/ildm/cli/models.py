@@ -22,24 +22,23 @@ _STEPS, _MOST_STEPS = 2000, 1_000_000
 
 @app.callback()
 def models(context: Context, as_json: AsJson = False) -> None:
-    """List the models known by name: the shipped ones, and those your runs have made.
+    """List the models known by name: the shipped ones, those in ILDM_HOME/models, and those your runs have made.
 
     Example: `ildm models`
     """
     import json
 
-    from ildm.checkpoint.load import locate
+    from ildm.checkpoint.load import describe
     from ildm.checkpoint.named import known_names
-    from ildm.checkpoint.native import read_manifest
-    from ildm.core.errors import CheckpointError
+    from ildm.core.errors import IldmError
 
     if context.invoked_subcommand is not None:
         return
     found: list[dict[str, Any]] = []
     for name in known_names():
         try:
-            found.append({"name": name, "summary": read_manifest(locate(name)).summary})
-        except CheckpointError as error:
+            found.append({"name": name, "summary": describe(name).summary})
+        except IldmError as error:
             found.append({"name": name, "problem": str(error)})
     if as_json:
         typer.echo(json.dumps(found))

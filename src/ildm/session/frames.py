@@ -86,6 +86,11 @@ class FrameEncoder:
         self._thread.start()
 
     @property
+    def preview(self) -> Preview:
+        """What makes the pictures."""
+        return self._preview
+
+    @property
     def made(self) -> int:
         """How many frames were encoded."""
         return self._made

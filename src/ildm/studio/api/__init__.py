@@ -1,0 +1,1 @@
+"""The HTTP API for programs: one file for each kind of thing."""

@@ -1,0 +1,137 @@
+"""Following a session over plain HTTP: its log, its events as they come, and its pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from ildm.core.errors import IldmError
+from ildm.session.service.messages import PictureForm
+from ildm.studio.api.context import Context, Here, User, errors, json_response, refusal, to_json
+from ildm.studio.api.forms import EventList
+from ildm.studio.api.sessions import SessionId
+from ildm.studio.room import Room
+
+router = APIRouter(prefix="/api/sessions/{session_id}", tags=["following"])
+KEEP_ALIVE = 15.0
+"""Seconds after which a stream says that it is still there."""
+_TYPES: dict[PictureForm, str] = {"png": "image/png", "jpeg": "image/jpeg", "session-png": "image/png"}
+Node = Annotated[int | None, Query(ge=0, le=2**53 - 1, description="A state; none = where the session stands.")]
+
+
+@router.get("/events", response_model=EventList, responses=errors())
+async def events(
+    here: Here, user: User, session_id: SessionId, since: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0
+) -> Response:
+    """The log from event number `since` on."""
+    room = await here.rooms.find(user, session_id)
+    if room.is_open:
+        return json_response({"events": room.events[since:]})
+    try:
+        found = await asyncio.to_thread(here.store.events, session_id, since)
+    except IldmError as error:
+        raise refusal(error) from error
+    return json_response({"events": [event.model_dump() for event in found]})
+
+
+@router.get("/stream", response_class=StreamingResponse, responses=errors(409, 429, 503))
+async def stream(
+    request: Request,
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    last_event_id: Annotated[str | None, Header(max_length=40)] = None,
+) -> Response:
+    """Events as they come (server-sent events): `id` is the number, `event` the kind, `data` the event as JSON.
+
+    With `Last-Event-ID` those after it come first, otherwise all there were. The stream ends when the session or the server does.
+    """
+    room = await here.rooms.enter(user, session_id)
+    if room.problem is not None:
+        raise room.problem
+    after = int(last_event_id) + 1 if last_event_id is not None and last_event_id.isdigit() else 0
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    source = _stream(here, user, room, after, request.app.state.closing)
+    return StreamingResponse(source, media_type="text/event-stream", headers=headers)
+
+
+@router.get(
+    "/image", response_class=Response, responses=errors(409, 503) | {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
+)
+async def image(
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    node: Node = None,
+    form: Annotated[
+        PictureForm, Query(description="png whole, jpeg a preview, session-png with all that restores it.")
+    ] = "png",
+    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """The picture behind a state: of a finished run, the picture; before that, what it will come to as far as is known."""
+    room = await here.rooms.find(user, session_id)
+    data = await _stored_picture(here, room, node) if form == "png" else None
+    if data is None:
+        data = (await here.rooms.draw(room, node, form)).payload
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if if_none_match is not None and tag in (part.strip().removeprefix("W/") for part in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=_TYPES[form], headers=headers)
+
+
+@router.get("/frame", response_class=Response, responses=errors(409, 503) | {200: {"content": {"image/jpeg": {}}}})
+async def frame(here: Here, user: User, session_id: SessionId) -> Response:
+    """The newest preview of a running session, with its state's number in the headers `x-ildm-node`, `-step` and `-rev`."""
+    room = await here.rooms.find(user, session_id)
+    newest = room.frame
+    if newest is None:
+        reply = await here.rooms.draw(room, None, "jpeg")
+        return Response(reply.payload, media_type="image/jpeg", headers={"x-ildm-node": str(reply.value["node"])})
+    told = {f"x-ildm-{name}": str(newest.header[name]) for name in ("node", "step", "rev")}
+    return Response(newest.data, media_type="image/jpeg", headers=told)
+
+
+async def _stored_picture(here: Context, room: Room, node: int | None) -> bytes | None:
+    """A finished picture as it was kept, where it was."""
+    if node is None and room.place is None:
+        return None
+    number: int = room.place["node"] if node is None and room.place is not None else node or 0
+
+    def read() -> bytes | None:
+        try:
+            return here.store.load(room.id).image(number)
+        except IldmError:
+            return None
+
+    return await asyncio.to_thread(read)
+
+
+async def _stream(here: Context, user: str, room: Room, after: int, closing: asyncio.Event) -> AsyncIterator[str]:
+    with here.connections.of(user):
+        woken, epoch = room.follow(), room.epoch
+        ending = asyncio.create_task(closing.wait())
+        ending.add_done_callback(lambda _: woken.set())
+        try:
+            while not closing.is_set() and not room.gone:
+                if room.epoch != epoch:
+                    # some events have been lost with the engine: the log begins anew where it was saved
+                    after, epoch = min(after, len(room.events)), room.epoch
+                    yield f"event: restored\ndata: {to_json({'events': len(room.events)})}\n\n"
+                for event in room.events[after:]:
+                    yield f"id: {event['seq']}\nevent: {event['kind']}\ndata: {to_json(event)}\n\n"
+                    after = event["seq"] + 1
+                try:
+                    async with asyncio.timeout(KEEP_ALIVE):
+                        await woken.wait()
+                except TimeoutError:
+                    yield ": still here\n\n"
+                woken.clear()
+        finally:
+            ending.cancel()
+            room.leave(woken)

@@ -1,0 +1,161 @@
+"""Sessions: begun, listed, looked at, changed, named, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+
+from ildm.core.errors import IldmError
+from ildm.session.mask_pictures import png_of_mask
+from ildm.session.service.messages import Opening
+from ildm.session.view import SessionView, revision, view_of_stored
+from ildm.session.wire import Mask, from_msgpack
+from ildm.studio.api.bodies import command_in, read_into
+from ildm.studio.api.context import Context, Here, User, errors, json_response, refusal
+from ildm.studio.api.forms import EditAnswer, EditRequest, SessionItem, SessionList, Title
+from ildm.studio.refusals import Refused
+from ildm.studio.room import Room
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its id, as a list or its start has told it.")]
+_OPENING = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/Opening"},
+                "example": {"prompt": "a red apple on a plain blue background", "num_steps": 25, "seed": 7},
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=201, responses=errors(409, 413, 429, 503) | {202: {"model": SessionItem}}, openapi_extra=_OPENING)
+async def start(here: Here, user: User, opening: dict[str, Any]) -> Response:
+    """Begin a session. 201 when it has begun, 202 when it waits for its turn."""
+    checked = await asyncio.to_thread(read_into, Opening, opening, here.uploads, user)
+    room = here.rooms.start(user, checked)
+    await here.rooms.settled(room)
+    item = _item_of(here, room)
+    status = 202 if item.waiting is not None else 201
+    return json_response(item.model_dump(), status, {"location": f"/api/sessions/{room.id}"})
+
+
+@router.get("", responses=errors())
+async def list_sessions(
+    here: Here,
+    user: User,
+    search: Annotated[str, Query(max_length=200, description="A part of a title, an id, a model's name or a prompt.")] = "",
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> SessionList:
+    """Your sessions, the one that changed last first."""
+    found = await asyncio.to_thread(here.store.sessions, search or None, owner=user)
+    items = [
+        SessionItem(
+            id=one.id,
+            title=one.title,
+            model=one.model,
+            status=here.rooms.status_of(one.id) or one.status,
+            created=one.created,
+            updated=one.updated,
+            num_states=one.num_nodes,
+            bytes=one.bytes,
+        )
+        for one in found[offset : offset + limit]
+    ]
+    return SessionList(sessions=items, total=len(found))
+
+
+@router.get("/{session_id}", response_model=SessionView, responses=errors(409, 503) | {202: {"model": SessionItem}})
+async def look(here: Here, user: User, session_id: SessionId) -> Response:
+    """A session: where it stands, and its tree. 202 while it waits for its turn."""
+    room = await here.rooms.find(user, session_id)
+    if room.problem is not None:
+        raise room.problem
+    if here.rooms.waiting(room) is not None:
+        return json_response(_item_of(here, room).model_dump(), 202)
+    if room.is_open:
+        return json_response(room.view())
+    stored = await asyncio.to_thread(_stored_view, here, session_id)
+    return json_response(stored.model_dump())
+
+
+@router.patch("/{session_id}", responses=errors(413, 415))
+async def rename(here: Here, user: User, session_id: SessionId, title: Title) -> SessionItem:
+    """Give a session another title."""
+    room = await here.rooms.find(user, session_id)
+    try:
+        await asyncio.to_thread(here.store.rename, session_id, title.title)
+    except IldmError as error:
+        raise refusal(error) from error
+    return _item_of(here, room).model_copy(update={"title": title.title})
+
+
+@router.delete("/{session_id}", status_code=204, response_class=Response, responses=errors(503))
+async def delete(here: Here, user: User, session_id: SessionId) -> None:
+    """Forget a session and all that was kept of it."""
+    await here.rooms.delete(await here.rooms.find(user, session_id))
+
+
+@router.post("/{session_id}/edits", responses=errors(409, 413, 415, 429, 503))
+async def edit(here: Here, user: User, session_id: SessionId, request: EditRequest) -> EditAnswer:
+    """Change something. It acts at the next step boundary, and this answer says at which."""
+    command = await asyncio.to_thread(command_in, request.command, here.uploads, user)
+    room = await here.rooms.find(user, session_id)
+    client = f"{user}/{request.client or secrets.token_urlsafe(12)}"
+    number = await here.rooms.edit(room, command, client, request.op or 0, request.base_rev)
+    if number is None or request.wait == 0.0:
+        return EditAnswer(number=number, state="taken", rev=room.rev)
+    return await _answer(room, number, request.wait)
+
+
+@router.get("/{session_id}/masks/{mask}", response_class=Response, responses=errors() | {200: {"content": {"image/png": {}}}})
+async def mask(
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    mask: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="As the settings name it.")],
+) -> Response:
+    """A mask that a session's settings name, as a grey picture."""
+    await here.rooms.find(user, session_id)
+    try:
+        data = await asyncio.to_thread(lambda: here.store.load(session_id).blob(mask))
+        if data is None:
+            raise Refused("not-found", "There is no such mask on the disk (yet): ask again in a second.")
+        picture = await asyncio.to_thread(lambda: png_of_mask(from_msgpack(Mask, data)))
+    except IldmError as error:
+        raise refusal(error) from error
+    return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=31536000, immutable"})
+
+
+async def _answer(room: Room, number: int, patience: float) -> EditAnswer:
+    try:
+        async with asyncio.timeout(patience):
+            event = await room.answer_to(number)
+    except TimeoutError:
+        room.give_up(number)
+        return EditAnswer(number=number, state="taken", rev=room.rev)
+    if event["kind"] == "command-rejected":
+        code = event["code"]
+        raise Refused("stale" if code == "superseded" else code, event["text"])
+    return EditAnswer(number=number, state="applied", step=event["applied_step"], node=event["node"], rev=room.rev)
+
+
+def _item_of(here: Context, room: Room) -> SessionItem:
+    waiting = here.rooms.waiting(room)
+    status: Any = "waiting" if waiting is not None else room.status or "opening"
+    title = room.place["settings"]["prompt"] if room.place else ""
+    return SessionItem(id=room.id, title=title, model=room.model, status=status, num_states=len(room.nodes), waiting=waiting)
+
+
+def _stored_view(here: Context, session_id: str) -> SessionView:
+    try:
+        return view_of_stored(here.store.load(session_id), revision(here.store.events(session_id)))
+    except IldmError as error:
+        raise refusal(error) from error

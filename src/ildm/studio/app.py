@@ -1,0 +1,103 @@
+"""The application: its parts put together, and what happens when it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+
+from ildm import __version__
+from ildm.session.store import Store
+from ildm.studio.access import Access
+from ildm.studio.api import following, presets, server, sessions, uploads
+from ildm.studio.api.context import Context
+from ildm.studio.api.description import describe
+from ildm.studio.connections import Connections
+from ildm.studio.guard import Guard, error_response
+from ildm.studio.limits import Limits
+from ildm.studio.metrics import Metrics
+from ildm.studio.refusals import Code, Refused
+from ildm.studio.rooms import Rooms
+from ildm.studio.socket import Socket
+from ildm.studio.uploads import Uploads
+from ildm.studio.worker import Worker
+
+SOCKET_PATH = "/api/socket"
+_logger = logging.getLogger(__name__)
+_CODES: dict[int, Code] = {404: "not-found", 405: "bad-message", 400: "bad-message", 413: "too-large"}
+
+
+def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: Uploads, limits: Limits, model: str) -> FastAPI:
+    """The server as an ASGI application.
+
+    Args:
+        worker: started and stopped by it.
+        store: the one the worker keeps sessions in.
+        model: of sessions that name none.
+    """
+    metrics = Metrics()
+    rooms = Rooms(worker, store, limits, model, metrics)
+    connections = Connections(limits, metrics)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncGenerator[None, None]:
+        await worker.start(rooms)
+        yield
+        app.state.closing.set()
+        await worker.stop()
+
+    app = FastAPI(
+        title="ildm studio", version=__version__, lifespan=life, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    app.state.context = Context(rooms, store, place_for_uploads, access, metrics, connections)
+    app.state.closing = asyncio.Event()
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    for router in (server.router, sessions.router, following.router, uploads.router, presets.router):
+        app.include_router(router)
+
+    @app.websocket(SOCKET_PATH)
+    async def socket(websocket: WebSocket) -> None:
+        user = websocket.state.visitor.user
+        try:
+            with connections.of(user):
+                await Socket(websocket, rooms, user, app.state.closing).serve()
+        except Refused as problem:
+            await websocket.close(1013, problem.text[:100])
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, problem: Refused) -> Response:
+        del request
+        metrics.refused(problem.code)
+        return error_response(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        del request
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        code: Code = "bad-message" if problem["type"] == "json_invalid" else "bad-value"
+        return error_response(Refused(code, f"{where[:200]} cannot be taken: {str(problem['msg'])[:300]}."))
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        code = _CODES.get(error.status_code, "failed")
+        answer = error_response(Refused(code, f"{request.method} {request.url.path[:100]}: {error.detail}."))
+        answer.status_code = error.status_code
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        _logger.error("A request failed: %s %s", request.method, request.url.path, exc_info=error)
+        return error_response(Refused("failed", "This cannot be done now: the server's log says why."))
+
+    app.add_middleware(Guard, access=access, metrics=metrics)
+    return app

@@ -1,0 +1,109 @@
+"""Lets every request through the same gate, before anything else looks at it, and sends every answer with the same headers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ildm.studio.access import SAFE_METHODS, Access, check_content_type
+from ildm.studio.metrics import Metrics
+from ildm.studio.refusals import STATUS, Refused
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/launch"})
+"""What a stranger may see, too: that the server lives, and the door."""
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; worker-src 'self' blob:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_logger = logging.getLogger("ildm.studio.access")
+
+
+class Guard:
+    """See above. What it lets through carries `visitor` and `nonce` in its state."""
+
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
+        self._app, self._access, self._metrics = app, access, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one socket."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        nonce, began = secrets.token_urlsafe(16), time.perf_counter()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["nonce"] = nonce
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in (*_HEADERS.items(), ("content-security-policy", _CSP.format(nonce=nonce))):
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        try:
+            self._check(scope, state)
+        except Refused as problem:
+            self._metrics.refused(problem.code)
+            await _refuse(problem, scope, receive, answer)
+        else:
+            await self._app(scope, receive, answer)
+        if scope["type"] == "http":
+            # the path only: a query may hold a prompt, or a token
+            fields = {"method": scope["method"], "path": scope["path"], "status": status}
+            _logger.info("request", extra={"fields": fields | {"ms": round(1e3 * (time.perf_counter() - began), 1)}})
+
+    def _check(self, scope: Scope, state: dict[str, Any]) -> None:
+        headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
+        self._access.check_host(headers.getlist("host"))
+        if scope["path"] in OPEN_PATHS and not is_socket:
+            return
+        visitor = self._access.visitor(headers.get("authorization"), _cookies(headers))
+        state["visitor"] = visitor
+        changes = is_socket or scope["method"] not in SAFE_METHODS
+        if changes or headers.get("origin") is not None:
+            self._access.check_origin(headers.getlist("origin"), by_cookie=visitor.by_cookie)
+        elif visitor.by_cookie and headers.get("sec-fetch-site") == "cross-site":
+            raise Refused("forbidden", "Only this server's own pages may ask for that.")
+        if changes and not is_socket and (scope["method"] != "DELETE" or headers.get("content-type") is not None):
+            check_content_type(headers.get("content-type"))
+
+
+async def _refuse(problem: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the handshake; what comes instead of its answer is sent as 403
+        await send({"type": "websocket.close", "code": 1008, "reason": problem.text[:100]})
+        return
+    await error_response(problem)(scope, receive, send)
+
+
+def error_response(problem: Refused) -> JSONResponse:
+    """A refusal as an answer."""
+    body = {"error": {"code": problem.code, "text": problem.text}}
+    headers = {401: {"www-authenticate": "Bearer"}, 429: {"retry-after": "5"}, 503: {"retry-after": "2"}}
+    status = STATUS[problem.code]
+    return JSONResponse(body, status, headers=headers.get(status))
+
+
+def _cookies(headers: Headers) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,102 @@
+"""How much one server does at a time. Over a limit there is a polite refusal, never a hang."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ildm.session.commands import Command, Compare, SetNumSteps, StartOver
+from ildm.session.service.messages import Opening
+from ildm.studio.refusals import Refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """All of them.
+
+    Args:
+        running: sessions that make steps at once; others wait in a queue.
+        open: sessions in memory at once, running or resting.
+        queue: sessions that wait for their first step.
+        queue_per_user: how many of those may be one user's.
+        steps: of one run.
+        pixels: of one picture.
+        upload_bytes: of one file; message_bytes: of one message over a socket.
+        uploads: files kept for each user; the oldest goes first.
+        connections: sockets and event streams at once; connections_per_user: of one user.
+        messages_per_second: from one socket, in the long run; twice as many at once. An acknowledgement counts a tenth.
+    """
+
+    running: int = 8
+    open: int = 32
+    queue: int = 32
+    queue_per_user: int = 16
+    steps: int = 250
+    pixels: int = 1024 * 1024
+    upload_bytes: int = 32 * 2**20
+    message_bytes: int = 8 * 2**20
+    uploads: int = 200
+    connections: int = 256
+    connections_per_user: int = 64
+    messages_per_second: int = 200
+
+    def check_opening(self, opening: Opening) -> None:
+        """Refuse a session that is too large.
+
+        Raises:
+            Refused: when it is.
+        """
+        self._check_steps(opening.num_steps)
+        if opening.width is not None and opening.height is not None:
+            self._check_pixels(opening.width, opening.height)
+
+    def check_command(self, command: Command, size: tuple[int, int]) -> None:
+        """Refuse a change that makes a run too large.
+
+        Args:
+            size: (width, height) of the run as it is.
+
+        Raises:
+            Refused: when it does.
+        """
+        match command:
+            case SetNumSteps(num_steps=num_steps):
+                self._check_steps(num_steps)
+            case StartOver(width=width, height=height):
+                self._check_pixels(width or size[0], height or size[1])
+            case Compare(choices=choices):
+                for choice in choices:
+                    self._check_steps(choice.num_steps)
+            case _:
+                pass
+
+    def _check_steps(self, num_steps: int | None) -> None:
+        if num_steps is not None and num_steps > self.steps:
+            raise Refused("bad-value", f"A run has at most {self.steps} steps here, but {num_steps} were asked for.")
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width * height > self.pixels:
+            raise Refused(
+                "bad-value",
+                f"A picture has at most {self.pixels} pixels here, but {width}x{height} was asked for: choose a smaller size.",
+            )
+
+
+class Bucket:
+    """Lets so many things through in a second, and twice as many at once.
+
+    Args:
+        rate: a second.
+        now: seconds by any clock.
+    """
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate, self._level, self._at = rate, 2.0 * rate, now
+
+    def take(self, now: float, cost: float = 1.0) -> bool:
+        """Whether one more may come through, that counts as so much of one."""
+        self._level = min(2.0 * self._rate, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if self._level < cost:
+            return False
+        self._level -= cost
+        return True

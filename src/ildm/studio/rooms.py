@@ -1,0 +1,326 @@
+"""All sessions of a server: those in memory, those that wait for their turn, and those in the store. All of it is the event loop's.
+
+When the worker dies, every session that was open in it is taken up again from its last saved step, running or resting as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from ildm.core.errors import ConfigError, StorageError
+from ildm.session.commands import Command
+from ildm.session.envelope import Envelope
+from ildm.session.service.messages import CloseSession, DrawPicture, Opening, OpenSession, PictureForm, ResumeSession, Submit
+from ildm.session.storage.records import Status, new_session_id
+from ildm.session.store import Store
+from ildm.studio.fair_queue import FairQueue
+from ildm.studio.limits import Limits
+from ildm.studio.metrics import Metrics
+from ildm.studio.refusals import Refused, no_such_session
+from ildm.studio.room import Room
+from ildm.studio.worker import Reply, Worker
+
+_logger = logging.getLogger(__name__)
+
+
+class Rooms:
+    """See above. It is the worker's listener.
+
+    Args:
+        worker: computes.
+        store: the one in which the worker keeps sessions; here it is read.
+        model: of sessions that name none.
+    """
+
+    def __init__(self, worker: Worker, store: Store, limits: Limits, model: str, metrics: Metrics) -> None:
+        self.worker, self.store, self.limits, self.model, self.metrics = worker, store, limits, model, metrics
+        self._rooms: dict[str, Room] = {}
+        self._waiting: FairQueue[tuple[Room, Opening]] = FairQueue()
+        self._opening = 0
+        self._submitted: dict[tuple[str, int], float] = {}
+        self._were_running: dict[str, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        metrics.watch(self)
+
+    # --- for clients -------------------------------------------------------------------------------------------------------
+
+    def start(self, user: str, opening: Opening) -> Room:
+        """Begin a session, now or when its turn comes. The room says how that goes.
+
+        Raises:
+            Refused: when it is too large, or the queue is full.
+        """
+        self.limits.check_opening(opening)
+        if len(self._waiting) >= self.limits.queue or self._waiting.count(user) >= self.limits.queue_per_user:
+            raise Refused(
+                "busy", f"{len(self._waiting)} sessions wait for their turn already: try again when some are finished."
+            )
+        room = Room(new_session_id(), user)
+        self._rooms[room.id] = room
+        self._waiting.put(user, (room, opening))
+        self._dispatch()
+        return room
+
+    def waiting(self, room: Room) -> int | None:
+        """Its place in the queue, from 1; None when it does not wait."""
+        places = [one.id for one, _ in self._waiting.order()]
+        return places.index(room.id) + 1 if room.id in places else None
+
+    async def settled(self, room: Room) -> None:
+        """Wait until a session has begun, waits for its turn, or has failed to begin.
+
+        Raises:
+            Refused: when it has failed.
+        """
+        woken = room.follow()
+        try:
+            while not room.is_open and room.problem is None and self.waiting(room) is None:
+                await woken.wait()
+                woken.clear()
+        finally:
+            room.leave(woken)
+        if room.problem is not None:
+            raise room.problem
+
+    async def find(self, user: str, session_id: str) -> Room:
+        """A session of a user's, in memory or not.
+
+        Raises:
+            Refused: when there is none, or it is somebody else's.
+        """
+        room = self._rooms.get(session_id)
+        if room is None:
+            summary = await asyncio.to_thread(self.store.summary, session_id)
+            if summary is None or summary.owner != user:
+                raise no_such_session(session_id)
+            room = self._rooms.setdefault(session_id, Room(session_id, summary.owner))
+        if room.owner != user or room.gone:
+            raise no_such_session(session_id)
+        return room
+
+    async def enter(self, user: str, session_id: str) -> Room:
+        """A session of a user's, taken into memory where it waits for no turn.
+
+        Raises:
+            Refused: when there is none, it is somebody else's, or it cannot be taken up.
+        """
+        room = await self.find(user, session_id)
+        if self.waiting(room) is None and room.problem is None:
+            await self._open_again(room)
+        return room
+
+    async def edit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None = None) -> int | None:
+        """Have a command act. Returns its number in the log; None when this message came before.
+
+        Raises:
+            Refused: when it cannot be taken.
+        """
+        if self.waiting(room) is not None:
+            raise Refused("not-now", "This session waits for its turn: change it once it has begun, or begin it anew.")
+        await self._open_again(room)
+        assert room.place is not None
+        settings = room.place["settings"]
+        self.limits.check_command(command, (settings["width"], settings["height"]))
+        number = room.register(client, op, command, base_rev)
+        if number is None:
+            return None
+        self._submitted[room.id, number] = time.perf_counter()
+        try:
+            await self.worker.ask(Submit(session=room.id, op=number, command=command))
+        except Refused:
+            room.forget(client, op)
+            self._submitted.pop((room.id, number), None)
+            raise
+        return number
+
+    async def draw(self, room: Room, node: int | None, form: PictureForm) -> Reply:
+        """The picture behind a state, see `DrawPicture`.
+
+        Raises:
+            Refused: when there is nothing to see.
+        """
+        await self._open_again(room)
+        return await self.worker.ask(DrawPicture(session=room.id, node=node, form=form))
+
+    async def delete(self, room: Room) -> None:
+        """Forget a session.
+
+        Raises:
+            Refused: when it cannot be.
+        """
+        for waiting in [one for one in self._waiting.order() if one[0] is room]:
+            self._waiting.remove(waiting)
+        if room.is_open:
+            await self.worker.ask(CloseSession(session=room.id))
+        self._rooms.pop(room.id, None)
+        room.close()
+        try:
+            await asyncio.to_thread(self.store.delete, room.id)
+        except ConfigError:
+            pass  # it has never begun
+        except StorageError as error:
+            raise Refused("failed", str(error)) from error
+        self._dispatch()
+
+    def status_of(self, session_id: str) -> Status | None:
+        """What a session in memory does."""
+        room = self._rooms.get(session_id)
+        return None if room is None else room.status
+
+    @property
+    def num_open(self) -> int:
+        """Sessions in memory."""
+        return sum(room.is_open for room in self._rooms.values())
+
+    @property
+    def num_running(self) -> int:
+        """Sessions that make steps, or are about to."""
+        return self._opening + sum(room.status == "running" for room in self._rooms.values())
+
+    @property
+    def num_waiting(self) -> int:
+        """Sessions that wait for their first step."""
+        return len(self._waiting)
+
+    # --- for the worker ------------------------------------------------------------------------------------------------------
+
+    def told(self, message: Envelope) -> None:
+        """See `Listener`."""
+        fields = message.header
+        room = self._rooms.get(fields["view"]["session"] if fields["tell"] == "seen" else fields["session"])
+        if room is None or not (room.is_open or fields["tell"] == "seen"):
+            return
+        match fields["tell"]:
+            case "seen":
+                room.take_up(fields["view"], fields["events"])
+            case "happened":
+                self._count(room, fields["event"])
+                room.happened(fields["event"])
+            case "moved":
+                room.moved(fields["place"], fields["tree"])
+            case "framed":
+                self.metrics.framed(len(message.payload), fields["dropped"])
+                room.show(fields, message.payload)
+            case _:
+                _logger.warning("The worker says something unknown: %r", fields["tell"])
+        if room.status != "running":
+            self._dispatch()
+
+    def ready(self) -> None:
+        """See `Listener`. Those that were open when the worker was lost, or when the server ended, are taken up again."""
+        lost, self._were_running = self._were_running, {}
+        self._run(self._take_up_all(lost))
+        self._dispatch()
+
+    def lost(self) -> None:
+        """See `Listener`."""
+        self.metrics.worker_lost()
+        for room in self._rooms.values():
+            if room.is_open:
+                self._were_running[room.id] = room.status == "running"
+                room.lose()
+
+    # --- opening and closing ---------------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        """Begin what waits, as far as there is room."""
+        while self.worker.is_ready and len(self._waiting) and self.num_running < self.limits.running:
+            room, opening = self._waiting.take()
+            self._opening += 1
+            self._run(self._open(room, opening))
+            for other, _ in self._waiting.order():
+                other.wake()  # their places have changed
+
+    async def _open(self, room: Room, opening: Opening) -> None:
+        try:
+            async with room.opening:
+                await self._make_room()
+                model = opening.model or self.model
+                request = OpenSession(session=room.id, owner=room.owner, model=model, opening=opening)
+                await self.worker.ask(request)
+        except Refused as problem:
+            room.problem = problem
+            room.wake()
+        finally:
+            self._opening -= 1
+            self._dispatch()
+
+    async def _open_again(self, room: Room) -> None:
+        """Have a stored session in memory.
+
+        Raises:
+            Refused: when it cannot be.
+        """
+        if room.is_open:
+            return
+        async with room.opening:
+            if room.is_open:
+                return
+            if room.problem is not None:
+                raise room.problem
+            await self._make_room()
+            await self.worker.ask(ResumeSession(session=room.id))
+
+    async def _make_room(self) -> None:
+        """Let the session go that has rested longest and that nobody follows, where there are as many as there may be.
+
+        Raises:
+            Refused: when all are in use.
+        """
+        if self.num_open < self.limits.open:
+            return
+        resting = (room for room in self._rooms.values() if room.is_open and room.status != "running" and not room.followers)
+        room = next(resting, None)
+        if room is None:
+            raise Refused("busy", f"{self.num_open} sessions are in use, and no more fit: close one, or try again later.")
+        await self.worker.ask(CloseSession(session=room.id))
+        room.place = None
+        del self._rooms[room.id]
+
+    async def _take_up_all(self, lost: dict[str, bool]) -> None:
+        """Take up sessions that were running or open before."""
+        if not lost:
+            running = await asyncio.to_thread(self.store.sessions)
+            lost = {one.id: True for one in running if one.status == "running"}
+            for one in running:
+                if one.id in lost:
+                    self._rooms.setdefault(one.id, Room(one.id, one.owner))
+        for session_id, was_running in lost.items():
+            room = self._rooms.get(session_id)
+            if room is None or room.is_open:
+                continue
+            try:
+                async with room.opening:
+                    request = ResumeSession(session=session_id, status="running" if was_running else None)
+                    await self.worker.ask(request)
+            except Refused as problem:
+                _logger.warning("Session %s cannot be taken up: %s", session_id, problem.text)
+                room.problem = problem if problem.code != "worker-lost" else None
+                room.wake()
+
+    def _count(self, room: Room, event: dict[str, Any]) -> None:
+        match event["kind"]:
+            case "command-applied" | "command-rejected":
+                since = self._submitted.pop((room.id, event["op"]), None)
+                if since is not None and event["kind"] == "command-applied":
+                    self.metrics.applied(time.perf_counter() - since)
+            case "step-completed" if event["fresh"]:
+                self.metrics.stepped(event["seconds"])
+            case "state-saved":
+                self.metrics.saved()
+            case _:
+                pass
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _logger.error("Something went wrong beside the requests.", exc_info=task.exception())
