@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ def parts_parser(description: str | None) -> argparse.ArgumentParser:
 def run_parts(parts: Mapping[str, Part], options: argparse.Namespace) -> None:
     """Run the parts that are asked for, all by default, and tell their figures."""
     model = ildm.load(options.model)
+    tell_parts({name: partial(part, model) for name, part in parts.items()}, options)
+
+
+def tell_parts(parts: Mapping[str, Callable[[argparse.Namespace], Figures]], options: argparse.Namespace) -> None:
+    """The same for parts that load what they need."""
     results: dict[str, object] = {"machine": machine(), "model": options.model}
     for name in options.parts or parts:
-        figures = parts[name](model, options)
+        figures = parts[name](options)
         results[name] = figures
         print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in figures.items()), flush=True)
     results["machine after"] = machine()
