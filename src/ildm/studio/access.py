@@ -161,20 +161,14 @@ def check_content_type(value: str | None) -> None:
 
 
 def _parse_origin(text: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port; None for what is no origin."""
+    """Scheme, host and port; None for what is no origin, or is more than one."""
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         return None
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-    ):
+    is_whole = text.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+    if not is_whole or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return None
     return parts.scheme, parts.hostname.lower(), port or (443 if parts.scheme == "https" else 80)
 

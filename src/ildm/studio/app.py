@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -26,12 +25,11 @@ from ildm.studio.limits import Limits
 from ildm.studio.metrics import Metrics
 from ildm.studio.refusals import Code, Refused
 from ildm.studio.rooms import Rooms
-from ildm.studio.socket import Socket
+from ildm.studio.socket import Socket, turn_away
 from ildm.studio.uploads import Uploads
 from ildm.studio.worker import Worker
 
 SOCKET_PATH = "/api/socket"
-_logger = logging.getLogger(__name__)
 _CODES: dict[int, Code] = {404: "not-found", 405: "bad-message", 400: "bad-message", 413: "too-large"}
 
 
@@ -70,7 +68,8 @@ def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: 
             with connections.of(user):
                 await Socket(websocket, rooms, user, app.state.closing).serve()
         except Refused as problem:
-            await websocket.close(1013, problem.text[:100])
+            metrics.refused(problem.code)
+            await turn_away(websocket, problem)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, problem: Refused) -> Response:
@@ -88,16 +87,13 @@ def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: 
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, Refused):  # while a body was read
+            return await refused(request, error.__cause__)
         code = _CODES.get(error.status_code, "failed")
         answer = error_response(Refused(code, f"{request.method} {request.url.path[:100]}: {error.detail}."))
         answer.status_code = error.status_code
         answer.headers.update(error.headers or {})
         return answer
 
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        _logger.error("A request failed: %s %s", request.method, request.url.path, exc_info=error)
-        return error_response(Refused("failed", "This cannot be done now: the server's log says why."))
-
-    app.add_middleware(Guard, access=access, metrics=metrics)
+    app.add_middleware(Guard, access=access, metrics=metrics, max_body=limits.upload_bytes)
     return app

@@ -53,14 +53,15 @@ class StudioConfig:
     log_prompts: bool = False
 
     def __post_init__(self) -> None:
+        where = self.host or "every address"
         if not is_loopback(self.host) and not self.tokens:
             raise ConfigError(
-                f'On {self.host} others can reach the studio, so it needs a token: write {{"": "a long secret"}} into a file '
+                f'On {where} others can reach the studio, so it needs a token: write {{"": "a long secret"}} into a file '
                 "and give it as --tokens FILE, or stay on 127.0.0.1."
             )
-        if self.host in ("0.0.0.0", "::") and not self.allowed_hosts:
+        if is_everywhere(self.host) and not self.allowed_hosts:
             raise ConfigError(
-                f"On {self.host} the studio has no name of its own: give the one it is reached by, such as "
+                f"On {where} the studio has no name of its own: give the one it is reached by, such as "
                 "--allow-host studio.example.org:7877."
             )
         for user, token in self.tokens.items():
@@ -92,6 +93,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_everywhere(host: str) -> bool:
+    """Whether it stands for every address that this machine has."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return host.strip("0.") == ""  # such as "" and "0", which the system reads as 0.0.0.0
+
+
 def read_tokens(path: Path) -> dict[str, str]:
     """Tokens by user, from a JSON file; "" is the person whose server it is.
 
@@ -100,7 +109,7 @@ def read_tokens(path: Path) -> dict[str, str]:
     """
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"The tokens in {path} cannot be read ({error}).") from error
     tokens = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     if not tokens or not all(isinstance(token, str) for token in tokens.values()):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ildm.studio.access import SAFE_METHODS, Access, check_content_type
 from ildm.studio.metrics import Metrics
-from ildm.studio.refusals import STATUS, Refused
+from ildm.studio.refusals import STATUS, Refused, too_large
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/launch"})
 """What a stranger may see, too: that the server lives, and the door."""
@@ -33,10 +33,14 @@ _logger = logging.getLogger("ildm.studio.access")
 
 
 class Guard:
-    """See above. What it lets through carries `visitor` and `nonce` in its state."""
+    """See above. What it lets through carries `visitor` and `nonce` in its state.
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
-        self._app, self._access, self._metrics = app, access, metrics
+    Args:
+        max_body: bytes of a request's body.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, max_body: int) -> None:
+        self._app, self._access, self._metrics, self._max_body = app, access, metrics, max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one socket."""
@@ -64,7 +68,17 @@ class Guard:
             self._metrics.refused(problem.code)
             await _refuse(problem, scope, receive, answer)
         else:
-            await self._app(scope, receive, answer)
+            try:
+                await self._app(scope, _bounded(receive, self._max_body), answer)
+            except ClientDisconnect:
+                pass  # there is nobody to answer any more
+            except Exception as error:
+                # an answer that the framework gives outside of this gate would lack the headers
+                if scope["type"] != "http" or status:
+                    raise
+                _logger.error("A request failed: %s %s", scope["method"], scope["path"], exc_info=error)
+                problem = Refused("failed", "This cannot be done now: the server's log says why.")
+                await _refuse(problem, scope, receive, answer)
         if scope["type"] == "http":
             # the path only: a query may hold a prompt, or a token
             fields = {"method": scope["method"], "path": scope["path"], "status": status}
@@ -82,6 +96,9 @@ class Guard:
             self._access.check_origin(headers.getlist("origin"), by_cookie=visitor.by_cookie)
         elif visitor.by_cookie and headers.get("sec-fetch-site") == "cross-site":
             raise Refused("forbidden", "Only this server's own pages may ask for that.")
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._max_body:
+            raise too_large(self._max_body)
         if changes and not is_socket and (scope["method"] != "DELETE" or headers.get("content-type") is not None):
             check_content_type(headers.get("content-type"))
 
@@ -103,7 +120,21 @@ def error_response(problem: Refused) -> JSONResponse:
 
 
 def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
+    # the standard library's reader gives up all of them when one is odd, and other servers at this address set theirs, too
+    return cookie_parser(headers.get("cookie", ""))
+
+
+def _bounded(receive: Receive, max_body: int) -> Receive:
+    """The same, but no more than so much of a body."""
+    read = 0
+
+    async def receive_some() -> Message:
+        nonlocal read
+        message = await receive()
+        if message["type"] == "http.request":
+            read += len(message.get("body", b""))
+            if read > max_body:
+                raise too_large(max_body)
+        return message
+
+    return receive_some

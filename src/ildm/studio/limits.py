@@ -46,8 +46,10 @@ class Limits:
             Refused: when it is.
         """
         self._check_steps(opening.num_steps)
-        if opening.width is not None and opening.height is not None:
-            self._check_pixels(opening.width, opening.height)
+        # a side that is not given is the model's own, and counts as long as the other one
+        width, height = opening.width or opening.height, opening.height or opening.width
+        if width is not None and height is not None:
+            self._check_pixels(width, height)
 
     def check_command(self, command: Command, size: tuple[int, int]) -> None:
         """Refuse a change that makes a run too large.

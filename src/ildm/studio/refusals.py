@@ -54,6 +54,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         self.text = text
 
 
+def too_large(num_bytes: int) -> Refused:
+    """What is told of a body that is larger than so many bytes, as soon as that is known."""
+    return Refused("too-large", f"A request has at most {num_bytes // 2**20} MiB here: make what it sends smaller.")
+
+
 def no_such_session(session_id: str) -> Refused:
     """Also what somebody is told whose session it is not."""
     return Refused("not-found", f"There is no session {session_id[:64]!r}: the list of sessions shows those there are.")

@@ -21,8 +21,8 @@ from ildm.studio.outbox import Outbox
 from ildm.studio.refusals import Refused
 from ildm.studio.rooms import Rooms
 
-GOING_AWAY, BAD_DATA, POLICY, RESTART = 1001, 1007, 1008, 1012
-"""Codes of a closed socket (RFC 6455, 7.4.1; 1012 = the service restarts)."""
+GOING_AWAY, BAD_DATA, POLICY, RESTART, TRY_LATER = 1001, 1007, 1008, 1012, 1013
+"""Codes of a closed socket (RFC 6455, 7.4.1; 1012 = the service restarts, 1013 = it has no room now)."""
 ACK_COST = 0.1
 MOST_MISTAKES = 16
 """Messages that cannot be understood before the connection is closed."""
@@ -195,6 +195,15 @@ class Socket:
             await self._websocket.send_bytes(message)
             if message[1] == Kind.FRAME:
                 self._rooms.metrics.sent_frame(self._outbox.skipped)
+
+
+async def turn_away(websocket: WebSocket, problem: Refused) -> None:
+    """Say why somebody cannot be served now. A page hears it only on a connection that was taken."""
+    await websocket.accept()
+    told = {"type": "error", "code": problem.code, "text": problem.text, "op": None}
+    with contextlib.suppress(Exception):  # as at any other end
+        await websocket.send_bytes(Envelope(Kind.EVENT, told).pack())
+        await websocket.close(TRY_LATER, problem.text[:100])
 
 
 def _message_in(envelope: Envelope) -> Any:

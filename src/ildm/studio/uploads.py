@@ -17,7 +17,7 @@ from ildm.core.files import atomic_file
 from ildm.session.mask_pictures import mask_of_picture
 from ildm.session.wire import Mask
 from ildm.studio.limits import Limits
-from ildm.studio.refusals import Refused
+from ildm.studio.refusals import Refused, too_large
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_SIDE = 4096
@@ -55,7 +55,7 @@ class Uploads:
             StorageError: when it cannot be kept.
         """
         if len(data) > self.limits.upload_bytes:
-            raise too_large(self.limits)
+            raise too_large(self.limits.upload_bytes)
         picture, text = _open(data)
         buffer = io.BytesIO()
         picture.save(buffer, "PNG", pnginfo=text, compress_level=4)
@@ -96,11 +96,6 @@ class Uploads:
         files = sorted(folder.glob("*.png"), key=lambda path: path.stat().st_mtime)
         for path in files[: -self.limits.uploads]:
             path.unlink(missing_ok=True)
-
-
-def too_large(limits: Limits) -> Refused:
-    """What is told of a file that is too large, as soon as that is known."""
-    return Refused("too-large", f"A file has at most {limits.upload_bytes // 2**20} MiB here: make it smaller.")
 
 
 def _open(data: bytes) -> tuple[PILImage.Image, PngInfo]:

@@ -1,11 +1,10 @@
-"""Reading bodies: with a bound, before all of it has come, and with uploads in place of pictures and masks."""
+"""Reading bodies, with uploads in place of pictures and masks."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any, TypeVar, cast
 
-from fastapi import Request
 from pydantic import BaseModel
 
 from ildm.core.errors import ProtocolError
@@ -13,31 +12,13 @@ from ildm.session.commands import Command
 from ildm.session.wire import from_json
 from ildm.studio.api.context import to_json
 from ildm.studio.refusals import Refused
-from ildm.studio.uploads import Uploads, too_large
+from ildm.studio.uploads import Uploads
 
 PICTURES = ("image",)
 MASKS = ("change_map", "area", "mask", "patch")
 """The fields of commands that hold a picture's file, and those that hold a mask."""
 MAX_DEPTH = 12
 Read = TypeVar("Read", bound=BaseModel)
-
-
-async def read_file(request: Request, uploads: Uploads) -> bytes:
-    """The body of a request, unless it is too large.
-
-    Raises:
-        Refused: as soon as that is known.
-    """
-    limit = uploads.limits.upload_bytes
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_large(uploads.limits)
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > limit:
-            raise too_large(uploads.limits)
-    return bytes(data)
 
 
 def command_in(fields: dict[str, Any], uploads: Uploads, user: str) -> Command:

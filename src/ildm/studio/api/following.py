@@ -54,7 +54,8 @@ async def stream(
     room = await here.rooms.enter(user, session_id)
     if room.problem is not None:
         raise room.problem
-    after = int(last_event_id) + 1 if last_event_id is not None and last_event_id.isdigit() else 0
+    here.connections.check(user)
+    after = int(last_event_id) + 1 if last_event_id is not None and last_event_id.isdecimal() else 0
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     source = _stream(here, user, room, after, request.app.state.closing)
     return StreamingResponse(source, media_type="text/event-stream", headers=headers)

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from ildm.core.errors import StorageError
-from ildm.studio.api.bodies import read_file
 from ildm.studio.api.context import Here, User, errors, refusal
 from ildm.studio.api.forms import UploadInfo
 
@@ -28,7 +27,7 @@ _FILE = {
 @router.post("", status_code=201, responses=errors(413, 415), openapi_extra=_FILE)
 async def send(here: Here, user: User, request: Request) -> UploadInfo:
     """Send a PNG, JPEG or WebP file. What it says about anything but ildm is dropped."""
-    data = await read_file(request, here.uploads)
+    data = await request.body()
     try:
         taken = await asyncio.to_thread(here.uploads.take, user, data)
     except StorageError as error:
