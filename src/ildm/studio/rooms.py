@@ -19,12 +19,13 @@ from ildm.session.storage.records import Status, new_session_id
 from ildm.session.store import Store
 from ildm.studio.fair_queue import FairQueue
 from ildm.studio.limits import Limits
+from ildm.studio.logs import PROMPT_LOGGER
 from ildm.studio.metrics import Metrics
 from ildm.studio.refusals import Refused, no_such_session
 from ildm.studio.room import Room
 from ildm.studio.worker import Reply, Worker
 
-_logger = logging.getLogger(__name__)
+_logger, _words = logging.getLogger(__name__), logging.getLogger(PROMPT_LOGGER)
 
 
 class Rooms:
@@ -61,6 +62,7 @@ class Rooms:
             )
         room = Room(new_session_id(), user)
         self._rooms[room.id] = room
+        _tell_words(room, opening.prompt)
         self._waiting.put(user, (room, opening))
         self._dispatch()
         return room
@@ -129,6 +131,7 @@ class Rooms:
         if number is None:
             return None
         self._submitted[room.id, number] = time.perf_counter()
+        _tell_words(room, getattr(command, "text", None))
         try:
             await self.worker.ask(Submit(session=room.id, op=number, command=command))
         except Refused:
@@ -324,3 +327,9 @@ class Rooms:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _logger.error("Something went wrong beside the requests.", exc_info=task.exception())
+
+
+def _tell_words(room: Room, text: str | None) -> None:
+    """Put into the log what somebody asks for, where that is wanted."""
+    if text:
+        _words.info("prompt", extra={"fields": {"session": room.id, "prompt": text}})

@@ -1,0 +1,258 @@
+"""The HTTP API with a real engine: what a program can do, from the first request to the last."""
+
+import base64
+import io
+import json
+import time
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from studios import OWNER_TOKEN, RealStudio
+
+from ildm.session.archive.file import SUFFIX
+from ildm.session.files import open_session_file
+from ildm.studio.limits import Limits
+
+
+@pytest.fixture(scope="module")
+def http(real):
+    with real.client() as client:
+        yield client
+
+
+def begin(http, **opening):
+    answer = http.post("/api/sessions", json={"prompt": "a red rose", "num_steps": 6, "seed": 3} | opening)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"/api/sessions/{answer.json()['id']}"
+    return answer.json()["id"]
+
+
+def look(http, session):
+    return http.get(f"/api/sessions/{session}").json()
+
+
+def finish(http, session):
+    for line in http.get(f"/api/sessions/{session}/events").json()["events"]:
+        if line["kind"] == "run-finished":
+            return line
+    with http.stream("GET", f"/api/sessions/{session}/stream") as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data:") and json.loads(line[5:])["kind"] == "run-finished":
+                return json.loads(line[5:])
+    raise AssertionError("the stream has ended before the run")
+
+
+def edit(http, session, wait=10.0, **command):
+    return http.post(f"/api/sessions/{session}/edits", json={"command": command, "wait": wait})
+
+
+def png(array, mode=None):
+    buffer = io.BytesIO()
+    Image.fromarray(array, mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_session_from_its_beginning_to_its_end(http):
+    session = begin(http, paused=True)
+    assert look(http, session)["place"]["status"] == "paused"
+    told = edit(http, session, kind="set-prompt", text="a blue key").json()
+    assert told["state"] == "applied" and told["step"] == 0 and told["rev"] == 1
+    assert edit(http, session, kind="resume").json()["state"] == "applied"
+    finish(http, session)
+    view = look(http, session)
+    assert view["place"]["step"] == 6 and view["place"]["settings"]["prompt"] == "a blue key"
+    assert len(view["tree"]["nodes"]) == 7
+    assert edit(http, session, kind="undo").json()["rev"] == 3
+
+
+def test_what_does_not_act_says_why(http):
+    session = begin(http)
+    finish(http, session)
+    answer = edit(http, session, kind="resume")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not-now")
+    assert "All steps are done" in answer.json()["error"]["text"]
+    answer = edit(http, session, kind="set-sampler", name="nothing")
+    assert answer.status_code == 422
+    answer = edit(http, session, kind="dance")
+    assert answer.status_code == 422 and "kind" in answer.json()["error"]["text"]
+    assert edit(http, session, kind="rewind", step=2).status_code == 200
+
+
+def test_events_are_followed_from_where_one_was(http):
+    session = begin(http)
+    finish(http, session)
+    everything = http.get(f"/api/sessions/{session}/events").json()["events"]
+    assert [event["seq"] for event in everything] == list(range(len(everything)))
+    assert http.get(f"/api/sessions/{session}/events", params={"since": 3}).json()["events"] == everything[3:]
+    with http.stream("GET", f"/api/sessions/{session}/stream", headers={"last-event-id": "4"}) as stream:
+        lines = stream.iter_lines()
+        assert [next(lines) for _ in range(2)] == ["id: 5", f"event: {everything[5]['kind']}"]
+        assert json.loads(next(lines)[5:]) == everything[5]
+
+
+def test_a_picture_has_a_tag_and_comes_once(http):
+    session = begin(http)
+    finish(http, session)
+    first = http.get(f"/api/sessions/{session}/image")
+    assert first.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(first.content)).size == (64, 64)
+    again = http.get(f"/api/sessions/{session}/image", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    before = http.get(f"/api/sessions/{session}/image", params={"node": 2})
+    assert before.headers["etag"] != first.headers["etag"]
+    preview = http.get(f"/api/sessions/{session}/image", params={"node": 2, "form": "jpeg"})
+    assert preview.content.startswith(b"\xff\xd8")
+    assert http.get(f"/api/sessions/{session}/image", params={"node": 99}).status_code == 422
+    frame = http.get(f"/api/sessions/{session}/frame")
+    assert frame.content.startswith(b"\xff\xd8") and frame.headers["x-ildm-node"] == "6"
+
+
+def test_a_finished_picture_is_kept_beside_its_session(http, real):
+    session = begin(http)
+    finish(http, session)
+    shown = http.get(f"/api/sessions/{session}/image").content
+    from ildm.session.store import Store
+
+    with Store(real.home / "sessions" / "sessions.sqlite") as store:
+        deadline = time.monotonic() + 10.0
+        while (kept := store.load(session).image(6)) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert np.array_equal(*(np.asarray(Image.open(io.BytesIO(data))) for data in (kept, shown)))
+
+
+def test_a_picture_brings_its_session_along(http, tmp_path):
+    session = begin(http)
+    finish(http, session)
+    path = tmp_path / "picture.png"
+    path.write_bytes(http.get(f"/api/sessions/{session}/image", params={"form": "session-png"}).content)
+    assert SUFFIX
+    with open_session_file(path) as file:
+        assert file.opened.settings.prompt == "a red rose"
+
+
+def test_uploads_stand_for_pictures_and_masks(http):
+    colours = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    image = http.post("/api/uploads", content=png(colours), headers={"content-type": "image/png"}).json()
+    assert (image["width"], image["height"]) == (60, 40)
+    half = np.zeros((64, 64), np.uint8)
+    half[:, 32:] = 255
+    mask = http.post("/api/uploads", content=png(half), headers={"content-type": "image/png"}).json()
+    session = begin(http, image={"upload": image["id"]}, change_map={"upload": mask["id"]}, strength=0.5)
+    finish(http, session)
+    settings = look(http, session)["place"]["settings"]
+    assert settings["start"]["source"] and len(settings["holds"]) == 1
+    region = {"kind": "add-region", "region": {"id": "r", "prompt": "a blue key"}, "mask": {"upload": mask["id"]}}
+    assert edit(http, session, kind="rewind", step=3).status_code == 200
+    assert edit(http, session, **region).status_code == 200
+    [painted] = look(http, session)["place"]["settings"]["regions"]
+    deadline = time.monotonic() + 10.0
+    while (answer := http.get(f"/api/sessions/{session}/masks/{painted['mask']}")).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content)).convert("L")), half)
+    answer = edit(http, session, kind="start-from-image", image={"upload": "0" * 32})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not-found")
+    answer = edit(http, session, kind="set-prompt", text={"upload": mask["id"]})
+    assert answer.status_code == 422
+
+
+def test_masks_may_come_as_bytes_in_letters(http):
+    session = begin(http, paused=True)
+    rows = base64.urlsafe_b64encode(zlib.compress(bytes(64 * 64))).decode()
+    area = {"width": 64, "height": 64, "data": rows}
+    assert edit(http, session, kind="step-once").status_code == 200
+    assert edit(http, session, kind="lock-area", area=area).status_code in (200, 422)
+
+
+def test_sessions_are_listed_found_named_and_deleted(http):
+    session = begin(http, prompt="a most unusual key")
+    finish(http, session)
+    found = http.get("/api/sessions", params={"search": "UNUSUAL"}).json()
+    assert [one["id"] for one in found["sessions"]] == [session] and found["total"] == 1
+    named = http.patch(f"/api/sessions/{session}", json={"title": "The key"})
+    assert named.json()["title"] == "The key"
+    assert http.get("/api/sessions", params={"search": "the key"}).json()["total"] == 1
+    assert http.delete(f"/api/sessions/{session}").status_code == 204
+    assert http.get(f"/api/sessions/{session}").status_code == 404
+    assert http.delete(f"/api/sessions/{session}").status_code == 404
+    assert http.get("/api/sessions", params={"search": "UNUSUAL"}).json()["total"] == 0
+
+
+def test_presets_are_kept_used_renamed_and_removed(http):
+    listed = http.get("/api/presets").json()["presets"]
+    assert {"kind": "regions", "name": "halves", "origin": "shipped", "problem": None} in listed
+    halves = http.get("/api/presets/regions/halves").json()["content"]
+    assert http.put("/api/presets/regions/mine", json={"content": halves}).status_code == 201
+    assert http.put("/api/presets/regions/mine", json={"content": halves}).status_code == 409
+    assert http.put("/api/presets/regions/mine", json={"content": halves, "replace": True}).status_code == 201
+    assert http.post("/api/presets/regions/mine/name", json={"name": "ours"}).json()["name"] == "ours"
+    assert http.get("/api/presets/regions/mine").status_code == 404
+    assert http.delete("/api/presets/regions/halves").status_code == 409
+    assert http.delete("/api/presets/regions/ours").status_code == 204
+    session = begin(http, paused=True, guidance_scale=4.0)
+    assert http.put("/api/presets/settings/quick", json={"session": session}).status_code == 201
+    assert http.get("/api/presets/settings/quick").json()["content"]["guidance_scale"] == 4.0
+    assert http.put("/api/presets/settings/bad", json={"content": {"num_steps": "many"}}).status_code == 422
+    assert http.put("/api/presets/settings/none", json={}).status_code == 422
+
+
+def test_models_and_the_server_say_what_they_can_do(http):
+    models = {model["id"]: model for model in http.get("/api/models").json()}
+    assert models["toy"]["concepts"] == ["rose", "key"] and models["toy"]["width"] == 64
+    about = http.get("/api/server").json()
+    assert about["ready"] and about["model"] == "toy" and about["limits"]["steps"] == Limits().steps
+    answer = http.post("/api/sessions", json={"model": "emoji-scenes", "num_steps": 2})
+    assert answer.status_code == 201  # another model joins it
+    answer = http.post("/api/sessions", json={"model": "emoji-scene", "num_steps": 2})
+    assert answer.status_code in (404, 422) and "did you mean 'emoji-scenes'?" in answer.json()["error"]["text"]
+
+
+def test_it_counts_what_it_does(http):
+    session = begin(http, paused=True)
+    edit(http, session, kind="set-guidance", scale=3.0)
+    told = http.get("/metrics").text
+    for name in (
+        "ildm_step_seconds_count",
+        "ildm_states_saved_total",
+        "ildm_frames_made_total",
+        "ildm_edit_to_applied_seconds_count",
+    ):
+        value = next(float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} "))
+        assert value > 0.0, name
+    assert "ildm_sessions_open" in told and "ildm_worker_restarts_total" in told
+
+
+def test_the_log_names_no_prompt_unless_asked_to(toy_home):
+    for options, expected in (((), False), (("--log-prompts",), True)):
+        studio = RealStudio(toy_home, *options).wait_ready()
+        with studio.client() as client:
+            begin(client, prompt=f"a secret wish {len(options)}")
+        studio.stop()
+        lines = (toy_home / "log.txt").read_text().splitlines()
+        said = [line for line in lines if f"a secret wish {len(options)}" in line]
+        assert bool(said) is expected
+        assert all(json.loads(line)["level"] for line in lines if line.startswith("{"))
+
+
+def test_what_is_over_a_limit_waits_and_then_is_refused(serve):
+    from fake_worker import FakeWorker
+
+    with serve(worker=FakeWorker(interval=0.05), limits=Limits(running=1, queue=3, queue_per_user=2)) as studio:
+        with studio.client() as client:
+            told = [client.post("/api/sessions", json={"num_steps": 100}).status_code for _ in range(4)]
+            assert told == [201, 202, 202, 429]
+            waiting = client.get("/api/sessions").json()
+            assert waiting["total"] == 0  # nothing of a fake worker's is in the store
+        assert OWNER_TOKEN
+
+
+def test_the_studio_computes_nothing():
+    import subprocess
+    import sys
+
+    code = "import sys, ildm.studio.server, ildm.cli.studio; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
