@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ildm.session.storage.records import Status
-from ildm.session.view import Place
-from ildm.session.wire import Count, Name, NodeId, Text
+from ildm.session.wire import Count, Name, Text
 from ildm.studio.messages import ClientId
 from ildm.studio.refusals import Code
 
@@ -121,13 +120,6 @@ class EventList(Form):
     events: list[dict[str, Any]]
 
 
-class PlaceAnswer(Form):
-    """Where a session stands."""
-
-    session: str
-    place: Place
-
-
 class UploadInfo(Form):
     """A file that was taken, by the number under which it can be used; sizes in pixels and bytes."""
 
@@ -135,12 +127,6 @@ class UploadInfo(Form):
     width: int
     height: int
     bytes: int
-
-
-class UploadReference(Form):
-    """Stands for a file that was sent before."""
-
-    upload: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class PresetItem(Form):
@@ -195,13 +181,3 @@ class Health(Form):
     """`status` is "ok", or why the server is not ready."""
 
     status: str
-
-
-class PictureQuery(Form):
-    """Which state's picture, in which form: whole ("png"), as a preview ("jpeg"), or with all that restores the session ("session-png").
-
-    `node` None = where the session stands.
-    """
-
-    node: NodeId | None = None
-    form: Literal["png", "jpeg", "session-png"] = "png"
