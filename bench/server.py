@@ -41,6 +41,8 @@ from ildm.studio.limits import Limits
 from parts import Figures, parts_parser, tell_parts
 
 FRAME_INTERVAL = 1 / 29
+LAST_EDIT = 150
+"""Of the 250 steps of a run: what is changed at its end has no effect that could be seen."""
 PROMPTS = ("a red apple", "a cat face", "a castle", "a rocket", "a penguin", "a guitar", "a fox", "a doughnut")
 
 
@@ -150,7 +152,7 @@ def edit(options: argparse.Namespace) -> Figures:
         async with await Client.connect(server.port, server.token) as client:
             await client.start(prompt=PROMPTS[0], num_steps=250)
             for number in range(options.edits):
-                if client.place["status"] == "finished":
+                if client.frames and client.frames[-1][0]["step"] > LAST_EDIT:
                     steps += _step_seconds(client)
                     await client.edit(kind="start-over", seed=number)
                 await asyncio.sleep(rng.uniform(0.05, 0.3))
