@@ -117,6 +117,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((bare, port))
+        listening.listen(128)  # whoever has been told the address finds somebody there, and waits
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
