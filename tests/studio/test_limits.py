@@ -40,7 +40,7 @@ def post(client, path, text):
 @pytest.mark.parametrize(
     "opening",
     [
-        {"promt": "a"},
+        {"wish": "a"},
         {"code": "import os"},
         {"prompt": "a" * 8193},
         {"negative_prompt": "a" * 8193},
@@ -109,7 +109,7 @@ def test_what_is_nested_without_end_is_refused(client, session, depth, opens, cl
 @pytest.mark.parametrize(
     "content",
     [
-        {"promt": "a"},
+        {"wish": "a"},
         {"prompt": "a" * 8193},
         {"__class__": "os.system", "args": ["true"]},
         {"prompt": "a", "hook": "lambda: 0"},
@@ -234,8 +234,10 @@ def test_users_take_turns(serve):
         assert sorted(places, key=places.get) == [theirs[0], hers[0], theirs[1], hers[1], theirs[2], theirs[3]]
         assert owner.delete(f"/api/sessions/{theirs[0]}").status_code == 204
         assert anna.get(f"/api/sessions/{hers[0]}").json()["waiting"] == 2
-        for done in (first, theirs[1]):
-            assert owner.delete(f"/api/sessions/{done}").status_code == 204
+        assert owner.delete(f"/api/sessions/{first}").status_code == 204
+        assert owner.get(f"/api/sessions/{theirs[1]}").json()["place"]["status"] == "running"
+        assert anna.get(f"/api/sessions/{hers[0]}").json()["waiting"] == 1
+        assert owner.delete(f"/api/sessions/{theirs[1]}").status_code == 204
         assert anna.get(f"/api/sessions/{hers[0]}").json()["place"]["status"] == "running"
 
 
