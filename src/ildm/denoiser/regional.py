@@ -70,6 +70,8 @@ class Parts:
 
         Where one part rules everywhere and alone, it is the only one, and has no weights.
         """
+        if self.weights is None:
+            return self
         places: dict[tuple[int, int, float, float], list[int]] = {}
         for place, key in enumerate(
             zip(map(id, self.positives), map(id, self.negatives), self.guidances, self.shares, strict=True)
@@ -105,6 +107,8 @@ def by_attention(
     Raises:
         ConfigError: when there is no context that a position could attend to, or parts have adapters of their own.
     """
+    if parts.weights is None:
+        return parts.positives[0], parts.negatives[0], parts.scales[0], parts.shares[0]
     total = parts.maps.sum(dim=0, keepdim=True)
     positive = _bound(parts.positives, parts.maps)
     negative = _bound(parts.negatives, parts.maps / total.clamp_min(1e-12))

@@ -99,7 +99,9 @@ class Steering:
         """
         solver = self.model.sampler(settings.sampler)
         self.model.schedule(settings.num_steps, manner=solver.manner)
-        self._start_noise(settings)
+        self._shape(settings)
+        if settings.initial_noise is not None:
+            self._start_noise(settings)
         if settings.regions and settings.region_mode == "attention" and self.model.unet.config.context_width is None:
             raise Unsupported("This model attends to no prompt, so regions cannot act by attention: choose the mode 'latent'.")
         negatives = [settings.negative_prompt, *(one.negative_prompt for one in settings.regions)]
