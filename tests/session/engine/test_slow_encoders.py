@@ -221,8 +221,16 @@ def test_what_is_asked_of_regions_keeps_its_order_behind_a_slow_one(slow, slow_e
         commands.SetRegionRules(common_prompt="in slow gold"),
         commands.SetRegionRules(common_prompt=""),
     ]
+    stronger = threading.Event()
+
+    def hear(event):
+        if isinstance(event, CommandApplied) and isinstance(event.command, commands.SetGuidance):
+            stronger.set()
+
+    engine.listen(session_id, hear)
     numbers = [engine.submit(session_id, one) for one in asked]
-    assert engine.on_thread(lambda: None).result(PATIENT) is None
+    # it waits for no region, and what is undone later is the last change there was
+    assert stronger.wait(PATIENT)
     slow.conditioner.gate.set()
     events = done(engine, session_id)
     assert not of(CommandRejected, events)
