@@ -68,14 +68,6 @@ class Plan:
         # where weights are more or less than one in all, the rest is the ground's negative
         return self.weights is not None and bool(((self.weights.sum(dim=0) - 1.0).abs() > ROUNDING).any())
 
-    def avoids_within(self, area: Float[Tensor, "height width"]) -> bool:
-        """Whether anything is moved away from somewhere in an area, a mask on the weights' grid."""
-        if self.weights is None or not self.avoids:
-            return self.avoids and bool(area.any())
-        guided = torch.tensor([part.guidance != 1.0 or part.share != 1.0 for part in self.parts])
-        where = self.weights[guided].any(dim=0) | ((self.weights.sum(dim=0) - 1.0).abs() > ROUNDING)
-        return bool((area[where] > 0.0).any())
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Composition:
