@@ -18,6 +18,7 @@ from ildm.core.errors import ConfigError, IldmError
 from ildm.core.threads import compute_alone, release_helpers
 from ildm.core.types import Conditioning
 from ildm.model import Model
+from ildm.session.ahead import encodings
 from ildm.session.commands import Command
 from ildm.session.composing import words_of
 from ildm.session.conditions import Conditions, Key
@@ -148,7 +149,7 @@ class Engine:
         session = self._session(session_id)
         if self._stopping:
             raise ConfigError("The engine has been closed.")
-        number = session.receive(command, op, self._prepare)
+        number = session.receive(command, op, self._encode_ahead(session, command))
         self._notify()
         return number
 
@@ -246,19 +247,21 @@ class Engine:
             raise ConfigError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
 
-    def _prepare(self, key: Key) -> Future[Conditioning]:
-        """Begin to encode a command's prompt while the step in flight is made, so that its border need not wait for it."""
+    def _encode_ahead(self, session: LiveSession, command: Command) -> dict[Key, Future[Conditioning]]:
+        """Begin to encode a command's prompts while the step in flight is made, so that its border need not wait for them."""
         try:
-            return self._conditions.prepare(*key)
+            return {key: self._conditions.prepare(*key) for key in encodings(session.logged.cursor.settings, command)}
         except RuntimeError:  # the encoder is being shut down, and the engine with it
-            return _closed()
+            return {}
 
     def _beside(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something on a thread of its own kind, while steps are made."""
         try:
             return self._finder.submit(work)
         except RuntimeError:  # it is being shut down, and the engine with it
-            return _closed()
+            future: Future[Any] = Future()
+            future.set_exception(ConfigError("The engine has been closed."))
+            return future
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()
@@ -279,7 +282,8 @@ class Engine:
             return future
         with self._wake:
             if self._stopping:
-                return _closed()
+                future.set_exception(ConfigError("The engine has been closed."))
+                return future
             self._calls.append(call)
             self._wake.notify_all()
         return future
@@ -320,10 +324,3 @@ class Engine:
                 self.model.condition([text])
             took.append(time.perf_counter() - began)
         return 50 * SMALL_ENCODER if min(took) < SMALL_ENCODER else PATIENCE
-
-
-def _closed() -> Future[Any]:
-    """What comes of whatever an engine that has been closed is asked for."""
-    future: Future[Any] = Future()
-    future.set_exception(ConfigError("The engine has been closed."))
-    return future
