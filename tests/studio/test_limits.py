@@ -247,6 +247,34 @@ def test_sessions_in_memory_are_few_and_those_in_use_stay(serve):
         assert start(client).status_code == 429
 
 
+def test_several_that_begin_at_once_take_the_places_of_several(serve, caplog):
+    async def work(port):
+        async with await Client.connect(port, OWNER_TOKEN) as client:
+            await client.hello()
+            for op in (1, 2, 3):
+                await client.send("start", op=op, opening={"paused": True})
+            told = await client.until(lambda: next((one for one in client.said if one.get("op") == 3), None))
+            assert told["view"] is not None
+
+    with serve(limits=Limits(open=4)) as studio, studio.client() as client:
+        assert [start(client, paused=True).status_code for _ in range(4)] == [201] * 4
+        asyncio.run(work(studio.port))
+        assert studio.app.state.context.rooms.num_open == 4
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+
+
+def test_a_session_that_cannot_begin_for_no_known_reason_keeps_nobody_waiting(serve, monkeypatch, caplog):
+    with serve() as studio, studio.client() as client:
+
+        async def ask(_):
+            raise RuntimeError("something nobody thought of")
+
+        monkeypatch.setattr(studio.worker, "ask", ask)
+        told = start(client)
+        assert told.status_code == 500 and told.json()["error"]["code"] == "failed"
+    assert [record.message for record in caplog.records if record.exc_info] == ["Something went wrong beside the requests."]
+
+
 def test_a_run_has_so_many_steps_and_pixels(serve):
     with serve(limits=Limits(steps=50, pixels=512 * 512)) as studio, studio.client() as client:
         for opening in (

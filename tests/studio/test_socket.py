@@ -79,6 +79,18 @@ def test_who_comes_anew_is_told_how_it_is(studio):
     run(work())
 
 
+def test_what_is_said_right_after_a_start_acts_on_what_was_started(studio):
+    async def work():
+        async with await Client.connect(studio.port, OWNER_TOKEN) as client:
+            await client.hello()
+            await client.send("start", op=1, opening={"paused": True})
+            await client.send("edit", op=2, set={"kind": "set-prompt", "text": "a blue key"})
+            told = await client.until(lambda: client.answer(2) or (client.place or {}).get("rev"))
+            assert told == 1 or told["event"]["kind"] == "command-applied"
+
+    run(work())
+
+
 def test_a_message_that_comes_twice_acts_once(studio):
     async def work():
         async with await Client.connect(studio.port, OWNER_TOKEN) as client:

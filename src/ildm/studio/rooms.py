@@ -41,7 +41,7 @@ class Rooms:
         self.worker, self.store, self.limits, self.model, self.metrics = worker, store, limits, model, metrics
         self._rooms: dict[str, Room] = {}
         self._waiting: FairQueue[tuple[Room, Opening]] = FairQueue()
-        self._opening = 0
+        self._opening = set[str]()
         self._submitted: dict[tuple[str, int], float] = {}
         self._were_running: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -182,7 +182,7 @@ class Rooms:
     @property
     def num_running(self) -> int:
         """Sessions that make steps, or are about to."""
-        return self._opening + sum(room.status == "running" for room in self._rooms.values())
+        return len(self._opening) + sum(room.status == "running" for room in self._rooms.values())
 
     @property
     def num_waiting(self) -> int:
@@ -233,7 +233,7 @@ class Rooms:
         """Begin what waits, as far as there is room."""
         while self.worker.is_ready and len(self._waiting) and self.num_running < self.limits.running:
             room, opening = self._waiting.take()
-            self._opening += 1
+            self._opening.add(room.id)
             self._run(self._open(room, opening))
             for other, _ in self._waiting.order():
                 other.wake()  # their places have changed
@@ -241,15 +241,20 @@ class Rooms:
     async def _open(self, room: Room, opening: Opening) -> None:
         try:
             async with room.opening:
-                await self._make_room()
+                await self._make_room(room)
                 model = opening.model or self.model
                 request = OpenSession(session=room.id, owner=room.owner, model=model, opening=opening)
                 await self.worker.ask(request)
         except Refused as problem:
             room.problem = problem
             room.wake()
+        except Exception:
+            # whoever waits for it is told, whatever has gone wrong
+            room.problem = Refused("failed", "This session could not be begun: the server's log says why.")
+            room.wake()
+            raise
         finally:
-            self._opening -= 1
+            self._opening.discard(room.id)
             self._dispatch()
 
     async def _open_again(self, room: Room) -> None:
@@ -258,6 +263,9 @@ class Rooms:
         Raises:
             Refused: when it cannot be.
         """
+        if room.id in self._opening:
+            # what is said right after a start comes before the session is begun
+            await self.settled(room)
         if room.is_open:
             return
         async with room.opening:
@@ -265,24 +273,26 @@ class Rooms:
                 return
             if room.problem is not None:
                 raise room.problem
-            await self._make_room()
+            await self._make_room(room)
             await self.worker.ask(ResumeSession(session=room.id))
 
-    async def _make_room(self) -> None:
+    async def _make_room(self, wanted: Room) -> None:
         """Let the session go that has rested longest and that nobody follows, where there are as many as there may be.
 
         Raises:
             Refused: when all are in use.
         """
-        if self.num_open < self.limits.open:
+        in_use = ({room.id for room in self._rooms.values() if room.is_open} | self._opening) - {wanted.id}
+        if len(in_use) < self.limits.open:
             return
         resting = (room for room in self._rooms.values() if room.is_open and room.status != "running" and not room.followers)
         room = next(resting, None)
         if room is None:
-            raise Refused("busy", f"{self.num_open} sessions are in use, and no more fit: close one, or try again later.")
-        await self.worker.ask(CloseSession(session=room.id))
+            raise Refused("busy", f"{len(in_use)} sessions are in use, and no more fit: close one, or try again later.")
+        # at once, so that nobody else who needs room picks the same one meanwhile
         room.place = None
         del self._rooms[room.id]
+        await self.worker.ask(CloseSession(session=room.id))
 
     async def _take_up_all(self, lost: dict[str, bool]) -> None:
         """Take up sessions that were running or open before."""
