@@ -23,6 +23,9 @@ from studios import OWNER_TOKEN
 from ildm.session.envelope import Envelope, Kind
 from ildm.session.message_schema import message_schema
 
+# the server draws numbers of its own, in its thread
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 CLOSED = (1007, 1008, 1009)
 STROKE = {"region": "a", "left": 0, "top": 0, "width": 2, "height": 2, "erase": False}
 MESSAGES = [
