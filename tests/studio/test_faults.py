@@ -223,9 +223,11 @@ def test_a_page_that_is_loaded_anew_sees_the_run_at_once(real):
             await client.until(lambda: client.frames)
             client.drop()
             async with await Client.connect(real.port, real.token) as again:
+                began = time.monotonic()
                 await again.hello(session)
                 shown = again.view["place"]["step"]
                 await again.until(lambda: again.frames)
+                assert time.monotonic() - began < 1.0
                 assert again.frames[0][0]["step"] >= shown - 5
                 await again.until(lambda: again.place["status"] == "finished")
                 first = again.view["place"]["seq"]

@@ -124,3 +124,11 @@ def test_the_list_names_them_and_reads_no_pickle(house, client):
     told = client.get("/api/models")
     assert "toy" in {one["id"] for one in told.json()}
     assert not (house / "mark").exists()
+
+
+def test_nobody_is_told_where_a_model_lies(house, client):
+    told = client.get("/api/models").json()
+    assert any("ILDM_HOME/models" in (model["problem"] or "") for model in told)
+    assert str(house) not in str(told)
+    refused = client.post("/api/sessions", json={"model": "truncated", "prompt": "a"})
+    assert refused.status_code >= 400 and str(house) not in refused.text

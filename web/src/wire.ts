@@ -36,8 +36,8 @@ export interface AddRegionFromWord {
 
 /** Name a state (`NameNode`) or a branch (`NameBranch`); one of the two is given. */
 export interface Annotate {
-  type: "annotate";
   op: number;
+  type: "annotate";
   node?: number | null;
   branch?: number | null;
   name?: string | null;
@@ -53,8 +53,8 @@ export interface BranchOff {
 
 /** `BranchOff`. */
 export interface BranchRun {
-  type: "branch";
   op: number;
+  type: "branch";
   step?: number | null;
   name?: string | null;
 }
@@ -80,8 +80,8 @@ export interface Cancel {
 
 /** `Cancel`. */
 export interface CancelRun {
-  type: "cancel";
   op: number;
+  type: "cancel";
 }
 
 /** Replace a region's fields but its mask. */
@@ -180,8 +180,8 @@ export interface DislikeArea {
  *         None = whatever has happened.
  */
 export interface Edit {
-  type: "edit";
   op: number;
+  type: "edit";
   base_rev?: number | null;
   set: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
 }
@@ -321,8 +321,8 @@ export interface Mask {
 
 /** Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib). */
 export interface MaskStroke {
-  type: "mask";
   op: number;
+  type: "mask";
   region: string;
   left: number;
   top: number;
@@ -422,8 +422,8 @@ export interface Pause {
 
 /** See `ildm.session.commands.Pause`; the following likewise. */
 export interface PauseRun {
-  type: "pause";
   op: number;
+  type: "pause";
 }
 
 /**
@@ -457,8 +457,8 @@ export interface Placed {
 
 /** `SetPreviewRate`. */
 export interface Rate {
-  type: "rate";
   op: number;
+  type: "rate";
   every: number;
 }
 
@@ -558,8 +558,8 @@ export interface Resume {
 
 /** `Resume`. */
 export interface ResumeRun {
-  type: "resume";
   op: number;
+  type: "resume";
 }
 
 /**
@@ -575,8 +575,8 @@ export interface Rewind {
 
 /** `Rewind`. */
 export interface RewindRun {
-  type: "rewind";
   op: number;
+  type: "rewind";
   step: number;
 }
 
@@ -814,8 +814,8 @@ export interface StepOnce {
 
 /** `StepOnce`. */
 export interface StepRun {
-  type: "step";
   op: number;
+  type: "step";
 }
 
 /**

@@ -22,6 +22,14 @@ class ConfigError(IldmError):
     """A name, a key or a value of a configuration is unknown or out of range."""
 
 
+class MissingError(ConfigError):
+    """Nothing has the name or number that was given."""
+
+
+class TakenError(ConfigError):
+    """Something has that name already, or has it for good."""
+
+
 class CheckpointError(IldmError):
     """A checkpoint is missing, damaged, of the wrong kind, or could not be written."""
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
-from ildm.core.errors import ConfigError, IldmError
+from ildm.core.errors import ConfigError, IldmError, MissingError, TakenError
 from ildm.core.threads import compute_alone, release_helpers
 from ildm.core.types import Conditioning
 from ildm.model import Model
@@ -92,7 +92,7 @@ class Engine:
             for future in encoded:
                 future.result()
             if number in self._sessions:
-                raise ConfigError(f"There is a session {number!r} already: choose another id.")
+                raise TakenError(f"There is a session {number!r} already: choose another id.")
             cursor = Cursor.begin(Run(self.model, conditions=self._conditions, budget=self._budget), settings)
             status: Status = "paused" if paused else "running"
             self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, status), fresh=True)
@@ -244,7 +244,7 @@ class Engine:
 
     def _session(self, session_id: str) -> LiveSession:
         if session_id not in self._sessions:
-            raise ConfigError(f"There is no open session {session_id!r}: open it first.")
+            raise MissingError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
 
     def _encode_ahead(self, session: LiveSession, command: Command) -> dict[Key, Future[Conditioning]]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ildm.core.errors import ConfigError, DataError, IldmError, nearest
+from ildm.core.errors import ConfigError, DataError, IldmError, MissingError, TakenError, nearest
 from ildm.session.region_files import parse_preset, preset_text, read_preset
 from ildm.session.region_presets import RegionPreset, preset_of
 from ildm.session.wire import Mask, checked, from_msgpack
@@ -124,20 +124,20 @@ class RegionLibrary:
         if self._own is not None and name in self._own_names():
             return self._own
         if name in shipped_names():
-            raise ConfigError(
+            raise TakenError(
                 f"The preset {name!r} comes with ildm and stays as it is: export it, and import it by another name."
             )
         raise self._unknown(name)
 
     def _check_free(self, name: str, *, replace: bool) -> None:
         if name in shipped_names():
-            raise ConfigError(f"The name {name!r} is that of a preset that comes with ildm: choose another one.")
+            raise TakenError(f"The name {name!r} is that of a preset that comes with ildm: choose another one.")
         if not replace and name in self._own_names():
-            raise ConfigError(f"There is a preset {name!r} already: choose another name, or have it replaced.")
+            raise TakenError(f"There is a preset {name!r} already: choose another name, or have it replaced.")
 
     def _unknown(self, name: str) -> ConfigError:
         known = {*self._own_names(), *shipped_names()}
-        return ConfigError(f"There is no preset of regions {name[:200]!r}: {nearest(name, known)}")
+        return MissingError(f"There is no preset of regions {name[:200]!r}: {nearest(name, known)}")
 
 
 @cache

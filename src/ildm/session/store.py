@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Table, delete, update
 
-from ildm.core.errors import ConfigError
+from ildm.core.errors import MissingError
 from ildm.core.files import home
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.storage import pruning, schema
@@ -189,7 +189,7 @@ class Store:
         table = schema.sessions
         statement = update(table).where(table.c.id == session_id).values(title=title)
         if not self.writer.submit(lambda connection: connection.execute(statement).rowcount).result():
-            raise ConfigError(f"There is no session {session_id} in the store.")
+            raise MissingError(f"There is no session {session_id} in the store.")
 
     def give(self, session_id: str, owner: str) -> Future[None]:
         """Say whose a session is: "" = the person whose store it is. A session that is being created may be given already."""
@@ -210,7 +210,7 @@ class Store:
         """
         statement = delete(schema.sessions).where(schema.sessions.c.id == session_id)
         if not self.writer.submit(lambda connection: connection.execute(statement).rowcount, grows=False).result():
-            raise ConfigError(f"There is no session {session_id} in the store.")
+            raise MissingError(f"There is no session {session_id} in the store.")
 
     def sessions(self, search: str | None = None, *, owner: str | None = None) -> list[SessionSummary]:
         """What there is, the session that changed last first.

@@ -25,7 +25,8 @@ class Connections:
         Raises:
             Refused: when there are as many as there may be.
         """
-        self.check(user)
+        if self._open.total() >= self._limits.connections or self._open[user] >= self._limits.connections_per_user:
+            raise Refused("busy", f"{self._open[user]} connections of yours are open already: close one, or try again later.")
         self._open[user] += 1
         self._metrics.connected(1)
         try:
@@ -33,12 +34,3 @@ class Connections:
         finally:
             self._open[user] -= 1
             self._metrics.connected(-1)
-
-    def check(self, user: str) -> None:
-        """Refuse one more when there are as many as there may be.
-
-        Raises:
-            Refused: then.
-        """
-        if self._open.total() >= self._limits.connections or self._open[user] >= self._limits.connections_per_user:
-            raise Refused("busy", f"{self._open[user]} connections of yours are open already: close one, or try again later.")

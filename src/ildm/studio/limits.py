@@ -16,6 +16,7 @@ class Limits:
     Args:
         running: sessions that make steps at once; others wait in a queue.
         open: sessions in memory at once, running or resting.
+        open_per_user: how many of those may be one user's.
         queue: sessions that wait for their first step.
         queue_per_user: how many of those may be one user's.
         steps: of one run.
@@ -28,6 +29,7 @@ class Limits:
 
     running: int = 8
     open: int = 32
+    open_per_user: int = 24
     queue: int = 32
     queue_per_user: int = 16
     steps: int = 250

@@ -56,15 +56,20 @@ class Hello(Strict):
     last_seq: Count | None = None
 
 
-class Start(Strict):
+class Asked(Strict):
+    """The root of what is answered: `op` is a number that the client chooses."""
+
+    op: Count
+
+
+class Start(Asked):
     """Begin a session and follow it."""
 
     type: Literal["start"] = "start"
-    op: Count
     opening: Opening
 
 
-class Edit(Strict):
+class Edit(Asked):
     """Have any command act.
 
     Args:
@@ -73,16 +78,14 @@ class Edit(Strict):
     """
 
     type: Literal["edit"] = "edit"
-    op: Count
     base_rev: Count | None = None
     set: Command
 
 
-class MaskStroke(Strict):
+class MaskStroke(Asked):
     """Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib)."""
 
     type: Literal["mask"] = "mask"
-    op: Count
     region: Name
     left: Annotated[int, Field(ge=0, le=4096)]
     top: Annotated[int, Field(ge=0, le=4096)]
@@ -91,64 +94,56 @@ class MaskStroke(Strict):
     erase: bool = False
 
 
-class PauseRun(Strict):
+class PauseRun(Asked):
     """See `ildm.session.commands.Pause`; the following likewise."""
 
     type: Literal["pause"] = "pause"
-    op: Count
 
 
-class ResumeRun(Strict):
+class ResumeRun(Asked):
     """`Resume`."""
 
     type: Literal["resume"] = "resume"
-    op: Count
 
 
-class StepRun(Strict):
+class StepRun(Asked):
     """`StepOnce`."""
 
     type: Literal["step"] = "step"
-    op: Count
 
 
-class CancelRun(Strict):
+class CancelRun(Asked):
     """`Cancel`."""
 
     type: Literal["cancel"] = "cancel"
-    op: Count
 
 
-class RewindRun(Strict):
+class RewindRun(Asked):
     """`Rewind`."""
 
     type: Literal["rewind"] = "rewind"
-    op: Count
     step: Step
 
 
-class BranchRun(Strict):
+class BranchRun(Asked):
     """`BranchOff`."""
 
     type: Literal["branch"] = "branch"
-    op: Count
     step: Step | None = None
     name: Name | None = None
 
 
-class Rate(Strict):
+class Rate(Asked):
     """`SetPreviewRate`."""
 
     type: Literal["rate"] = "rate"
-    op: Count
     every: Annotated[int, Field(ge=0, le=1000)]
 
 
-class Annotate(Strict):
+class Annotate(Asked):
     """Name a state (`NameNode`) or a branch (`NameBranch`); one of the two is given."""
 
     type: Literal["annotate"] = "annotate"
-    op: Count
     node: NodeId | None = None
     branch: BranchId | None = None
     name: Name | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import time
+from typing import Any, Protocol, runtime_checkable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -23,8 +24,8 @@ class Metrics:
     """One server's. Nothing is global, so that two servers in a process do not mix."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        r = self.registry
+        self._collected = r = CollectorRegistry()
+        self._asked: dict[tuple[str, int], float] = {}
         self._steps = Histogram("ildm_step_seconds", "A denoising step.", buckets=_SHORT, registry=r)
         self._edits = Histogram(
             "ildm_edit_to_applied_seconds", "From a command's arrival to its effect.", buckets=_SHORT, registry=r
@@ -49,19 +50,29 @@ class Metrics:
             ("ildm_sessions_waiting", "Sessions that wait for their first step.", lambda: sessions.num_waiting),
         )
         for name, about, value in told:
-            Gauge(name, about, registry=self.registry).set_function(value)
+            Gauge(name, about, registry=self._collected).set_function(value)
 
-    def stepped(self, seconds: float) -> None:
-        """A step was made."""
-        self._steps.observe(seconds)
+    def asked(self, session: str, number: int) -> None:
+        """A command of that number has come."""
+        self._asked[session, number] = time.perf_counter()
 
-    def applied(self, seconds: float) -> None:
-        """A command acts, so long after it came."""
-        self._edits.observe(seconds)
+    def not_taken(self, session: str, number: int) -> None:
+        """It was not taken after all."""
+        self._asked.pop((session, number), None)
 
-    def saved(self) -> None:
-        """A state lies on the disk."""
-        self._saves.inc()
+    def happened(self, session: str, event: dict[str, Any]) -> None:
+        """An event of a session's log has come."""
+        match event["kind"]:
+            case "command-applied" | "command-rejected":
+                since = self._asked.pop((session, event["op"]), None)
+                if since is not None and event["kind"] == "command-applied":
+                    self._edits.observe(time.perf_counter() - since)
+            case "step-completed" if event["fresh"]:
+                self._steps.observe(event["seconds"])
+            case "state-saved":
+                self._saves.inc()
+            case _:
+                pass
 
     def framed(self, num_bytes: int, overtaken: int) -> None:
         """A preview has come; so many were overtaken until now."""
@@ -88,4 +99,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it in Prometheus' format."""
-        return generate_latest(self.registry)
+        return generate_latest(self._collected)

@@ -20,7 +20,7 @@ from ildm.studio.refusals import Refused
 from ildm.studio.worker import Listener, Reply
 
 LENGTH = struct.Struct("<I")
-PATIENCE = 8.0
+PATIENCE = 7.0
 """Seconds that a worker has to keep what it has in hand when it is stopped."""
 LONGEST_PAUSE = 10.0
 """Seconds between two tries to start one that dies at once."""
@@ -69,16 +69,17 @@ class ProcessWorker:
     async def stop(self) -> None:
         """See `Worker`."""
         self._stopping = True
-        if self._writer is not None:
-            with contextlib.suppress(Refused, TimeoutError, OSError):
-                await asyncio.wait_for(self._send(Stop()), PATIENCE)
-        self.is_ready = False
-        if self._process is not None:
-            try:
-                await asyncio.wait_for(self._process.wait(), PATIENCE)
-            except TimeoutError:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                with contextlib.suppress(Refused, OSError):
+                    await self._send(Stop())
+                if self._process is not None:
+                    await self._process.wait()
+        except TimeoutError:
+            if self._process is not None:
                 self._process.kill()
                 await self._process.wait()
+        self.is_ready = False
         if self._living is not None:
             self._living.cancel()
             with contextlib.suppress(asyncio.CancelledError):

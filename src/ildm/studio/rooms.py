@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,6 +26,7 @@ from ildm.studio.room import Room
 from ildm.studio.worker import Reply, Worker
 
 _logger, _words = logging.getLogger(__name__), logging.getLogger(PROMPT_LOGGER)
+MOST_FAILED = 256
 
 
 class Rooms:
@@ -42,8 +43,9 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._waiting: FairQueue[tuple[Room, Opening]] = FairQueue()
         self._opening = set[str]()
-        self._submitted: dict[tuple[str, int], float] = {}
-        self._were_running: dict[str, bool] = {}
+        self._lost: dict[str, bool] = {}
+        self._failed = deque[str]()
+        self._known = False
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.watch(self)
 
@@ -130,13 +132,13 @@ class Rooms:
         number = room.register(client, op, command, base_rev)
         if number is None:
             return None
-        self._submitted[room.id, number] = time.perf_counter()
+        self.metrics.asked(room.id, number)
         _tell_words(room, getattr(command, "text", None))
         try:
             await self.worker.ask(Submit(session=room.id, op=number, command=command))
         except Refused:
             room.forget(client, op)
-            self._submitted.pop((room.id, number), None)
+            self.metrics.not_taken(room.id, number)
             raise
         return number
 
@@ -157,8 +159,9 @@ class Rooms:
         """
         for waiting in [one for one in self._waiting.order() if one[0] is room]:
             self._waiting.remove(waiting)
-        if room.is_open:
-            await self.worker.ask(CloseSession(session=room.id))
+        async with room.opening:  # one that is being opened is closed once it is open
+            if room.is_open:
+                await self.worker.ask(CloseSession(session=room.id))
         self._rooms.pop(room.id, None)
         room.close()
         try:
@@ -201,7 +204,7 @@ class Rooms:
             case "seen":
                 room.take_up(fields["view"], fields["events"])
             case "happened":
-                self._count(room, fields["event"])
+                self.metrics.happened(room.id, fields["event"])
                 room.happened(fields["event"])
             case "moved":
                 room.moved(fields["place"], fields["tree"])
@@ -215,8 +218,7 @@ class Rooms:
 
     def ready(self) -> None:
         """See `Listener`. Those that were open when the worker was lost, or when the server ended, are taken up again."""
-        lost, self._were_running = self._were_running, {}
-        self._run(self._take_up_all(lost))
+        self._run(self._take_up_all())
         self._dispatch()
 
     def lost(self) -> None:
@@ -224,7 +226,7 @@ class Rooms:
         self.metrics.worker_lost()
         for room in self._rooms.values():
             if room.is_open:
-                self._were_running[room.id] = room.status == "running"
+                self._lost[room.id] = room.status == "running"
                 room.lose()
 
     # --- opening and closing ---------------------------------------------------------------------------------------------------
@@ -246,12 +248,10 @@ class Rooms:
                 request = OpenSession(session=room.id, owner=room.owner, model=model, opening=opening)
                 await self.worker.ask(request)
         except Refused as problem:
-            room.problem = problem
-            room.wake()
+            self._fail(room, problem)
         except Exception:
             # whoever waits for it is told, whatever has gone wrong
-            room.problem = Refused("failed", "This session could not be begun: the server's log says why.")
-            room.wake()
+            self._fail(room, Refused("failed", "This session could not be begun: the server's log says why."))
             raise
         finally:
             self._opening.discard(room.id)
@@ -282,10 +282,13 @@ class Rooms:
         Raises:
             Refused: when all are in use.
         """
-        in_use = ({room.id for room in self._rooms.values() if room.is_open} | self._opening) - {wanted.id}
-        if len(in_use) < self.limits.open:
+        in_use = [room for room in self._rooms.values() if (room.is_open or room.id in self._opening) and room is not wanted]
+        theirs = [room for room in in_use if room.owner == wanted.owner]
+        is_greedy = len(theirs) >= self.limits.open_per_user
+        if len(in_use) < self.limits.open and not is_greedy:
             return
-        resting = (room for room in self._rooms.values() if room.is_open and room.status != "running" and not room.followers)
+        candidates = theirs if is_greedy else in_use  # who has many makes room among them
+        resting = (room for room in candidates if room.is_open and room.status != "running" and not room.followers)
         room = next(resting, None)
         if room is None:
             raise Refused("busy", f"{len(in_use)} sessions are in use, and no more fit: close one, or try again later.")
@@ -294,15 +297,16 @@ class Rooms:
         del self._rooms[room.id]
         await self.worker.ask(CloseSession(session=room.id))
 
-    async def _take_up_all(self, lost: dict[str, bool]) -> None:
-        """Take up sessions that were running or open before."""
-        if not lost:
-            running = await asyncio.to_thread(self.store.sessions)
-            lost = {one.id: True for one in running if one.status == "running"}
-            for one in running:
-                if one.id in lost:
+    async def _take_up_all(self) -> None:
+        """Take up the sessions that were open before, and at a start those that were running."""
+        if not self._known:
+            self._known = True
+            for one in await asyncio.to_thread(self.store.sessions):
+                if one.status == "running" and len(self._lost) < self.limits.open:
                     self._rooms.setdefault(one.id, Room(one.id, one.owner))
-        for session_id, was_running in lost.items():
+                    self._lost.setdefault(one.id, True)
+        while self._lost and self.worker.is_ready:
+            session_id, was_running = self._lost.popitem()
             room = self._rooms.get(session_id)
             if room is None or room.is_open:
                 continue
@@ -311,22 +315,19 @@ class Rooms:
                     request = ResumeSession(session=session_id, status="running" if was_running else None)
                     await self.worker.ask(request)
             except Refused as problem:
-                _logger.warning("Session %s cannot be taken up: %s", session_id, problem.text)
-                room.problem = problem if problem.code != "worker-lost" else None
-                room.wake()
+                if problem.code in ("worker-lost", "not-ready"):
+                    self._lost[session_id] = was_running  # it is taken up when there is a worker again
+                else:
+                    _logger.warning("Session %s cannot be taken up: %s", session_id, problem.text)
+                    self._fail(room, problem)
 
-    def _count(self, room: Room, event: dict[str, Any]) -> None:
-        match event["kind"]:
-            case "command-applied" | "command-rejected":
-                since = self._submitted.pop((room.id, event["op"]), None)
-                if since is not None and event["kind"] == "command-applied":
-                    self.metrics.applied(time.perf_counter() - since)
-            case "step-completed" if event["fresh"]:
-                self.metrics.stepped(event["seconds"])
-            case "state-saved":
-                self.metrics.saved()
-            case _:
-                pass
+    def _fail(self, room: Room, problem: Refused) -> None:
+        """Say why a session cannot be had. Of those that fail, the latest are remembered."""
+        room.problem = problem
+        room.wake()
+        self._failed.append(room.id)
+        while len(self._failed) > MOST_FAILED:
+            self._rooms.pop(self._failed.popleft(), None)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

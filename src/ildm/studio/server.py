@@ -22,7 +22,7 @@ from ildm.studio.config import StudioConfig, own_secret, tokens_of
 from ildm.studio.process import ProcessWorker
 from ildm.studio.uploads import Uploads
 
-FAREWELL = 4
+FAREWELL = 2
 """Seconds that requests have to end in when the server is stopped; then they are cut off."""
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from ildm.checkpoint.load import load
 from ildm.checkpoint.named import known_names
-from ildm.core.errors import ConfigError, nearest
+from ildm.core.errors import MissingError, nearest
 from ildm.model import Model
 from ildm.session.engine import Engine
-from ildm.session.frames import Frame, FrameEncoder
+from ildm.session.frames import Frame, FrameEncoder, to_jpeg
 from ildm.session.keeping import Keeper
 from ildm.session.previews.files import find_preview
 from ildm.session.refusals import NotNow
@@ -67,23 +67,24 @@ class Engines:
             CheckpointError: when it cannot be loaded; those that are there stay.
             NotNow: when there is no room for another model.
         """
+        found = self._find(name)  # whoever uses what is there waits for nobody's loading
+        if found is not None:
+            return found.engine
         with self._loading:
             found = self._find(name)
             if found is not None:
                 return found.engine
             if name not in known_names():
-                raise ConfigError(f"There is no model {name!r}: {nearest(name, known_names())}")
-            resting = self._resting()
-            if len(self._loaded) >= self._most and resting is None:
-                raise NotNow(
-                    f"{len(self._loaded)} models are in use, and no more fit: close the sessions of one, or take one of them "
-                    f"({', '.join(self._loaded)})."
-                )
+                raise MissingError(f"There is no model {name!r}: {nearest(name, known_names())}")
+            self._check_room()
             loaded = self._load(name)
-            if len(self._loaded) >= self._most and resting is not None:
-                self._loaded.pop(resting).close()
-            with self._lock:
-                self._loaded[name] = loaded
+            try:
+                leaving = self._put(name, loaded)
+            except NotNow:
+                loaded.close()  # while it was loaded, somebody has begun to use what was to go for it
+                raise
+            if leaving is not None:
+                leaving.close()
             return loaded.engine
 
     def of_session(self, session_id: str) -> Engine:
@@ -95,7 +96,7 @@ class Engines:
         with self._lock:
             name = self._used_by.get(session_id)
             if name is None or name not in self._loaded:
-                raise ConfigError(f"There is no open session {session_id!r}: open it first.")
+                raise MissingError(f"There is no open session {session_id!r}: open it first.")
             return self._loaded[name].engine
 
     def assign(self, session_id: str, model: str) -> None:
@@ -113,8 +114,6 @@ class Engines:
 
     def jpeg_of(self, session_id: str, node: int | None) -> tuple[bytes, int]:
         """A preview of a state, None = of where the session stands. Returns a JPEG's bytes, and which state it shows."""
-        from ildm.session.frames import to_jpeg
-
         engine = self.of_session(session_id)
         with self._lock:
             preview = self._loaded[self._used_by[session_id]].frames.preview
@@ -145,11 +144,27 @@ class Engines:
                 self._loaded.move_to_end(name)
             return self._loaded.get(name)
 
+    def _check_room(self) -> None:
+        with self._lock:
+            if len(self._loaded) >= self._most and self._resting() is None:
+                raise NotNow(
+                    f"{len(self._loaded)} models are in use, and no more fit: close the sessions of one, or take one of them "
+                    f"({', '.join(self._loaded)})."
+                )
+
+    def _put(self, name: str, loaded: Loaded) -> Loaded | None:
+        """Keep a model. Returns the one that goes for it, if one must."""
+        self._check_room()
+        with self._lock:
+            resting = self._resting()
+            leaving = self._loaded.pop(resting) if len(self._loaded) >= self._most and resting is not None else None
+            self._loaded[name] = loaded
+            return leaving
+
     def _resting(self) -> str | None:
         """The model that was used longest ago of those without a session."""
-        with self._lock:
-            used = set(self._used_by.values())
-            return next((name for name in self._loaded if name not in used), None)
+        used = set(self._used_by.values())
+        return next((name for name in self._loaded if name not in used), None)
 
     def _load(self, name: str) -> Loaded:
         model = self._read(name)

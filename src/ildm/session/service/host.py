@@ -12,9 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ildm.checkpoint.load import describe
-from ildm.checkpoint.named import known_names
-from ildm.core.errors import ConfigError, IldmError, ProtocolError
+from ildm.core.errors import ConfigError, IldmError, MissingError, ProtocolError
 from ildm.session.commands import Command, Resume, StartFromImage
 from ildm.session.defaults import settings_for
 from ildm.session.engine import Engine
@@ -23,6 +21,7 @@ from ildm.session.events import StateSaved
 from ildm.session.files import save_picture
 from ildm.session.frames import Frame
 from ildm.session.refusals import NotNow, Unsupported
+from ildm.session.service.catalogue import list_models, without_places
 from ildm.session.service.channel import Channel
 from ildm.session.service.engines import Engines
 from ildm.session.service.messages import (
@@ -55,9 +54,9 @@ class Host:
 
     Args:
         channel: to whoever asks.
-        engines: made by `make_engines`, since previews go out by the channel.
         store: where sessions are kept.
         model: loaded before anything else.
+        engine_options: of `Engines`.
     """
 
     def __init__(self, channel: Channel, store: Store, model: str, **engine_options: Any) -> None:
@@ -95,7 +94,7 @@ class Host:
         except Exception as error:
             if not isinstance(error, IldmError):
                 _logger.exception("The model cannot be loaded.")
-            text = str(error) or type(error).__name__
+            text = without_places(str(error)) or type(error).__name__
             self._tell(Answer(request=0, problem=Problem(code="bad-value", text=text)))
             return
         device = engine.model.device.type
@@ -115,7 +114,7 @@ class Host:
         try:
             value, payload = self._carry_out(request)
         except IldmError as error:
-            problem = Problem(code=_code_of(error), text=str(error))
+            problem = Problem(code=_code_of(error), text=without_places(str(error)))
         except Exception as error:
             _logger.exception("A request failed: %s", type(request).__name__)
             problem = Problem(code="failed", text=f"This cannot be done now ({error or type(error).__name__}).")
@@ -143,7 +142,7 @@ class Host:
             case DrawPicture():
                 return self._draw(request)
             case ListModels():
-                return _list_models(), b""
+                return list_models(), b""
             case _:
                 raise ConfigError(f"{type(request).__name__} is not understood here.")
 
@@ -202,6 +201,8 @@ class Host:
             number = logged.cursor.position.node if node is None else node
             if request.form == "png":
                 return logged.run.picture(number), number
+            if number != logged.cursor.position.node:
+                raise NotNow("A picture brings its session along as it stands: open that state first.")
             with tempfile.TemporaryDirectory(prefix="ildm-") as folder:
                 path = Path(folder) / "picture.png"
                 save_picture(logged, path)
@@ -247,32 +248,6 @@ def _first_commands(opening: Opening) -> list[Command]:
     return first
 
 
-def _list_models() -> list[dict[str, Any]]:
-    """What can be loaded by name, and what each can do."""
-    found = list[dict[str, Any]]()
-    for name in known_names():
-        try:
-            manifest = describe(name)
-        except IldmError as error:
-            found.append({"id": name, "problem": str(error)})
-            continue
-        defaults, (width, height) = manifest.defaults, manifest.image_size
-        found.append(
-            {
-                "id": name,
-                "summary": manifest.summary,
-                "width": width,
-                "height": height,
-                "stride": manifest.latent_space.stride,
-                "num_steps": defaults.num_steps,
-                "guidance_scale": defaults.guidance_scale,
-                "sampler": defaults.sampler,
-                "concepts": list(manifest.concepts),
-            }
-        )
-    return found
-
-
 def _png(picture: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=4)
@@ -284,4 +259,4 @@ def _code_of(error: IldmError) -> ProblemCode:
         return "not-now"
     if isinstance(error, Unsupported):
         return "unsupported"
-    return "not-found" if str(error).startswith(("There is no session", "There is no open session")) else "bad-value"
+    return "not-found" if isinstance(error, MissingError) else "bad-value"

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from ildm.core.errors import ConfigError, nearest
+from ildm.core.errors import ConfigError, MissingError, TakenError, nearest
 from ildm.session.storage.records import PresetSummary
 from ildm.session.storage.rows import content_row, read_content
 from ildm.session.storage.schema import presets as table
@@ -115,11 +115,11 @@ class Presets:
         return (table.c.owner == self._owner) & (table.c.kind == kind) & (table.c.name == name)
 
     def _unknown(self, kind: str, name: str) -> ConfigError:
-        return ConfigError(f"There is no {kind} preset {name!r}: {nearest(name, (preset.name for preset in self.all(kind)))}")
+        return MissingError(f"There is no {kind} preset {name!r}: {nearest(name, (preset.name for preset in self.all(kind)))}")
 
 
 def _taken(kind: str, name: str) -> ConfigError:
-    return ConfigError(f"There is a {kind} preset {name!r} already: choose another name, or replace it.")
+    return TakenError(f"There is a {kind} preset {name!r} already: choose another name, or replace it.")
 
 
 def _check_names(kind: str, name: str) -> None:

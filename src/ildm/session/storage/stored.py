@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, case, func, or_, select
 
-from ildm.core.errors import ConfigError, StorageError
+from ildm.core.errors import ConfigError, MissingError, StorageError
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.storage import schema
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, SessionSummary
@@ -75,7 +75,7 @@ def read_session(connection: Connection, session_id: str, fetch: Callable[[Table
     [summary] = read_summaries(connection, only=session_id) or [None]
     first = read_events(connection, session_id, 0, 1)
     if summary is None:
-        raise ConfigError(f"There is no session {session_id} in the store.")
+        raise MissingError(f"There is no session {session_id} in the store.")
     if not first or not isinstance(first[0], SessionOpened):
         raise StorageError(f"Session {session_id} does not begin with its opening: its log is damaged.")
     of, latest = f"of session {session_id}", select(func.max(schema.events.c.seq))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from ildm.core.errors import ConfigError, IldmError, StorageError
+from ildm.core.errors import IldmError, MissingError, StorageError, TakenError
 from ildm.session.store import Store
 from ildm.studio.access import Access
 from ildm.studio.api.forms import ErrorAnswer
@@ -69,8 +69,9 @@ def refusal(error: IldmError) -> Refused:
     """An error of the layers below, as it is told."""
     if isinstance(error, StorageError):
         return Refused("failed", str(error))
-    is_missing = isinstance(error, ConfigError) and str(error).startswith("There is no ")
-    return Refused("not-found" if is_missing else "bad-value", str(error))
+    if isinstance(error, MissingError):
+        return Refused("not-found", str(error))
+    return Refused("not-now" if isinstance(error, TakenError) else "bad-value", str(error))
 
 
 def to_json(value: Any) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ildm.core.errors import IldmError
 from ildm.session.service.messages import PictureForm
 from ildm.studio.api.context import Context, Here, User, errors, json_response, refusal, to_json
 from ildm.studio.api.forms import EventList
 from ildm.studio.api.sessions import SessionId
+from ildm.studio.connections import Connections
 from ildm.studio.room import Room
 
 router = APIRouter(prefix="/api/sessions/{session_id}", tags=["following"])
@@ -54,11 +56,10 @@ async def stream(
     room = await here.rooms.enter(user, session_id)
     if room.problem is not None:
         raise room.problem
-    here.connections.check(user)
     after = int(last_event_id) + 1 if last_event_id is not None and last_event_id.isdecimal() else 0
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    source = _stream(here, user, room, after, request.app.state.closing)
-    return StreamingResponse(source, media_type="text/event-stream", headers=headers)
+    source = _stream(room, after, request.app.state.closing)
+    return _Counted(here.connections, user, source, media_type="text/event-stream", headers=headers)
 
 
 @router.get(
@@ -113,26 +114,37 @@ async def _stored_picture(here: Context, room: Room, node: int | None) -> bytes 
     return await asyncio.to_thread(read)
 
 
-async def _stream(here: Context, user: str, room: Room, after: int, closing: asyncio.Event) -> AsyncIterator[str]:
-    with here.connections.of(user):
-        woken, epoch = room.follow(), room.epoch
-        ending = asyncio.create_task(closing.wait())
-        ending.add_done_callback(lambda _: woken.set())
-        try:
-            while not closing.is_set() and not room.gone:
-                if room.epoch != epoch:
-                    # some events have been lost with the engine: the log begins anew where it was saved
-                    after, epoch = min(after, len(room.events)), room.epoch
-                    yield f"event: restored\ndata: {to_json({'events': len(room.events)})}\n\n"
-                for event in room.events[after:]:
-                    yield f"id: {event['seq']}\nevent: {event['kind']}\ndata: {to_json(event)}\n\n"
-                    after = event["seq"] + 1
-                try:
-                    async with asyncio.timeout(KEEP_ALIVE):
-                        await woken.wait()
-                except TimeoutError:
-                    yield ": still here\n\n"
-                woken.clear()
-        finally:
-            ending.cancel()
-            room.leave(woken)
+class _Counted(StreamingResponse):
+    """A stream that is one of its user's connections as long as it lasts; refused before it has begun where there are too many."""
+
+    def __init__(self, connections: Connections, user: str, *content: Any, **options: Any) -> None:
+        super().__init__(*content, **options)
+        self._connections, self._user = connections, user
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._connections.of(self._user):
+            await super().__call__(scope, receive, send)
+
+
+async def _stream(room: Room, after: int, closing: asyncio.Event) -> AsyncIterator[str]:
+    woken, epoch = room.follow(), room.epoch
+    ending = asyncio.create_task(closing.wait())
+    ending.add_done_callback(lambda _: woken.set())
+    try:
+        while not closing.is_set() and not room.gone:
+            if room.epoch != epoch:
+                # some events have been lost with the engine: the log begins anew where it was saved
+                after, epoch = min(after, len(room.events)), room.epoch
+                yield f"event: restored\ndata: {to_json({'events': len(room.events)})}\n\n"
+            for event in room.events[after:]:
+                yield f"id: {event['seq']}\nevent: {event['kind']}\ndata: {to_json(event)}\n\n"
+                after = event["seq"] + 1
+            try:
+                async with asyncio.timeout(KEEP_ALIVE):
+                    await woken.wait()
+            except TimeoutError:
+                yield ": still here\n\n"
+            woken.clear()
+    finally:
+        ending.cancel()
+        room.leave(woken)

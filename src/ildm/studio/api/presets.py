@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from ildm.core.errors import ConfigError, DataError, IldmError
+from ildm.core.errors import DataError, IldmError
 from ildm.session.region_files import parse_preset, preset_text
 from ildm.session.region_library import RegionLibrary
 from ildm.session.region_presets import RegionPreset, preset_of
@@ -104,9 +104,6 @@ async def _beside(work: Callable[[], Result]) -> Result:
     try:
         return await asyncio.to_thread(work)
     except IldmError as error:
-        text = str(error)
-        if isinstance(error, ConfigError) and ("already" in text or "comes with ildm" in text):
-            raise Refused("not-now", text) from error
         raise refusal(error) from error
 
 

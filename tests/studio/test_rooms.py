@@ -1,0 +1,103 @@
+"""Sessions that come and go while others do: deleted as they begin, failed, lost twice, or one user's many."""
+
+import asyncio
+import socket
+
+from fake_worker import FakeWorker
+from studio_client import Client
+from studios import ANNA_TOKEN, OWNER_TOKEN
+
+from ildm.session.service.messages import OpenSession, ResumeSession
+from ildm.studio import rooms
+from ildm.studio.limits import Limits
+from ildm.studio.refusals import Refused
+from ildm.studio.server import _listen
+
+
+class SlowWorker(FakeWorker):
+    """Opens a session only when told to."""
+
+    async def ask(self, request):
+        if isinstance(request, OpenSession):
+            self.gate = asyncio.Event()
+            await self.gate.wait()
+        return await super().ask(request)
+
+
+def test_a_session_deleted_while_it_begins_is_gone_everywhere(serve):
+    async def work(studio):
+        worker, held = studio.worker, studio.app.state.context.rooms
+
+        async def begin_and_delete():
+            opening = rooms.Opening(paused=True)
+            room = held.start("", opening)
+            while not hasattr(worker, "gate"):
+                await asyncio.sleep(0)
+            deleting = asyncio.create_task(held.delete(room))
+            await asyncio.sleep(0)
+            worker.gate.set()
+            await deleting
+            return room.id
+
+        gone = asyncio.run_coroutine_threadsafe(begin_and_delete(), studio.loop)
+        return await asyncio.wrap_future(gone)
+
+    with serve(worker=SlowWorker()) as studio:
+        session = asyncio.run(work(studio))
+        assert session not in studio.worker.sessions
+        with studio.client() as client:
+            assert client.get(f"/api/sessions/{session}").status_code == 404
+
+
+def test_of_those_that_fail_the_latest_are_remembered(serve, monkeypatch):
+    monkeypatch.setattr(rooms, "MOST_FAILED", 2)
+    with serve() as studio, studio.client() as client:
+        for _ in range(4):
+            assert client.post("/api/sessions", json={"prompt": "cannot begin"}).status_code == 422
+        assert len(studio.app.state.context.rooms._rooms) == 2
+
+
+class DyingWorker(FakeWorker):
+    """Dies once more while sessions are taken up."""
+
+    deaths = 0
+
+    async def ask(self, request):
+        if isinstance(request, ResumeSession) and self.deaths < 2:
+            self.deaths += 1
+            self.lose()
+            raise Refused("worker-lost", "It is gone.")
+        return await super().ask(request)
+
+
+def test_a_worker_lost_again_meanwhile_leaves_no_session_behind(serve):
+    async def work(studio):
+        clients = [await Client.connect(studio.port, OWNER_TOKEN) for _ in range(3)]
+        for client in clients:
+            await client.start(paused=True)
+        studio.calls(studio.worker.lose)
+        for client in clients:
+            told = await client.edit(kind="set-prompt", text="still here")
+            while told.get("code") == "worker-lost":
+                told = await client.edit(kind="set-prompt", text="still here")
+            assert told["event"]["kind"] == "command-applied"
+            await client.close()
+        assert studio.worker.deaths == 2
+
+    with serve(worker=DyingWorker()) as studio:
+        asyncio.run(work(studio))
+
+
+def test_who_has_many_sessions_makes_room_among_them(serve):
+    with serve(limits=Limits(open=4, open_per_user=2)) as studio, studio.client() as owner, studio.client(ANNA_TOKEN) as anna:
+        hers = anna.post("/api/sessions", json={"paused": True}).json()["id"]
+        for _ in range(5):
+            assert owner.post("/api/sessions", json={"paused": True}).status_code == 201
+        assert hers in studio.worker.sessions
+        assert len(studio.worker.sessions) == 3
+
+
+def test_pictures_are_not_held_up_on_their_way():
+    """asyncio turns the delay off only on sockets that name their protocol, and accepted ones have that of the listening one."""
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
