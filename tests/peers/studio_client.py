@@ -1,6 +1,7 @@
 """A client of the studio's socket that remembers all it hears."""
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -104,6 +105,8 @@ class Client:
         try:
             async for data in self.socket:
                 await self._take(unpack(data))
+        except websockets.ConnectionClosed:
+            pass  # `until` says so to whoever waits for more
         finally:
             async with self._news:
                 self._news.notify_all()
@@ -134,6 +137,7 @@ class Client:
             case _:
                 self.said.append(header)
         if acknowledged and self.acknowledges:
-            await self.send("ack", **acknowledged)
+            with contextlib.suppress(websockets.ConnectionClosed):  # what was sent before that is read to its end
+                await self.send("ack", **acknowledged)
         async with self._news:
             self._news.notify_all()

@@ -1,6 +1,5 @@
 """Studios for the tests; see `studios`."""
 
-import logging
 import signal
 
 import pytest
@@ -37,13 +36,3 @@ def real(toy_home):
     studio = RealStudio(toy_home).wait_ready()
     yield studio
     studio.stop(signal.SIGKILL)
-
-
-@pytest.fixture(autouse=True)
-def own_log():
-    """What a command does to the log of its process is over with its test."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)

@@ -135,7 +135,7 @@ def test_a_stopped_server_saves_and_says_goodbye(toy_home, undisturbed):
         session = await client.start(**OPENING)
         await client.until(lambda: len(client.frames) > 3)
         studio.process.send_signal(signal.SIGTERM)
-        await client.socket.wait_closed()
+        await client._listening  # until the last word
         assert client.socket.close_code == 1012
         assert any(one["type"] == "bye" for one in client.said)
         return session
