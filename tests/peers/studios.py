@@ -42,7 +42,7 @@ class Studio:
 
 
 @contextmanager
-def serving(folder, *, worker=None, limits=None):
+def serving(folder, *, worker=None, limits=None, page=None):
     """A studio in a thread, with a worker that needs no model."""
     worker, limits = worker or FakeWorker(), limits or Limits()
     started, held = threading.Event(), {}
@@ -60,7 +60,7 @@ def serving(folder, *, worker=None, limits=None):
                     secret=b"s" * 32,
                     port=port,
                 )
-                app = create_app(worker, store, access, Uploads(folder / "uploads", limits), limits, "fake")
+                app = create_app(worker, store, access, Uploads(folder / "uploads", limits), limits, "fake", page)
                 config.app = app
                 server = uvicorn.Server(config)
                 held.update(studio=Studio(port, app, worker, asyncio.get_running_loop()), server=server)

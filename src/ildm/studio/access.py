@@ -57,6 +57,7 @@ class Access:
         self._tokens = {user: _digest(token) for user, token in tokens.items()}
         self._secret = secret
         self._launches: dict[bytes, tuple[str, float]] = {}
+        self.port = port
         self.cookie = f"ildm-{port}"
 
     # --- what a request says -----------------------------------------------------------------------------------------------
@@ -100,6 +101,10 @@ class Access:
         if user is None:
             raise Refused("no-access", _NO_ACCESS)
         return Visitor(user, by_cookie=True)
+
+    def lets_in(self, cookies: Mapping[str, str]) -> bool:
+        """Whether a browser is known."""
+        return self._read_cookie(cookies.get(self.cookie, "")) is not None
 
     # --- how people get in -------------------------------------------------------------------------------------------------
 

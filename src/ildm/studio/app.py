@@ -16,13 +16,15 @@ from starlette.websockets import WebSocket
 from ildm import __version__
 from ildm.session.store import Store
 from ildm.studio.access import Access
-from ildm.studio.api import following, presets, server, sessions, uploads
+from ildm.studio.api import following, page, presets, server, sessions, uploads
 from ildm.studio.api.context import Context
 from ildm.studio.api.description import describe
 from ildm.studio.connections import Connections
 from ildm.studio.guard import Guard, error_response
 from ildm.studio.limits import Limits
 from ildm.studio.metrics import Metrics
+from ildm.studio.notices import for_stranger
+from ildm.studio.page import Page
 from ildm.studio.refusals import Code, Refused
 from ildm.studio.rooms import Rooms
 from ildm.studio.socket import Socket, turn_away
@@ -33,13 +35,22 @@ SOCKET_PATH = "/api/socket"
 _CODES: dict[int, Code] = {404: "not-found", 405: "bad-message", 400: "bad-message", 413: "too-large"}
 
 
-def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: Uploads, limits: Limits, model: str) -> FastAPI:
+def create_app(
+    worker: Worker,
+    store: Store,
+    access: Access,
+    place_for_uploads: Uploads,
+    limits: Limits,
+    model: str,
+    built: Page | None = None,
+) -> FastAPI:
     """The server as an ASGI application.
 
     Args:
         worker: started and stopped by it.
         store: the one the worker keeps sessions in.
         model: of sessions that name none.
+        built: the page for people; None = the one that was built into this package.
     """
     metrics = Metrics()
     rooms = Rooms(worker, store, limits, model, metrics)
@@ -55,10 +66,10 @@ def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: 
     app = FastAPI(
         title="ildm studio", version=__version__, lifespan=life, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
-    app.state.context = Context(rooms, store, place_for_uploads, access, metrics, connections)
+    app.state.context = Context(rooms, store, place_for_uploads, access, metrics, connections, built or Page())
     app.state.closing = asyncio.Event()
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
-    for router in (server.router, sessions.router, following.router, uploads.router, presets.router):
+    for router in (page.router, server.router, sessions.router, following.router, uploads.router, presets.router):
         app.include_router(router)
 
     @app.websocket(SOCKET_PATH)
@@ -73,9 +84,8 @@ def create_app(worker: Worker, store: Store, access: Access, place_for_uploads: 
 
     @app.exception_handler(Refused)
     async def refused(request: Request, problem: Refused) -> Response:
-        del request
         metrics.refused(problem.code)
-        return error_response(problem)
+        return for_stranger(problem, request.scope, access.port) or error_response(problem)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:

@@ -9,15 +9,18 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, cookie_parser
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ildm.studio.access import SAFE_METHODS, Access, check_content_type
 from ildm.studio.metrics import Metrics
+from ildm.studio.notices import for_stranger
 from ildm.studio.refusals import STATUS, Refused, too_large
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/launch"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/launch", "/favicon.svg"})
 """What a stranger may see, too: that the server lives, and the door."""
+_OPEN_FOLDER = "/assets/"
+"""The files of the page for people, which are the same for everybody."""
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' blob: data:; connect-src 'self'; "
     "font-src 'self'; worker-src 'self' blob:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -66,7 +69,7 @@ class Guard:
             self._check(scope, state)
         except Refused as problem:
             self._metrics.refused(problem.code)
-            await _refuse(problem, scope, receive, answer)
+            await _refuse(problem, scope, receive, answer, for_stranger(problem, scope, self._access.port))
         else:
             try:
                 await self._app(scope, _bounded(receive, self._max_body), answer)
@@ -87,7 +90,7 @@ class Guard:
     def _check(self, scope: Scope, state: dict[str, Any]) -> None:
         headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
         self._access.check_host(headers.getlist("host"))
-        if scope["path"] in OPEN_PATHS and not is_socket:
+        if not is_socket and (scope["path"] in OPEN_PATHS or scope["path"].startswith(_OPEN_FOLDER)):
             return
         visitor = self._access.visitor(headers.get("authorization"), _cookies(headers))
         state["visitor"] = visitor
@@ -103,12 +106,12 @@ class Guard:
             check_content_type(headers.get("content-type"))
 
 
-async def _refuse(problem: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(problem: Refused, scope: Scope, receive: Receive, send: Send, notice: Response | None = None) -> None:
     if scope["type"] == "websocket":
         await receive()  # the handshake; what comes instead of its answer is sent as 403
         await send({"type": "websocket.close", "code": 1008, "reason": problem.text[:100]})
         return
-    await error_response(problem)(scope, receive, send)
+    await (notice or error_response(problem))(scope, receive, send)
 
 
 def error_response(problem: Refused) -> JSONResponse:

@@ -16,6 +16,7 @@ from ildm.studio.access import Access
 from ildm.studio.api.forms import ErrorAnswer
 from ildm.studio.connections import Connections
 from ildm.studio.metrics import Metrics
+from ildm.studio.page import Page
 from ildm.studio.refusals import Refused
 from ildm.studio.rooms import Rooms
 from ildm.studio.uploads import Uploads
@@ -31,6 +32,7 @@ class Context:
     access: Access
     metrics: Metrics
     connections: Connections
+    page: Page
 
 
 def _context(request: Request) -> Context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import Request
 
 from ildm import __version__
@@ -13,6 +13,8 @@ from ildm.session.service.messages import ListModels
 from ildm.studio.access import COOKIE_DAYS
 from ildm.studio.api.context import Here, User, errors
 from ildm.studio.api.forms import Health, LaunchLink, ModelInfo, ServerInfo
+from ildm.studio.notices import come_in
+from ildm.studio.refusals import Refused
 
 router = APIRouter(tags=["server"])
 
@@ -65,24 +67,16 @@ async def new_launch(here: Here, user: User) -> LaunchLink:
 
 
 @router.get("/launch", include_in_schema=False)
-async def launch(here: Here, token: str = "") -> Response:
+async def launch(here: Here, request: Request, token: str = "") -> Response:
     """The door: a one-time token becomes a cookie."""
-    answer = RedirectResponse("/", 303)
-    answer.set_cookie(
-        here.access.cookie,
-        here.access.redeem(token),
-        max_age=COOKIE_DAYS * 86400,
-        httponly=True,
-        samesite="strict",
-    )
+    try:
+        cookie = here.access.redeem(token)
+    except Refused:
+        # who is in already may come by a used link, as a browser does that opens its pages anew
+        if not here.access.lets_in(request.cookies):
+            raise
+        return RedirectResponse("/", 303)
+    is_sent = request.headers.get("sec-fetch-site") == "cross-site"
+    answer = come_in(request.scope) if is_sent else RedirectResponse("/", 303)
+    answer.set_cookie(here.access.cookie, cookie, max_age=COOKIE_DAYS * 86400, httponly=True, samesite="strict")
     return answer
-
-
-@router.get("/", include_in_schema=False)
-async def page(request: Request) -> Response:
-    """What there is to see without a page of its own."""
-    del request
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>ildm</title><h1>ildm</h1><p>The server runs. Programs find what it "
-        "can do in its <a href=/api/openapi.json>description</a>.</p></html>"
-    )
