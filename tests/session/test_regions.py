@@ -7,7 +7,7 @@ from steered import begin, finish, go_to, latent, refused, way
 
 from ildm.core.errors import ConfigError
 from ildm.session import commands
-from ildm.session.ahead import encodings
+from ildm.session.ahead import foresee
 from ildm.session.applying import apply
 from ildm.session.pictures.file import read_call
 from ildm.session.refusals import NotNow, Unsupported
@@ -171,7 +171,7 @@ def test_what_must_be_encoded_is_known_before(settings):
     size = settings.size
 
     def texts(command, settings=settings):
-        found = encodings(settings, command)
+        found, _ = foresee(settings, command)
         assert {one for _, one in found} <= {size}
         return [words.text for words, _ in found]
 

@@ -9,7 +9,15 @@ from ildm.session.commands import Command, Compare, SetGuidance, SetNegativeProm
 from ildm.session.composing import words_of
 from ildm.session.conditions import Key
 from ildm.session.editing import chosen, edited, started_over
-from ildm.session.region_commands import AddRegion, AddRegionFromWord, ChangeRegion, ReplaceRegions, SetRegionRules
+from ildm.session.region_commands import (
+    AddRegion,
+    AddRegionFromWord,
+    ChangeRegion,
+    RemoveRegion,
+    ReorderRegions,
+    ReplaceRegions,
+    SetRegionRules,
+)
 from ildm.session.region_editing import with_regions
 from ildm.session.settings import Settings
 from ildm.session.steering import Steering
@@ -27,18 +35,21 @@ def locate(steering: Steering, state: SamplerState, settings: Settings, command:
     return command.model_copy(update={"mask": steering.where(command.word, state, settings)})
 
 
-def encodings(settings: Settings, command: Command) -> list[Key]:
-    """The prompts that must be encoded before a command can act, with the size that each is drawn at."""
+def foresee(settings: Settings, command: Command) -> tuple[list[Key], Settings]:
+    """The prompts that must be encoded before a command can act under some settings, with the size that each is drawn at; and the
+    settings that it leaves, as far as words go. Where it leads elsewhere in the tree, nobody knows those yet: they are taken to stay.
+    """
     try:
         after = _worded(settings, command)
+        keys = list(dict.fromkeys((words, one.size) for one in after for words in words_of(one)))
+        left = _without_words(settings, command) if not after else after[0]
     except IldmError:
-        return []  # it will be refused when it acts
-    found = [(words, one.size) for one in after for words in words_of(one)]
-    return list(dict.fromkeys(found))
+        return [], settings  # it will be refused when it acts
+    return keys, left
 
 
 def _worded(settings: Settings, command: Command) -> list[Settings]:
-    """The settings that a command puts in force, as far as words go; none where it changes none."""
+    """The settings that a command puts in force, where it changes words; the first are those that the next step is made with."""
     match command:
         case SetPrompt() | SetNegativePrompt() | SetGuidance() | SetNumSteps():
             return [edited(settings, command)]
@@ -50,3 +61,12 @@ def _worded(settings: Settings, command: Command) -> list[Settings]:
             return [started_over(settings, command)]
         case _:
             return []
+
+
+def _without_words(settings: Settings, command: Command) -> Settings:
+    """The settings behind a command that says nothing new."""
+    match command:
+        case RemoveRegion() | ReorderRegions():
+            return with_regions(settings, command, Blobs())
+        case _:
+            return settings

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from threading import Lock
 
 from ildm.conditioning.composition import Words
+from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
 from ildm.model import Model
 
@@ -47,8 +48,11 @@ class Conditions:
                 self._sizes.pop(self._made.popitem(last=False)[0], None)
         if self._executor is None:
             self._encode(key, future)
-        else:
+            return future
+        try:
             self._executor.submit(self._encode, key, future)
+        except RuntimeError:  # it is being shut down, and nobody will come to it
+            self._fail(key, future, ConfigError("The engine has been closed."))
         return future
 
     def get(self, words: Words, size: tuple[int, int]) -> Conditioning:
@@ -67,9 +71,12 @@ class Conditions:
                 self._sizes[key] = _size(conditioning)
             future.set_result(conditioning)
         except BaseException as error:
-            with self._lock:
-                self._made.pop(key, None)  # what went wrong once may go right later
-            future.set_exception(error)
+            self._fail(key, future, error)
+
+    def _fail(self, key: Key, future: Future[Conditioning], error: BaseException) -> None:
+        with self._lock:
+            self._made.pop(key, None)  # what went wrong once may go right later
+        future.set_exception(error)
 
 
 def _size(conditioning: Conditioning) -> int:

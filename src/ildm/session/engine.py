@@ -16,12 +16,10 @@ from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError, MissingError, TakenError
 from ildm.core.threads import compute_alone, release_helpers
-from ildm.core.types import Conditioning
 from ildm.model import Model
-from ildm.session.ahead import encodings
 from ildm.session.commands import Command
 from ildm.session.composing import words_of
-from ildm.session.conditions import Conditions, Key
+from ildm.session.conditions import Conditions
 from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
 from ildm.session.keeping import Keeper, restore
@@ -149,7 +147,7 @@ class Engine:
         session = self._session(session_id)
         if self._stopping:
             raise ConfigError("The engine has been closed.")
-        number = session.receive(command, op, self._encode_ahead(session, command))
+        number = session.receive(command, op, self._conditions)
         self._notify()
         return number
 
@@ -247,21 +245,12 @@ class Engine:
             raise MissingError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
 
-    def _encode_ahead(self, session: LiveSession, command: Command) -> dict[Key, Future[Conditioning]]:
-        """Begin to encode a command's prompts while the step in flight is made, so that its border need not wait for them."""
-        try:
-            return {key: self._conditions.prepare(*key) for key in encodings(session.logged.cursor.settings, command)}
-        except RuntimeError:  # the encoder is being shut down, and the engine with it
-            return {}
-
     def _beside(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something on a thread of its own kind, while steps are made."""
         try:
             return self._finder.submit(work)
         except RuntimeError:  # it is being shut down, and the engine with it
-            future: Future[Any] = Future()
-            future.set_exception(ConfigError("The engine has been closed."))
-            return future
+            return _closed()
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()
@@ -282,8 +271,7 @@ class Engine:
             return future
         with self._wake:
             if self._stopping:
-                future.set_exception(ConfigError("The engine has been closed."))
-                return future
+                return _closed()
             self._calls.append(call)
             self._wake.notify_all()
         return future
@@ -324,3 +312,10 @@ class Engine:
                 self.model.condition([text])
             took.append(time.perf_counter() - began)
         return 50 * SMALL_ENCODER if min(took) < SMALL_ENCODER else PATIENCE
+
+
+def _closed() -> Future[Any]:
+    """What comes of whatever an engine that has been closed is asked for."""
+    future: Future[Any] = Future()
+    future.set_exception(ConfigError("The engine has been closed."))
+    return future

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import IldmError
-from ildm.core.types import Conditioning, Latent
-from ildm.session.ahead import encodings, locate
+from ildm.core.types import Latent
 from ildm.session.commands import (
-    AddRegionFromWord,
     Cancel,
     Command,
     Compare,
@@ -28,7 +26,7 @@ from ildm.session.commands import (
     StartOver,
     StepOnce,
 )
-from ildm.session.conditions import Conditions, Key
+from ildm.session.conditions import Conditions
 from ildm.session.events import (
     CommandApplied,
     CommandRejected,
@@ -41,9 +39,10 @@ from ildm.session.events import (
     StateSaved,
     StepCompleted,
 )
+from ildm.session.inbox import Inbox
 from ildm.session.keeping import Keeper, Keeping
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.mailbox import Encoding, Mailbox, Received
+from ildm.session.mailbox import Received
 from ildm.session.refusals import NotNow, code_of
 from ildm.session.saving import Lost, NoRoom, RoomAgain, Saved, Saving
 from ildm.session.steering import estimate_of
@@ -83,13 +82,13 @@ class LiveSession:
     watch: Callable[[], None] = lambda: None
     resting: threading.Event = field(default_factory=threading.Event)
     preview_every: int = 1
-    _mailbox: Mailbox = field(default_factory=Mailbox)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _to_finish: deque[int] = field(default_factory=deque)
     _steps_left: int | None = None
     _unkept: bool = False
 
     def __post_init__(self) -> None:
+        self._inbox = Inbox(self.logged, lambda: self.notify())
         self.saving = Saving(Keeping(self.keeper, self.id), lambda: self.notify())
         if self.logged.cursor.finished:
             self.status = "finished"
@@ -104,15 +103,14 @@ class LiveSession:
     @property
     def has_work(self) -> bool:
         """Whether its next turn would do something."""
-        return self._runs or self._mailbox.has_ready or self.saving.has_news
+        return self._runs or self._inbox.has_ready or self.saving.has_news
 
-    def receive(self, command: Command, op: int | None = None, ahead: Mapping[Key, Future[Conditioning]] | None = None) -> int:
-        """Take a command, from any thread, with what is being encoded for it. Returns its number."""
-        with self._lock:
-            number = self.log.next_op() if op is None else op
-            self._mailbox.put(Received(number, command, self.logged.cursor.node.step, ahead or {}))
+    def receive(self, command: Command, op: int | None, conditions: Conditions) -> int:
+        """Take a command, from any thread. Returns its number."""
+        with self._inbox.receiving(command, op, conditions) as one, self._lock:
+            self._inbox.put(one)
             self.resting.clear()
-        return number
+        return one.op
 
     def begin(self, *, fresh: bool) -> None:
         """Keep the first state, or count all that came back as kept."""
@@ -130,7 +128,7 @@ class LiveSession:
 
         Args:
             beside: finds out what commands need to know, while steps are made.
-            patience: see `Mailbox.take`.
+            patience: see `Inbox.due`.
         """
         try:
             self._turn(conditions, beside, patience)
@@ -164,24 +162,11 @@ class LiveSession:
     # --- commands --------------------------------------------------------------------------------------------------------
 
     def _drain(self, conditions: Conditions, beside: Executor, patience: float) -> None:
-        cursor = self.logged.cursor
-        settings, run = cursor.settings, cursor.run
-
-        def encode(one: Received) -> Encoding:
-            if isinstance(one.command, AddRegionFromWord):
-                one.made = beside.submit(locate, run.steering, run.state(cursor.position.node), settings, one.command)
-                one.made.add_done_callback(lambda _: self.notify())
-            futures = [one.ahead.get(key) or conditions.prepare(*key) for key in encodings(settings, one.command)]
-            for future in futures:
-                # a session that rests would not look again by itself
-                future.add_done_callback(lambda _: self.notify())
-            return futures
-
-        ready, overtaken = self._mailbox.take(encode, patience)
-        for one in overtaken:
-            self._reject(one, "superseded", "A later command of the same kind took its place.")
-        for one in ready:
-            self._carry_out(one)
+        for one, overtaken in self._inbox.due(conditions, beside, patience):
+            if overtaken:
+                self._reject(one, "superseded", "A later command of the same kind took its place.")
+            else:
+                self._carry_out(one)
 
     def _carry_out(self, one: Received) -> None:
         try:
@@ -337,7 +322,7 @@ class LiveSession:
 
     def _rest_if_done(self) -> None:
         with self._lock:
-            busy = bool(self._mailbox) or self._runs or (self.saving.is_waiting and not self.saving.is_full)
+            busy = bool(self._inbox) or self._runs or (self.saving.is_waiting and not self.saving.is_full)
             if busy:
                 self.resting.clear()
             else:

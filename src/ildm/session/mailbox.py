@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Lock
 from typing import get_args
 
@@ -28,6 +29,7 @@ from ildm.session.commands import (
 )
 from ildm.session.conditions import Key
 from ildm.session.region_commands import RegionCommand
+from ildm.session.settings import Settings
 
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands of which one that still waits for an encoding when a later one of its kind acts does not act any more."""
@@ -48,17 +50,23 @@ class Received:
     Args:
         op: the number it was sent under.
         step: how many steps were done when it came.
-        ahead: what was begun to be encoded when it came.
+        foreseen: the settings that those before it were to leave, as it looked then.
+        ahead: what was begun to be encoded then, for it to act under these.
         encoded: the prompts it waits for; None = nobody has looked yet.
+        asked_under: the settings under which these are all that it needs.
         made: the command in the form in which it acts, where that must be found out first; None = as it is.
+        place: among all that have come.
     """
 
     op: int
     command: Command
     step: int
+    foreseen: Settings
     ahead: Mapping[Key, Future[Conditioning]] = field(default_factory=dict)
     encoded: Encoding | None = None
+    asked_under: Settings | None = None
     made: Future[Command] | None = None
+    place: int = 0
 
     @property
     def ready(self) -> bool:
@@ -73,6 +81,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._arrived: deque[Received] = deque()
         self._waiting: list[Received] = []
+        self._places = count()
         self._lock = Lock()
 
     def __bool__(self) -> bool:
@@ -87,23 +96,28 @@ class Mailbox:
     def put(self, one: Received) -> None:
         """Take a command, from any thread."""
         with self._lock:
+            one.place = next(self._places)
             self._arrived.append(one)
 
-    def take(self, encode: Callable[[Received], Encoding], patience: float) -> tuple[list[Received], list[Received]]:
+    def put_back(self, several: Iterable[Received]) -> None:
+        """Let commands that were taken wait once more, in the places they had."""
+        self._waiting = sorted([*self._waiting, *several], key=lambda one: one.place)
+
+    def take(self, look: Callable[[Received], None], patience: float) -> tuple[list[Received], list[Received]]:
         """What can act now, and what never will because a later command of its kind came to be ready before it; each in order.
 
         Args:
-            encode: begins to encode what a command waits for.
+            look: finds out what a command that has come waits for.
             patience: seconds to wait at most for what is being encoded; for what else a command waits, nobody does.
         """
         with self._lock:
             arrived, self._arrived = list(self._arrived), deque()
         for one in arrived:
-            one.encoded = encode(one)
+            look(one)
         self._waiting += arrived
         pending = [future for one in self._waiting for future in one.encoded or () if not future.done()]
         if pending:
-            wait(pending, timeout=patience)
+            wait(pending, timeout=max(0.0, patience))
         can_act = _in_order(self._waiting)
         ready, overtaken, still = list[Received](), list[Received](), list[Received]()
         for place, one in enumerate(self._waiting):

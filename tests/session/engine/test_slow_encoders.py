@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.core.errors import ConfigError
 from ildm.session import commands
+from ildm.session.conditions import Conditions
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
 from ildm.session.events import (
@@ -195,6 +197,14 @@ def test_prompts_are_encoded_once(slow, slow_engine, settings):
         slow_engine.submit(session_id, commands.Resume())
         done(slow_engine, session_id)
     assert set(Counter(slow.conditioner.asked).values()) == {1}
+
+
+def test_nobody_waits_for_an_encoder_that_has_gone(quick):
+    with ThreadPoolExecutor(1) as executor:
+        conditions = Conditions(quick, executor)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="engine has been closed"):
+            conditions.prepare(Words("a key"), (64, 64)).result(PATIENT)
 
 
 def test_models_that_draw_classes_have_an_engine_too(quick):
