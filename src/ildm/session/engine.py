@@ -134,7 +134,7 @@ class Engine:
             session.keep_news()
             del self._sessions[session_id]
             self._order.remove(session_id)
-            session.resting.set()
+            session.leave()
 
         return self._call(forget)
 
@@ -197,8 +197,8 @@ class Engine:
             self._stopping = True
             self._wake.notify_all()
         self._thread.join()
-        self._encoder.shutdown()
         self._finder.shutdown()
+        self._encoder.shutdown()
 
     def __enter__(self) -> Engine:
         return self

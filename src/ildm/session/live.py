@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ildm.core.errors import IldmError
+from ildm.core.errors import IldmError, MissingError
 from ildm.core.types import Latent
 from ildm.session.commands import (
     Cancel,
@@ -86,6 +86,7 @@ class LiveSession:
     _to_finish: deque[int] = field(default_factory=deque)
     _steps_left: int | None = None
     _unkept: bool = False
+    _gone: bool = False
 
     def __post_init__(self) -> None:
         self._inbox = Inbox(self.logged, lambda: self.notify())
@@ -106,8 +107,14 @@ class LiveSession:
         return self._runs or self._inbox.has_ready or self.saving.has_news
 
     def receive(self, command: Command, op: int | None, conditions: Conditions) -> int:
-        """Take a command, from any thread. Returns its number."""
+        """Take a command, from any thread. Returns its number.
+
+        Raises:
+            MissingError: when the session has been let go meanwhile.
+        """
         with self._inbox.receiving(command, op, conditions) as one, self._lock:
+            if self._gone:
+                raise MissingError(f"Session {self.id!r} is not open any more: open it again first.")
             self._inbox.put(one)
             self.resting.clear()
         return one.op
@@ -157,7 +164,13 @@ class LiveSession:
         self.keep_news()
         self.saving.wait()
         self._tell_news()
-        self.resting.set()
+        self.leave()
+
+    def leave(self) -> None:
+        """Take no more commands: there will be no turn, so nobody may wait for one."""
+        with self._lock:
+            self._gone = True
+            self.resting.set()
 
     # --- commands --------------------------------------------------------------------------------------------------------
 

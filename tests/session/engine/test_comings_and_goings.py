@@ -5,7 +5,7 @@ import threading
 import pytest
 from driven import PATIENT, at_step, done, finals, opened, when
 
-from ildm.core.errors import ConfigError, ProtocolError
+from ildm.core.errors import ConfigError, MissingError, ProtocolError
 from ildm.session import commands
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
@@ -75,6 +75,18 @@ def test_closing_in_full_flight_ends_after_the_step(quick, settings):
     ):
         with pytest.raises(ConfigError, match="engine has been closed"):
             ask()
+
+
+def test_a_command_that_comes_after_the_last_turn_is_refused_and_nobody_waits_for_it(quick, settings):
+    """Somebody was about to send it when the session was let go."""
+    with Engine(quick) as engine:
+        ids = [opened(engine, settings, paused=True) for _ in range(2)]
+        sessions = [engine.session(one) for one in ids]
+        engine.close_session(ids[0]).result(PATIENT)
+    for session in sessions:
+        with pytest.raises(MissingError, match="not open any more"):
+            session.receive(commands.SetPrompt(text="a key"), None, engine._conditions)
+        assert session.resting.is_set()
 
 
 def test_work_on_the_engines_thread_gives_back_what_it_finds(engine):
