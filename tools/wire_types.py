@@ -20,8 +20,9 @@ def wire_types() -> str:
     parts: dict[str, Schema] = {}
     for name, form in (("ClientMessage", ClientMessage), ("ServerMessage", ServerMessage)):
         schema = adapter(form).json_schema()
-        parts |= schema.pop("$defs", {})
-        parts[name] = schema
+        for part, described in (*schema.pop("$defs", {}).items(), (name, schema)):
+            if parts.setdefault(part, described) != described:
+                raise ValueError(f"Two messages are called {part}: here every name is one interface, so rename one of them.")
     constants = [
         f"export const {name} = {value};" for name, value in (("FRAME_CREDIT", FRAME_CREDIT), ("EVENT_CREDIT", EVENT_CREDIT))
     ]

@@ -10,6 +10,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the server's policy allows no data: fonts or scripts
     modulePreload: { polyfill: false },
     target: "es2023",
+    chunkSizeWarningLimit: 1200, // of all together, 350 kB when compressed: a test sees to it
   },
   server: { host: "127.0.0.1" },
   test: { environment: "node", include: ["src/**/*.test.ts"] },

@@ -2,7 +2,10 @@
 
 from typing import get_args
 
-from ildm.studio.messages import ClientMessage, ServerMessage
+import pytest
+
+from ildm.session.wire import Strict
+from ildm.studio.messages import ClientMessage, ServerMessage, Welcome
 
 
 def test_the_types_are_as_the_forms_say(repository, load_script):
@@ -17,3 +20,15 @@ def test_every_message_is_among_them(repository):
         for form in get_args(get_args(union)[0]):
             assert f"export interface {form.__name__} {{" in text
     assert "unknown" not in text
+
+
+def test_a_name_that_two_messages_share_is_refused(repository, load_script, monkeypatch):
+    """It would stand for one of them only, and the compiler would check the other against it."""
+    script = load_script(repository / "tools" / "wire_types.py")
+
+    class Ack(Strict):
+        other: int
+
+    monkeypatch.setattr(script, "ServerMessage", Ack | Welcome)
+    with pytest.raises(ValueError, match="called Ack"):
+        script.wire_types()

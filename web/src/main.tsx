@@ -1,5 +1,30 @@
+import "./app/styles";
+import { MantineProvider } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { App } from "./app/App";
+import { theme } from "./app/theme";
+import { followSession } from "./session/actions";
+import { readModels } from "./session/models";
+import { connect } from "./session/store";
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
+// for the style tags of what locks scrolling under a dialog
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
+followSession();
+connect();
+void readModels();
 
 const root = document.getElementById("root");
-if (root) createRoot(root).render(<StrictMode>ildm</StrictMode>);
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+        <App />
+        <Notifications position="top-center" limit={4} />
+      </MantineProvider>
+    </StrictMode>,
+  );
+}

@@ -102,7 +102,7 @@ export interface Choice {
   num_steps?: number | null;
 }
 
-export type ClientMessage = Hello | Start | Edit | MaskStroke | PauseRun | ResumeRun | StepRun | CancelRun | RewindRun | BranchRun | Rate | Annotate | Ack;
+export type ClientMessage = Hello | StartSession | Edit | MaskStroke | PauseRun | ResumeRun | StepRun | CancelRun | RewindRun | BranchRun | Rate | Annotate | Ack;
 
 /**
  * A command acts from here on.
@@ -778,6 +778,13 @@ export interface StartOver {
   seed?: number | null;
   width?: number | null;
   height?: number | null;
+}
+
+/** Begin a session and follow it. */
+export interface StartSession {
+  op: number;
+  type: "start";
+  opening: Opening;
 }
 
 /** A state lies safely on the disk: it survives whatever happens to the process. */

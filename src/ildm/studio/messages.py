@@ -62,7 +62,7 @@ class Asked(Strict):
     op: Count
 
 
-class Start(Asked):
+class StartSession(Asked):
     """Begin a session and follow it."""
 
     type: Literal["start"] = "start"
@@ -159,7 +159,7 @@ class Ack(Strict):
 
 ClientMessage = Annotated[
     Hello
-    | Start
+    | StartSession
     | Edit
     | MaskStroke
     | PauseRun

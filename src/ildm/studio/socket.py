@@ -16,7 +16,7 @@ from ildm.session.envelope import Envelope, Kind, unpack
 from ildm.session.region_commands import PaintRegion
 from ildm.session.wire import Mask, adapter
 from ildm.studio.limits import Bucket
-from ildm.studio.messages import Ack, ClientMessage, Edit, Hello, MaskStroke, Start, command_of
+from ildm.studio.messages import Ack, ClientMessage, Edit, Hello, MaskStroke, StartSession, command_of
 from ildm.studio.outbox import Outbox
 from ildm.studio.refusals import Refused
 from ildm.studio.rooms import Rooms
@@ -121,7 +121,7 @@ class Socket:
             case Ack(seq=seq, frame=frame):
                 self._outbox.acknowledge(seq, frame)
                 self._woken.set()
-            case Start(op=op, opening=opening):
+            case StartSession(op=op, opening=opening):
                 room = self._rooms.start(self._user, opening)
                 self._follow(room)
                 self._outbox.enter(room, op=op)

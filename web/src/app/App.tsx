@@ -1,0 +1,60 @@
+import { Tabs } from "@mantine/core";
+import { Area } from "../canvas/Area";
+import { Stage } from "../canvas/Stage";
+import { History } from "../library/History";
+import { Presets } from "../library/Presets";
+import { PromptPanel } from "../prompt/PromptPanel";
+import { SettingsPanel } from "../prompt/SettingsPanel";
+import { RegionsPanel } from "../regions/RegionsPanel";
+import { useSession } from "../session/store";
+import { Events } from "../timeline/Events";
+import { Timeline } from "../timeline/Timeline";
+import classes from "./App.module.css";
+import { NoAccess } from "./NoAccess";
+import { Pages } from "./Pages";
+import { TopBar } from "./TopBar";
+
+/** The whole page: words on the left, the picture in the middle, its states below, what was made on the right. */
+export function App() {
+  const link = useSession((state) => state.link);
+  if (link === "no-access") return <NoAccess />;
+  return (
+    <div className={classes.studio}>
+      <TopBar />
+      <aside className={classes.left} aria-label="Prompt, regions and settings">
+        <PromptPanel />
+        <RegionsPanel />
+        <SettingsPanel />
+      </aside>
+      <main className={classes.middle} aria-label="The picture">
+        <Stage />
+      </main>
+      <footer className={classes.bottom}>
+        <Timeline />
+      </footer>
+      <aside className={classes.right} aria-label="Areas, events, history and presets">
+        <Tabs defaultValue="area" keepMounted={false}>
+          <Tabs.List grow>
+            <Tabs.Tab value="area">Area</Tabs.Tab>
+            <Tabs.Tab value="events">Events</Tabs.Tab>
+            <Tabs.Tab value="history">History</Tabs.Tab>
+            <Tabs.Tab value="presets">Presets</Tabs.Tab>
+          </Tabs.List>
+          <Tabs.Panel value="area">
+            <Area />
+          </Tabs.Panel>
+          <Tabs.Panel value="events">
+            <Events />
+          </Tabs.Panel>
+          <Tabs.Panel value="history">
+            <History />
+          </Tabs.Panel>
+          <Tabs.Panel value="presets">
+            <Presets />
+          </Tabs.Panel>
+        </Tabs>
+      </aside>
+      <Pages />
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+const sea: MantineColorsTuple = [
+  "#e6fafa",
+  "#d3f0f0",
+  "#a6dfdf",
+  "#75cdcd",
+  "#4fbebe",
+  "#37b4b4",
+  "#1f9c9c",
+  "#0b7f80",
+  "#066c6d",
+  "#005657",
+];
+
+export const theme = createTheme({
+  primaryColor: "sea",
+  primaryShade: { light: 7, dark: 6 },
+  colors: { sea },
+  autoContrast: true,
+  luminanceThreshold: 0.36,
+  defaultRadius: "md",
+  fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif",
+  fontSizes: { xs: "0.75rem", sm: "0.8125rem", md: "0.9375rem", lg: "1.0625rem", xl: "1.25rem" },
+  cursorType: "pointer",
+  respectReducedMotion: true,
+  components: {
+    ActionIcon: { defaultProps: { variant: "subtle", color: "gray" } },
+    Tooltip: {
+      defaultProps: {
+        openDelay: 400,
+        multiline: true,
+        maw: 280,
+        withArrow: true,
+        events: { hover: true, focus: true, touch: false },
+      },
+    },
+    Textarea: { defaultProps: { size: "sm" } },
+    NumberInput: { defaultProps: { size: "sm" } },
+    Select: { defaultProps: { size: "sm", checkIconPosition: "right", allowDeselect: false } },
+    Slider: { defaultProps: { size: "sm", label: null } },
+  },
+});

@@ -1,0 +1,4 @@
+/** Area. */
+export function Area() {
+  return null;
+}

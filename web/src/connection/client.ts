@@ -1,0 +1,270 @@
+// One client of the socket: follows a session, has commands act, and comes back by itself after a lost connection.
+
+import type {
+  Ack,
+  ClientMessage,
+  Edit,
+  Failure,
+  FrameHeader,
+  Hello,
+  MovedTo,
+  Opening,
+  ServerMessage,
+  Told,
+  Welcome,
+} from "../wire";
+import { KIND, pack, unpack } from "./envelope";
+import { delayBefore, soon } from "./reconnect";
+
+export type Command = Edit["set"];
+export type Link = "connecting" | "live" | "lost" | "no-access";
+
+/** A command that does not act: `code` for us, the message for the person. */
+export class Rejected extends Error {
+  constructor(
+    readonly code: string,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+/** Where and when a command took effect. */
+export interface Applied {
+  step: number;
+  node: number;
+}
+
+export interface Stroke {
+  region: string;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  erase: boolean;
+  rows: Uint8Array; // deflated
+}
+
+/** What a client tells. All are called in the order of the messages. */
+export interface Listener {
+  linked(link: Link): void;
+  welcomed(message: Welcome): void;
+  told(message: Told): void;
+  moved(message: MovedTo): void;
+  framed(header: FrameHeader, jpeg: Uint8Array<ArrayBuffer>): Promise<void>;
+  failed(message: Failure): void;
+}
+
+interface Waiting {
+  message: Uint8Array<ArrayBuffer>;
+  resolve(applied: Applied): void;
+  reject(problem: Rejected): void;
+}
+
+const LOST_START = "The connection was lost before the picture had begun: try it again.";
+const ACK_DELAY = 100;
+
+export class Client {
+  readonly name = `page-${crypto.randomUUID()}`;
+  private socket: WebSocket | null = null;
+  private session: string | null = null;
+  private epoch: string | null = null;
+  private lastSeq: number | null = null;
+  private lastFrame: number | null = null;
+  private nextOp = 1;
+  private readonly waiting = new Map<number, Waiting>();
+  private readonly starting = new Map<number, { resolve(session: string): void; reject(problem: Rejected): void }>();
+  private attempt = 0;
+  private cancelRetry: (() => void) | null = null;
+  private acking: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    private readonly url: string,
+    private readonly listener: Listener,
+    private readonly mayEnter: () => Promise<boolean>,
+  ) {}
+
+  /** Connect, and stay connected. */
+  open(): void {
+    this.cancelRetry?.();
+    this.cancelRetry = null;
+    const socket = new WebSocket(this.url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => {
+      this.attempt = 0;
+      this.greet();
+      for (const one of this.waiting.values()) socket.send(one.message);
+      this.listener.linked("live");
+    };
+    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.hear(event.data);
+    socket.onclose = () => this.lose(socket);
+  }
+
+  /** Follow a session from now on; null = none. */
+  follow(session: string | null): void {
+    this.session = session;
+    this.epoch = this.lastSeq = null;
+    this.refuseAll("not-now", "Another session is looked at now.");
+    if (this.isOpen) this.greet();
+  }
+
+  /** Begin a session and follow it. Resolves to its id. */
+  start(opening: Opening): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (!this.isOpen) {
+        reject(new Rejected("lost", "The studio cannot be reached now: it is tried again by itself."));
+        return;
+      }
+      const op = this.nextOp++;
+      this.starting.set(op, { resolve, reject });
+      this.session = null;
+      this.epoch = this.lastSeq = null;
+      this.send({ type: "start", op, opening });
+    });
+  }
+
+  /** Have a command act. Resolves when it does; kept and sent again over a lost connection. */
+  edit(command: Command): Promise<Applied> {
+    return this.ask((op) => pack({ type: "edit", op, set: command } satisfies Edit));
+  }
+
+  /** Paint into a region's mask, or erase. */
+  stroke({ rows, ...rest }: Stroke): Promise<Applied> {
+    return this.ask((op) => pack({ type: "mask", op, ...rest }, rows, KIND.mask));
+  }
+
+  private get isOpen(): boolean {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  private ask(message: (op: number) => Uint8Array<ArrayBuffer>): Promise<Applied> {
+    const op = this.nextOp++;
+    const packed = message(op);
+    return new Promise((resolve, reject) => {
+      this.waiting.set(op, { message: packed, resolve, reject });
+      if (this.isOpen) this.socket?.send(packed);
+    });
+  }
+
+  private greet(): void {
+    const hello: Hello = { type: "hello", client: this.name, session: this.session };
+    if (this.lastSeq !== null) Object.assign(hello, { epoch: this.epoch, last_seq: this.lastSeq });
+    this.lastFrame = null;
+    this.send(hello);
+  }
+
+  private send(message: ClientMessage): void {
+    this.socket?.send(pack(message));
+  }
+
+  private hear(data: ArrayBuffer): void {
+    const { header, payload } = unpack(data);
+    const message = header as unknown as ServerMessage;
+    switch (message.type) {
+      case "welcome":
+        this.enter(message);
+        break;
+      case "event":
+        this.settle(message);
+        break;
+      case "moved":
+        this.listener.moved(message);
+        break;
+      case "frame":
+        // a frame counts as dealt with once it has been decoded: a slow page gets fewer
+        void this.listener.framed(message, payload as Uint8Array<ArrayBuffer>).finally(() => {
+          this.lastFrame = Math.max(this.lastFrame ?? 0, message.number);
+          this.acknowledge(0);
+        });
+        break;
+      case "error":
+        this.refuse(message);
+        break;
+      case "bye":
+        break;
+    }
+  }
+
+  private enter(message: Welcome): void {
+    const started = message.op == null ? undefined : this.starting.get(message.op);
+    if (started && message.op != null && message.session) {
+      this.starting.delete(message.op);
+      started.resolve(message.session);
+    }
+    this.session = message.session ?? null;
+    if (message.epoch && message.view) {
+      if (this.epoch !== null && this.epoch !== message.epoch) {
+        this.refuseAll("worker-lost", "The engine was started again before this acted: try it once more.");
+      }
+      if (this.epoch !== message.epoch) this.lastSeq = message.view.place.seq - 1;
+      this.epoch = message.epoch;
+    }
+    this.listener.welcomed(message);
+  }
+
+  private settle(message: Told): void {
+    const { event, op } = message;
+    this.lastSeq = event.seq;
+    const waiting = op == null ? undefined : this.waiting.get(op);
+    if (waiting && op != null) {
+      this.waiting.delete(op);
+      if (event.kind === "command-applied") waiting.resolve({ step: event.applied_step, node: event.node });
+      else if (event.kind === "command-rejected") waiting.reject(new Rejected(event.code, event.text));
+    }
+    this.listener.told(message);
+    this.acknowledge(ACK_DELAY);
+  }
+
+  private refuse(message: Failure): void {
+    const problem = new Rejected(message.code, message.text);
+    const op = message.op;
+    const asked = op == null ? undefined : (this.waiting.get(op) ?? this.starting.get(op));
+    if (asked && op != null) {
+      this.waiting.delete(op);
+      this.starting.delete(op);
+      asked.reject(problem);
+      return;
+    }
+    this.listener.failed(message);
+  }
+
+  private acknowledge(delay: number): void {
+    if (delay > 0) {
+      this.acking ??= setTimeout(() => this.acknowledge(0), delay);
+      return;
+    }
+    if (this.acking !== null) clearTimeout(this.acking);
+    this.acking = null;
+    if (!this.isOpen) return;
+    const ack: Ack = { type: "ack" };
+    if (this.lastSeq !== null && this.lastSeq >= 0) ack.seq = this.lastSeq;
+    if (this.lastFrame !== null) ack.frame = this.lastFrame;
+    this.send(ack);
+  }
+
+  private lose(socket: WebSocket): void {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    for (const one of this.starting.values()) one.reject(new Rejected("lost", LOST_START));
+    this.starting.clear();
+    void this.retry();
+  }
+
+  /** Try again, unless the server lives and does not know this browser any more. */
+  private async retry(): Promise<void> {
+    this.listener.linked("lost");
+    const known = await this.mayEnter();
+    if (!known) {
+      this.listener.linked("no-access");
+      return;
+    }
+    this.cancelRetry = soon(() => this.open(), delayBefore(this.attempt++));
+  }
+
+  private refuseAll(code: string, text: string): void {
+    const all = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const one of all) one.reject(new Rejected(code, text));
+  }
+}

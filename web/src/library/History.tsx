@@ -1,0 +1,4 @@
+/** History. */
+export function History() {
+  return null;
+}

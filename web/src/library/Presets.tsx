@@ -1,0 +1,4 @@
+/** Presets. */
+export function Presets() {
+  return null;
+}

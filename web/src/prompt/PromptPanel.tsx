@@ -1,0 +1,128 @@
+import { Button, Group, Stack, Text, Textarea, Tooltip } from "@mantine/core";
+import { IconArrowBackUp, IconArrowForwardUp, IconPlayerPlay, IconSparkles } from "@tabler/icons-react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { IconAction, Section } from "../app/Section";
+import { placedRegions } from "../regions/placed";
+import { change, generate, type LiveControl, useControl } from "../session/actions";
+import { edit, useSession } from "../session/store";
+
+/** What the picture shows, in words; live while it forms. */
+export function PromptPanel() {
+  const status = useSession((state) => state.view?.place.status);
+  const prepared = useSession(({ view }) => view?.place.status === "paused" && view.nodes.size === 1);
+  const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
+  const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
+  const link = useSession((state) => state.link);
+  const [isBeginning, setBeginning] = useState(false);
+  const forms = status === "running" || (status === "paused" && !prepared);
+
+  async function begin() {
+    setBeginning(true);
+    await generate(placedRegions);
+    setBeginning(false);
+  }
+
+  return (
+    <Section
+      title="Picture"
+      actions={
+        <Group gap={2} wrap="nowrap">
+          <IconAction label="Undo the last change" onClick={() => void edit({ kind: "undo" })} disabled={!canUndo}>
+            <IconArrowBackUp size={16} />
+          </IconAction>
+          <IconAction label="Redo the change" onClick={() => void edit({ kind: "redo" })} disabled={!canRedo}>
+            <IconArrowForwardUp size={16} />
+          </IconAction>
+        </Group>
+      }
+    >
+      <Stack gap="xs">
+        <Words
+          name="prompt"
+          label="What should it show?"
+          placeholder="a red apple on a plain blue background"
+          minRows={3}
+          onEnter={forms ? undefined : begin}
+          hint={forms ? "Enter changes it from the next step on." : "Enter makes the picture."}
+        />
+        <Words
+          name="negative_prompt"
+          label="What should it avoid?"
+          placeholder="nothing in particular"
+          minRows={1}
+          hint="The negative prompt: each step moves away from it."
+        />
+        <Tooltip label={forms ? "Begin another picture; this one goes on by itself." : "Ctrl-Enter from anywhere"}>
+          <Button
+            id="generate"
+            variant={forms ? "light" : "filled"}
+            leftSection={prepared ? <IconPlayerPlay size={16} /> : <IconSparkles size={16} />}
+            loading={isBeginning}
+            disabled={link !== "live"}
+            onClick={() => void begin()}
+            fullWidth
+          >
+            {forms ? "Make another" : "Make the picture"}
+          </Button>
+        </Tooltip>
+      </Stack>
+    </Section>
+  );
+}
+
+interface WordsProps {
+  name: LiveControl & ("prompt" | "negative_prompt");
+  label: string;
+  placeholder: string;
+  minRows: number;
+  hint: string;
+  /** What Enter does besides saying the new words. */
+  onEnter?: (() => Promise<void>) | undefined;
+}
+
+/** A text that is the person's own while they write, and the session's otherwise. */
+function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps) {
+  const said = useControl(name);
+  const [text, setText] = useState(said);
+  const before = useRef(said);
+  useEffect(() => {
+    // somebody else, or an undo, has changed it: take it over unless there is something unsaid here
+    if (text === before.current) setText(said);
+    before.current = said;
+  }, [said, text]);
+
+  function say() {
+    before.current = text;
+    change(name, text);
+  }
+
+  function pressed(event: KeyboardEvent) {
+    if (event.key === "Escape") setText(said);
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    say();
+    void onEnter?.();
+  }
+
+  const isUnsaid = text !== said;
+  return (
+    <Textarea
+      label={label}
+      placeholder={placeholder}
+      value={text}
+      minRows={minRows}
+      maxRows={8}
+      autosize
+      onChange={(event) => setText(event.currentTarget.value)}
+      onKeyDown={pressed}
+      onBlur={say}
+      data-unsaid={isUnsaid || undefined}
+      description={
+        <Text span inherit c={isUnsaid ? "sea" : undefined}>
+          {isUnsaid ? "Not said yet: press Enter." : hint}
+        </Text>
+      }
+      inputWrapperOrder={["label", "input", "description", "error"]}
+    />
+  );
+}

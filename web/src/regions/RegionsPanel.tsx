@@ -1,0 +1,4 @@
+/** RegionsPanel. */
+export function RegionsPanel() {
+  return null;
+}

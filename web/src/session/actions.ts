@@ -1,0 +1,102 @@
+// What the controls of the page do: the same control changes the live session, or the next picture where there is none.
+
+import type { Command } from "../connection/client";
+import type { Opening, Placed, Settings } from "../wire";
+import { anySeed, type Draft, draftOf, useDraft } from "./draft";
+import { edit, start, useSession } from "./store";
+
+/** What a control shows: the session's settings, or else the draft's. */
+export type Controls = Pick<
+  Draft,
+  "prompt" | "negative_prompt" | "num_steps" | "guidance_scale" | "sampler" | "seed" | "width" | "height"
+>;
+export type LiveControl = "prompt" | "negative_prompt" | "num_steps" | "guidance_scale" | "sampler";
+
+const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
+  prompt: (text) => ({ kind: "set-prompt", text }),
+  negative_prompt: (text) => ({ kind: "set-negative-prompt", text }),
+  num_steps: (num_steps) => ({ kind: "set-num-steps", num_steps }),
+  guidance_scale: (scale) => ({ kind: "set-guidance", scale }),
+  sampler: (name) => ({ kind: "set-sampler", name }),
+};
+
+/** What one control shows now. */
+export function useControl<Name extends keyof Controls>(name: Name): Controls[Name] {
+  const live = useSession((state) => state.view?.place.settings);
+  const draft = useDraft((state) => state[name]);
+  return live ? shown(live)[name] : draft;
+}
+
+/** Change something that can change while the picture forms. */
+export function change<Name extends LiveControl>(name: Name, value: Draft[Name]): void {
+  useDraft.setState({ [name]: value });
+  const { view } = useSession.getState();
+  if (view && shown(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
+}
+
+/** What Generate does now: go on with what was prepared, or begin a new picture. */
+export function isPrepared(): boolean {
+  const { view } = useSession.getState();
+  return view !== null && view.place.status === "paused" && view.nodes.size === 1;
+}
+
+/** Begin a picture with all that the page shows. `regions` are those of the session before, with their masks. */
+export async function generate(regions: () => Promise<Placed[]>): Promise<void> {
+  if (isPrepared()) {
+    await edit({ kind: "resume" });
+    return;
+  }
+  const { view } = useSession.getState();
+  const draft = view
+    ? { ...useDraft.getState(), ...shown(view.place.settings), model: view.model }
+    : useDraft.getState();
+  const locked = useDraft.getState().seed_locked;
+  const seed = locked ? useDraft.getState().seed : anySeed();
+  useDraft.setState({ seed });
+  const opening = { ...openingOf({ ...draft, seed }), ...size() };
+  const kept = view ? await regions() : [];
+  if (view && kept.length > 0) opening.regions = replaced(view.place.settings, kept);
+  await start(opening);
+}
+
+/** Have a session to paint in before its first step. Returns whether there is one. */
+export async function prepare(): Promise<boolean> {
+  if (useSession.getState().view) return true;
+  const draft = useDraft.getState();
+  const seed = draft.seed_locked ? draft.seed : anySeed();
+  useDraft.setState({ seed });
+  return (await start({ ...openingOf({ ...draft, seed }), paused: true })) !== null;
+}
+
+/** Begin a picture from an opening that somebody else has thought of: an example, a preset, a picture that was dropped in. */
+export async function begin(opening: Partial<Opening>): Promise<string | null> {
+  const { model } = useDraft.getState();
+  return start({ model, ...opening });
+}
+
+/** Keep the form as the session has it, so that the next picture begins where this one is. */
+export function followSession(): () => void {
+  return useSession.subscribe(({ view }, before) => {
+    if (view && view.place.settings !== before.view?.place.settings) draftOf(view.model, view.place.settings);
+  });
+}
+
+export function openingOf(draft: Draft): Opening {
+  const { seed_locked: _, ...fields } = draft;
+  return fields;
+}
+
+function size(): Pick<Draft, "width" | "height"> {
+  const { width, height } = useDraft.getState();
+  return { width, height };
+}
+
+function replaced(settings: Settings, regions: Placed[]): Opening["regions"] {
+  const { region_mode, overlap, common_prompt } = settings;
+  return { version: 1, kind: "replace-regions", regions, mode: region_mode, overlap, common_prompt };
+}
+
+function shown(settings: Settings): Controls {
+  const { prompt = "", negative_prompt = "", num_steps, guidance_scale, sampler, seed, width, height } = settings;
+  return { prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height };
+}

@@ -1,0 +1,57 @@
+// What the next picture is to be like: the form as the person left it, kept over visits. A live session has its own settings.
+
+import { create } from "zustand";
+import { persist } from "zustand/middleware";
+import type { ModelInfo } from "../connection/http";
+import type { Settings } from "../wire";
+
+export interface Draft {
+  /** null = the server's own. */
+  model: string | null;
+  prompt: string;
+  negative_prompt: string;
+  num_steps: number;
+  guidance_scale: number;
+  sampler: string;
+  seed: number;
+  /** Whether the next picture gets the same seed. */
+  seed_locked: boolean;
+  width: number;
+  height: number;
+}
+
+const FIRST: Draft = {
+  model: null,
+  prompt: "",
+  negative_prompt: "",
+  num_steps: 25,
+  guidance_scale: 3,
+  sampler: "dpmpp-2m",
+  seed: 7,
+  seed_locked: false,
+  width: 128,
+  height: 128,
+};
+
+export const useDraft = create<Draft>()(persist(() => FIRST, { name: "ildm-draft", version: 1 }));
+
+/** A seed by chance, short enough to be read out. */
+export function anySeed(): number {
+  return Math.floor(Math.random() * 1_000_000);
+}
+
+/** Take over what a model has by default. */
+export function draftFor(model: ModelInfo): void {
+  const { width, height, num_steps, guidance_scale, sampler } = model;
+  const told = Object.entries({ width, height, num_steps, guidance_scale, sampler }).filter(
+    ([, value]) => value !== null,
+  );
+  useDraft.setState({ model: model.id, ...Object.fromEntries(told) });
+}
+
+/** Take over what a session has. */
+export function draftOf(model: string, settings: Settings): void {
+  const { num_steps, guidance_scale, sampler, seed, width, height } = settings;
+  const { prompt = "", negative_prompt = "" } = settings;
+  useDraft.setState({ model, prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height });
+}

@@ -1,0 +1,77 @@
+// Pictures of states as they came, kept for the timeline. The oldest go when there are too many bytes.
+
+import { create } from "zustand";
+import type { FrameHeader } from "../wire";
+
+const MOST_BYTES = 48 * 2 ** 20;
+
+export interface Frame {
+  node: number;
+  step: number;
+  rev: number;
+  branch: number;
+  width: number;
+  height: number;
+  url: string;
+}
+
+interface Frames {
+  newest: Frame | null;
+  /** How many were shown, for tests and the curious. */
+  shown: number;
+}
+
+export const useFrames = create<Frames>(() => ({ newest: null, shown: 0 }));
+
+const kept = new Map<string, { url: string; bytes: number }>();
+let bytes = 0;
+
+const key = (session: string, node: number, rev: number) => `${session}/${node}/${rev}`;
+const latest = new Map<string, string>();
+
+/** Take a frame. Resolves once it can be drawn without waiting. */
+export async function takeFrame(
+  header: FrameHeader,
+  jpeg: Uint8Array<ArrayBuffer>,
+  isCurrent: () => boolean,
+): Promise<void> {
+  const url = URL.createObjectURL(new Blob([jpeg], { type: "image/jpeg" }));
+  keep(header, url, jpeg.length);
+  const image = new Image();
+  image.src = url;
+  await image.decode().catch(() => undefined);
+  if (!isCurrent()) return;
+  const { node, step, rev, branch, width, height } = header;
+  useFrames.setState(({ shown }) => ({ newest: { node, step, rev, branch, width, height, url }, shown: shown + 1 }));
+}
+
+/** The address of the picture of a state, where one came. */
+export function frameOf(session: string, node: number): string | undefined {
+  return latest.get(`${session}/${node}`);
+}
+
+/** Another session is looked at. */
+export function forgetNewest(): void {
+  useFrames.setState({ newest: null, shown: 0 });
+}
+
+function keep(header: FrameHeader, url: string, size: number): void {
+  const name = key(header.session, header.node, header.rev);
+  drop(name);
+  kept.set(name, { url, bytes: size });
+  latest.set(`${header.session}/${header.node}`, url);
+  bytes += size;
+  for (const oldest of kept.keys()) {
+    if (bytes <= MOST_BYTES) break;
+    drop(oldest);
+  }
+}
+
+function drop(name: string): void {
+  const one = kept.get(name);
+  if (!one) return;
+  kept.delete(name);
+  bytes -= one.bytes;
+  for (const [state, url] of latest) if (url === one.url) latest.delete(state);
+  URL.revokeObjectURL(one.url);
+}

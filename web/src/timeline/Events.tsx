@@ -1,0 +1,4 @@
+/** Events. */
+export function Events() {
+  return null;
+}
