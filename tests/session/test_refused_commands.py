@@ -12,6 +12,7 @@ from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.refusals import NotNow, Unsupported, code_of
 from ildm.session.run import Run
+from ildm.session.settings import Region
 from ildm.session.wire import Mask
 
 NAMES = extensions.names("ildm.samplers")
@@ -118,6 +119,57 @@ def test_a_dislike_needs_guidance(quick, settings):
     for area in (None, UPPER_LEFT):
         with refused(go_to(begin(quick, settings, guidance_scale=1.0), 8), ConfigError, "scale 1") as cursor:
             apply(cursor, commands.DislikeArea(area=area))
+
+
+@pytest.mark.parametrize("mode", ["attention", "latent"])
+def test_a_dislike_acts_where_a_region_is_guided_though_the_picture_is_not(mode, model, settings):
+    def run(*then):
+        cursor = begin(model, settings, guidance_scale=1.0, region_mode=mode)
+        region = Region(id="one", prompt="a blue key", guidance_scale=4.0)
+        apply(cursor, commands.AddRegion(region=region, mask=Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))))
+        go_to(cursor, 6)
+        for command in then:
+            apply(cursor, command)
+        return cursor
+
+    # a dislike that did nothing would go back and come out the same
+    assert not finish(run()).equal(finish(run(commands.DislikeArea(strength=4.0))))
+    right = Mask.rectangle(64, 64, (0.6, 0.0, 1.0, 1.0))
+    with refused(run(), ConfigError, "of the picture or a region in this area") as cursor:
+        apply(cursor, commands.DislikeArea(area=right))
+    apply(run(), commands.DislikeArea(area=UPPER_LEFT))
+    # and what a dislike acts through stays
+    with refused(run(commands.DislikeArea()), ConfigError, "of the picture or a region") as cursor:
+        apply(cursor, commands.RemoveRegion(id="one"))
+
+
+def test_a_dislike_acts_where_prompts_are_composed_into_more_than_one(model, settings):
+    """Two whole prompts added are moved away from nothing once."""
+
+    def run(prompt, *then):
+        cursor = go_to(begin(model, settings, guidance_scale=1.0, prompt=prompt), 6)
+        for command in then:
+            apply(cursor, command)
+        return cursor
+
+    whole, halves = "a red rose AND a blue key", "a red rose :0.5 AND a blue key :0.5"
+    assert not finish(run(whole)).equal(finish(run(whole, commands.DislikeArea(strength=4.0))))
+    apply(run(whole), commands.DislikeArea(area=UPPER_LEFT))
+    with refused(run(halves), ConfigError, "scale 1") as cursor:
+        apply(cursor, commands.DislikeArea())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"window": (0, 2)}, {"window": (9, 12)}, {"guidance_scale": 1.0}],
+    ids=["over before", "begins behind", "not guided either"],
+)
+def test_a_region_that_does_nothing_while_dislikes_act_does_not_count(values, quick, settings):
+    cursor = begin(quick, settings, guidance_scale=1.0)
+    region = Region(id="one", prompt="a blue key", **({"guidance_scale": 4.0} | values))
+    apply(cursor, commands.AddRegion(region=region, mask=UPPER_LEFT))
+    with refused(go_to(cursor, 8), ConfigError, "scale 1") as cursor:
+        apply(cursor, commands.DislikeArea())
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(quick, settings):

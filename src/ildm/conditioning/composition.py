@@ -68,6 +68,15 @@ class Plan:
         # where weights are more or less than one in all, the rest is the ground's negative
         return self.weights is not None and bool(((self.weights.sum(dim=0) - 1.0).abs() > ROUNDING).any())
 
+    def avoids_within(self, area: Float[Tensor, "height width"]) -> bool:
+        """Whether what is moved away from counts anywhere in an area, a mask on the weights' grid: it has what all that is followed
+        leaves of one.
+        """
+        followed = torch.tensor([part.guidance * part.share for part in self.parts])
+        weights = torch.ones(1, 1, 1) if self.weights is None else self.weights
+        left = 1.0 - (followed[:, None, None] * weights).sum(dim=0)
+        return bool(((area > 0.0) & (left.abs() > ROUNDING)).any())
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Composition:

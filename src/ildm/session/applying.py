@@ -239,6 +239,7 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
 
     An area is made anew there, with other noise, while the rest comes back to what it was.
     """
+    cursor.run.check_dislike(cursor.settings, area)
     feedback = _judged(cursor, area, strength, liked=False).feedback
     first = cursor.settings.num_steps // 3
     if area is not None:

@@ -113,6 +113,9 @@ class _Outline(Run):
     def check(self, settings: Settings) -> None:
         """What is in the log could be followed."""
 
+    def check_dislike(self, settings: Settings, area: Mask | None) -> None:
+        """What is in the log did something."""
+
     def begin(self, settings: Settings, parent: int | None = None) -> Node:
         """A new first state."""
         made = self._made_with(settings)

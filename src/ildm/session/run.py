@@ -21,6 +21,7 @@ from ildm.session.settings import Settings
 from ildm.session.snapshots import KEPT_EVERY, Snapshots
 from ildm.session.steering import Steering, estimate_of
 from ildm.session.timeline import Node, Timeline
+from ildm.session.wire import Mask
 
 SNAPSHOT_BUDGET = 256 * 2**20
 
@@ -53,6 +54,14 @@ class Run:
             ConfigError, ShapeError: when they cannot, with the reason.
         """
         self.steering.check(settings)
+
+    def check_dislike(self, settings: Settings, area: Mask | None) -> None:
+        """Find out whether a dislike of an area, None = of all, would do anything.
+
+        Raises:
+            ConfigError: when it would not.
+        """
+        self.steering.check_dislike(settings, area)
 
     def begin(self, settings: Settings, parent: int | None = None) -> Node:
         """A new first state. The parent only says where a person stood.

@@ -107,8 +107,8 @@ class Steering:
         negatives = [settings.negative_prompt, *(one.negative_prompt for one in settings.regions)]
         if any(negatives) and self.model.is_told_guidance:
             raise Unsupported("This model is told how strongly to follow, so there is nothing to move away from: leave it out.")
-        if settings.guidance_scale == 1.0 and any(not one.liked for one in settings.feedback):
-            raise ConfigError("A dislike acts through guidance, which does nothing at scale 1: choose a higher one first.")
+        if any(not one.liked for one in settings.feedback):
+            self.check_dislike(settings)
         self.model.guide.guided(Conditioning(), settings.guidance_scale, rescale=settings.guidance_rescale)
         missing = self.blobs.missing(settings.blobs)
         if missing:
@@ -117,6 +117,23 @@ class Steering:
         for words in words_of(settings):
             self.conditions.get(words, settings.size)
         self._composition(settings)
+
+    def check_dislike(self, settings: Settings, area: Mask | None = None) -> None:
+        """Find out whether a dislike would do anything: whether, in the steps in which it acts, something is moved away from in its area.
+
+        Raises:
+            ConfigError: when nothing is.
+        """
+        if settings.guidance_scale != 1.0:
+            return
+        composition, grid, count = self._composition(settings), self._fine_grid(settings), settings.num_steps
+        plans = {id(plan): plan for plan in (composition.at(step, count, grid) for step in range(count) if acts(step / count))}
+        mask = torch.ones(grid) if area is None else mask_on(torch.from_numpy(area.to_array()), grid)
+        if not any(plan.avoids_within(mask) for plan in plans.values()):
+            of = "of the picture or a region" if area is None else "of the picture or a region in this area"
+            raise ConfigError(
+                f"A dislike acts through guidance, which does nothing at scale 1: choose a higher one first, {of}."
+            )
 
     @torch.inference_mode()
     def where(self, word: str, state: SamplerState, settings: Settings) -> Mask:
