@@ -228,9 +228,10 @@ def test_it_counts_what_it_does(http):
     assert "ildm_sessions_open" in told and "ildm_worker_restarts_total" in told
 
 
-def test_the_log_names_no_prompt_unless_asked_to(toy_home):
+def test_the_log_names_no_prompt_unless_asked_to(toy_home, tmp_path):
+    store = ("--store", str(tmp_path / "sessions.sqlite"))
     for options, expected in (((), False), (("--log-prompts",), True)):
-        studio = RealStudio(toy_home, *options).wait_ready()
+        studio = RealStudio(toy_home, *store, *options).wait_ready()
         with studio.client() as client:
             begin(client, prompt=f"a secret wish {len(options)}")
         studio.stop()

@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import psutil
@@ -12,8 +14,10 @@ import pytest
 from studio_client import Client
 from studios import RealStudio
 
+from ildm.core.errors import ConfigError
 from ildm.session.events import RunFinished
 from ildm.session.store import Store
+from ildm.studio.sole import sole_studio
 
 OPENING = {"prompt": "a red rose", "num_steps": 150, "sampler": "euler-ancestral", "seed": 5}
 
@@ -80,10 +84,51 @@ def test_a_killed_engine_is_told_and_every_session_goes_on(real, undisturbed):
     assert view["place"]["status"] == "paused"
 
 
-def kill_the_server(home, expected, seed):
+@pytest.fixture
+def apart(toy_home, tmp_path):
+    """A studio with sessions of its own, beside the one that is `real`; called again, it serves the same ones."""
+
+    def start():
+        studio = RealStudio(toy_home, "--store", str(tmp_path / "sessions.sqlite")).wait_ready()
+        studio.store = tmp_path / "sessions.sqlite"
+        return studio
+
+    return start
+
+
+def test_sessions_are_served_by_one_studio_at_a_time(real):
+    other = subprocess.run(
+        [sys.executable, "-m", "ildm", "studio", "--headless", "--port", "0", "--model", "toy"],
+        env=os.environ | {"ILDM_HOME": str(real.home)},
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert other.returncode == 2 and "Another studio serves" in other.stderr and "Traceback" not in other.stderr
+
+
+def test_an_engine_that_outlives_its_server_holds_its_sessions(apart):
+    studio = apart()
+    engine = psutil.Process(studio.engine_pid)
+    engine.suspend()
+    studio.stop(signal.SIGKILL)
+    with pytest.raises(ConfigError, match="Another studio"), sole_studio(studio.store, patience=0.2):
+        pass
+    engine.resume()
+    with sole_studio(studio.store):
+        assert not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_terminal_sends_to_all_does_not_end_the_engine(real):
+    """Such as Ctrl-C while it is starting: that is the server's to deal with."""
+    assert os.getpgid(real.engine_pid) != os.getpgid(real.process.pid)
+
+
+def kill_the_server(apart, expected, seed):
     """Kill a server at a random step; nothing that was said to be safe may be gone, and the run ends as if nothing had been."""
     rng = random.Random(seed)
-    studio = RealStudio(home).wait_ready()
+    studio = apart()
     last = rng.randrange(5, 120)
 
     async def follow():
@@ -104,11 +149,11 @@ def kill_the_server(home, expected, seed):
 
     session, saved = run(follow())
     studio.stop(signal.SIGKILL)
-    with Store(home / "sessions" / "sessions.sqlite") as store:
+    with Store(studio.store) as store:
         stored = store.load(session)
         for node in saved:
             assert stored.snapshot(node) is not None  # its bytes are checked against their hash
-    again = RealStudio(home).wait_ready()
+    again = apart()
     try:
         wait_until(again, session, finished)
         assert result(again, session) == expected
@@ -117,18 +162,18 @@ def kill_the_server(home, expected, seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_killed_server_loses_nothing_that_was_said_to_be_safe(toy_home, undisturbed, seed):
-    kill_the_server(toy_home, undisturbed, seed)
+def test_a_killed_server_loses_nothing_that_was_said_to_be_safe(apart, undisturbed, seed):
+    kill_the_server(apart, undisturbed, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 21))
-def test_twenty_killed_servers_lose_nothing(toy_home, undisturbed, seed):
-    kill_the_server(toy_home, undisturbed, seed)
+def test_twenty_killed_servers_lose_nothing(apart, undisturbed, seed):
+    kill_the_server(apart, undisturbed, seed)
 
 
-def test_a_stopped_server_saves_and_says_goodbye(toy_home, undisturbed):
-    studio = RealStudio(toy_home).wait_ready()
+def test_a_stopped_server_saves_and_says_goodbye(apart, undisturbed):
+    studio = apart()
 
     async def work():
         client = await Client.connect(studio.port, studio.token)
@@ -145,20 +190,20 @@ def test_a_stopped_server_saves_and_says_goodbye(toy_home, undisturbed):
     assert studio.process.wait(10.0) in (0, -signal.SIGTERM)
     assert time.monotonic() - began < 20.0
     studio.stop()
-    with Store(toy_home / "sessions" / "sessions.sqlite") as store:
+    with Store(studio.store) as store:
         stored, events = store.load(session), store.events(session)
         assert stored.summary.status == "running"
         steps = [event for event in events if event.kind == "step-completed"]
         assert stored.snapshot(steps[-1].node) is not None
         assert not any(isinstance(event, RunFinished) for event in events)
-    again = RealStudio(toy_home).wait_ready()
+    again = apart()
     wait_until(again, session, finished)
     assert result(again, session) == undisturbed
     assert again.stop() in (0, -signal.SIGTERM)
 
 
-def test_a_server_that_is_told_twice_ends_at_once(toy_home):
-    studio = RealStudio(toy_home).wait_ready()
+def test_a_server_that_is_told_twice_ends_at_once(apart):
+    studio = apart()
     begin(studio)
     studio.process.send_signal(signal.SIGTERM)
     studio.process.send_signal(signal.SIGTERM)

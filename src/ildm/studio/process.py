@@ -9,11 +9,11 @@ import logging
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from ildm.core.errors import ProtocolError
 from ildm.session.envelope import Envelope, Kind, unpack
 from ildm.session.service.messages import Answer, Ready, Stop
 from ildm.studio.refusals import Refused
@@ -35,15 +35,19 @@ class ProcessWorker:
         store: the file that sessions are kept in.
         model: loaded first; the worker is ready when it is.
         device, dtype: as for `ildm.load`.
+        held: descriptors that each process holds as long as it lives, such as that of a lock.
     """
 
-    def __init__(self, store: Path, model: str, *, device: str | None = None, dtype: str | None = None) -> None:
+    def __init__(
+        self, store: Path, model: str, *, device: str | None = None, dtype: str | None = None, held: Sequence[int] = ()
+    ) -> None:
         self.is_ready = False
         self.problem: str | None = None
         self.restarts = 0
         self.device: str | None = None
         options = [("--store", str(store)), ("--model", model), ("--device", device), ("--dtype", dtype)]
         self._arguments = [part for name, value in options if value is not None for part in (name, value)]
+        self._held = tuple(held)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -77,7 +81,7 @@ class ProcessWorker:
                     await self._process.wait()
         except TimeoutError:
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
                 await self._process.wait()
         self.is_ready = False
         if self._living is not None:
@@ -90,8 +94,11 @@ class ProcessWorker:
     async def _live(self, listener: Listener) -> None:
         pause = 0.1
         while not self._stopping:
-            was_ready = await self._live_once(listener)
-            self.is_ready = False
+            try:
+                await self._live_once(listener)
+            except Exception:
+                _logger.exception("The engine's process cannot be started, or what it says cannot be dealt with.")
+            was_ready, self.is_ready = self.is_ready, False
             self._give_up_asked()
             if self._stopping:
                 return
@@ -101,34 +108,48 @@ class ProcessWorker:
             listener.lost()
             await asyncio.sleep(pause)
 
-    async def _live_once(self, listener: Listener) -> bool:
-        """From the start of a process to its end. Returns whether it was ever ready."""
+    async def _live_once(self, listener: Listener) -> None:
+        """From the start of a process to its end."""
+        self._process = None
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "ildm.session.service", "--fd", str(theirs.fileno()), *self._arguments]
-        self._process = await asyncio.create_subprocess_exec(
-            *command, pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL
+        with contextlib.closing(ours):
+            with contextlib.closing(theirs):
+                self._process = await self._launch(theirs.fileno())
+            reader, self._writer = await asyncio.open_connection(sock=ours)
+            try:
+                await self._listen(reader, listener)
+            except BaseException:
+                _kill(self._process)
+                raise
+            finally:
+                self._writer.close()
+                self._writer = None
+                await self._ended(self._process)
+
+    async def _launch(self, end: int) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "ildm.session.service", "--fd", str(end), *self._arguments]
+        return await asyncio.create_subprocess_exec(
+            *command,
+            pass_fds=[end, *self._held],
+            stdin=asyncio.subprocess.DEVNULL,
+            # what a terminal sends to all at once, such as Ctrl-C, is for the server: it ends this one when all is kept
+            start_new_session=True,
         )
-        theirs.close()
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        try:
+
+    async def _listen(self, reader: asyncio.StreamReader, listener: Listener) -> None:
+        """Hear what it says, until it says no more."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
                 self._hear(unpack(await reader.readexactly(length)), listener)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except ProtocolError:
-            _logger.exception("The engine's process says what cannot be understood: another is started.")
-            self._process.kill()
-        finally:
-            self._writer.close()
-            self._writer = None
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> None:
         # the socket says at once what the system may say a moment later
         try:
-            await asyncio.wait_for(self._process.wait(), PATIENCE)
+            await asyncio.wait_for(process.wait(), PATIENCE)
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        return self.is_ready
+            _kill(process)
+            await process.wait()
 
     def _hear(self, message: Envelope, listener: Listener) -> None:
         match message.header.get("tell"):
@@ -164,6 +185,7 @@ class ProcessWorker:
     def _settle(self, answer: Answer, payload: bytes) -> None:
         if answer.request == 0 and answer.problem is not None:
             self.problem = answer.problem.text
+            _logger.error("The model cannot be used: %s", self.problem)
             return
         future = self._asked.get(answer.request)
         if future is None or future.done():
@@ -188,6 +210,11 @@ class ProcessWorker:
     def _ending(self) -> str:
         code = None if self._process is None else self._process.returncode
         return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+        process.kill()
 
 
 def _lost() -> Refused:

@@ -20,6 +20,7 @@ from ildm.studio.access import Access
 from ildm.studio.app import create_app
 from ildm.studio.config import StudioConfig, own_secret, tokens_of
 from ildm.studio.process import ProcessWorker
+from ildm.studio.sole import sole_studio
 from ildm.studio.uploads import Uploads
 
 FAREWELL = 2
@@ -48,7 +49,7 @@ def serve(config: StudioConfig, tell: Callable[[Address], None]) -> None:
         tell: told where it listens, before it is ready.
 
     Raises:
-        ConfigError: when the address cannot be had.
+        ConfigError: when the address cannot be had, or another studio serves the same sessions.
         StorageError: when its folder or the store cannot be used.
     """
     with contextlib.ExitStack() as stack:
@@ -63,7 +64,9 @@ def serve(config: StudioConfig, tell: Callable[[Address], None]) -> None:
             port=port,
         )
         store = stack.enter_context(Store(config.store or default_path()))
-        worker = ProcessWorker(store.path, config.model, device=config.device, dtype=config.dtype)
+        # an engine that outlives its server, to keep what it has in hand, holds the file as long
+        held = [stack.enter_context(sole_studio(store.path))]
+        worker = ProcessWorker(store.path, config.model, device=config.device, dtype=config.dtype, held=held)
         uploads = Uploads(place / "uploads", config.limits)
         app = create_app(worker, store, access, uploads, config.limits, config.model)
         url = f"http://{config.hosts(port)[0]}"
@@ -87,7 +90,7 @@ class _Server(uvicorn.Server):
         self._captured_signals.append(sig)
         self.should_exit = True
         with contextlib.suppress(RuntimeError):
-            asyncio.get_running_loop().call_soon(self._app.state.closing.set)
+            asyncio.get_running_loop().call_soon_threadsafe(self._app.state.closing.set)
 
 
 def _settings(app: FastAPI, config: StudioConfig) -> uvicorn.Config:
