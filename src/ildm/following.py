@@ -89,7 +89,7 @@ class Following:
 
         Args:
             seeds: one per picture.
-            given: in place of the seeds' own.
+            given: in place of what all seeds begin with, those of regions too.
 
         Raises:
             ShapeError: when it has another shape, or the size cannot be drawn.

@@ -273,7 +273,8 @@ class Model:
             num_steps, guidance_scale, guidance_rescale, sampler, width, height: None = the default in the model's manifest.
             guidance_projection: adaptive projected guidance; None = plain guidance.
             seed: one, or a list; None = drawn, one per image. Recorded in each image's `info["seed"]`.
-            initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of the seeds' own.
+            initial_noise: unit normal (batch, channels, height / stride, width / stride) in place of what all seeds begin with, those
+                of regions too.
             regions: areas of every image with prompts of their own, the uppermost last.
             overlap: who rules where they lie on each other; region_mode: how they are drawn. See `ildm.conditioning.regions`.
             image, mask: for inpainting models: the picture and, white, where to draw it anew, both of the size that is drawn;

@@ -6,6 +6,7 @@ import torch
 from steered import begin, finish, go_to, latent, refused, way
 
 from ildm.core.errors import ConfigError
+from ildm.core.randomness import sample_noise
 from ildm.session import commands
 from ildm.session.ahead import foresee
 from ildm.session.applying import apply
@@ -49,6 +50,18 @@ EDITS = [
     commands.SetRegionRules(common_prompt="in gold"),
     commands.SetPrompt(text=""),
 ]
+
+
+@pytest.mark.parametrize(("sampler", "acts"), [("euler", False), ("euler-ancestral", True)])
+def test_beside_given_noise_a_regions_seed_acts_on_the_noise_of_steps_alone(sampler, acts, quick, settings):
+    noise = sample_noise([99], 0, (4, 8, 8))
+
+    def final(seed):
+        session = Session(quick, "a red rose", seed=1, num_steps=6, sampler=sampler, width=64, height=64, initial_noise=noise)
+        session.regions.add("a blue key", (0.0, 0.0, 0.5, 1.0), seed=seed)
+        return session.run().latent
+
+    assert final(5).equal(final(6)) is not acts
 
 
 @pytest.mark.parametrize("command", EDITS, ids=lambda one: one.kind)

@@ -492,7 +492,7 @@ export interface RedoArea {
  *     mask: soft mask; None = nowhere yet.
  *     strength: how much of the guidance acts here.
  *     base_ratio: how much of the base prompt is mixed in.
- *     guidance_scale, seed: None = the run's.
+ *     guidance_scale, seed: None = the run's. Beside `initial_noise` a seed acts on the noise of steps alone.
  *     window: steps [start, stop), counted from 0, in which it acts; None = all.
  *     loras: adapters that act here beside the model's, in the mode "latent".
  */
@@ -718,7 +718,7 @@ export interface SetSampler {
  *     prompt: of the whole picture; all prompts are in AUTOMATIC1111's syntax, see `ildm.conditioning.prompt`.
  *     common_prompt: said before the prompt of every region.
  *     overlap, region_mode: who rules where regions lie on each other, and how they are drawn; see `ildm.conditioning.regions`.
- *     initial_noise: a unit normal latent that takes the place of the seed's own start noise.
+ *     initial_noise: a unit normal latent that takes the place of the start noise of all seeds, those of regions too.
  *     start: where the run begins when it does not begin with noise.
  */
 export interface Settings {

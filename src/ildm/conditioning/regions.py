@@ -31,7 +31,7 @@ class Region:
         strength: how much of the guidance acts here, >= 0.
         base_ratio: how much of the base prompt is mixed in, in [0, 1].
         guidance_scale: None = the picture's.
-        seed: of the noise here; None = the picture's.
+        seed: of the noise here; None = the picture's. Where a run's first noise is given, it acts on that of steps alone.
         window: steps [start, stop), counted from 0, in which the region acts at all; None = all.
         adapters: those that act here beside the model's, by name; only in the mode "latent".
 

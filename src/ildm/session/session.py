@@ -39,7 +39,8 @@ class Session:
         model: draws.
         prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height: as for `Model.generate`; None = the default
             in the model's manifest; seed None = drawn and recorded.
-        initial_noise: unit normal (1, channels, height / stride, width / stride) in place of the seed's own.
+        initial_noise: unit normal (1, channels, height / stride, width / stride) in place of what all seeds begin with, those of
+            regions too.
         budget: bytes of states kept in memory; others are computed again when asked for.
 
     Raises:

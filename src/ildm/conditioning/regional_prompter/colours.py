@@ -1,4 +1,7 @@
-"""Masks in one picture: region after region in colours HSV(degree, 50 %, 50 %), far apart from those before."""
+"""Masks in one picture: region after region in colours HSV(degree, 50 %, 50 %), far apart from those before.
+
+The order of hues is that of Regional Prompter's README, "Mask regions", and of the pictures that it writes.
+"""
 
 from __future__ import annotations
 
