@@ -4,6 +4,7 @@ import { Notifications } from "@mantine/notifications";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
+import { listenForKeys } from "./app/keyboard";
 import { theme } from "./app/theme";
 import { followSession } from "./session/actions";
 import { readModels } from "./session/models";
@@ -14,6 +15,7 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?
 Object.assign(globalThis, { __webpack_nonce__: nonce });
 
 followSession();
+listenForKeys();
 connect();
 void readModels();
 

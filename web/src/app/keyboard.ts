@@ -1,0 +1,64 @@
+// Keys that do something anywhere on the page. Whoever has a key binds it; the keyboard map lists what is bound.
+
+import { create } from "zustand";
+import { canonical, nameOf } from "./keys";
+
+export interface Binding {
+  key: string;
+  label: string;
+  group: string;
+  /** null = only listed in the map: somebody else hears it. */
+  run: ((event: KeyboardEvent) => void) | null;
+  whileTyping: boolean;
+}
+
+const useRegistry = create<{ bindings: readonly Binding[] }>(() => ({ bindings: [] }));
+
+/**
+ * Have a key do something: "b", "Shift+B", "Mod+s", "ArrowLeft", "Space". The one bound last has it; what comes back lets it go.
+ *
+ * It is quiet while somebody types (`whileTyping` lets it through), while a dialog is open, and where something else used the key.
+ */
+export function bind(
+  key: string,
+  label: string,
+  group: string,
+  run: ((event: KeyboardEvent) => void) | null,
+  { whileTyping = false } = {},
+): () => void {
+  const binding: Binding = { key: canonical(key), label, group, run, whileTyping };
+  useRegistry.setState(({ bindings }) => ({ bindings: [...bindings, binding] }));
+  return () => useRegistry.setState(({ bindings }) => ({ bindings: bindings.filter((one) => one !== binding) }));
+}
+
+/** All that is bound now, for the keyboard map. */
+export function useBindings(): readonly Binding[] {
+  return useRegistry((state) => state.bindings);
+}
+
+const TYPING =
+  "input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable=true]";
+const PRESSABLE =
+  "button, a[href], summary, input, [role=button], [role=tab], [role=switch], [role=option], [role=menuitem]";
+
+/** Listen for the page's whole life. */
+export function listenForKeys(): () => void {
+  function heard(event: KeyboardEvent) {
+    if (event.defaultPrevented || event.isComposing) return;
+    const name = nameOf(event);
+    const binding = useRegistry.getState().bindings.findLast((one) => one.key === name && one.run !== null);
+    if (!binding?.run || !isOurs(event, binding)) return;
+    event.preventDefault();
+    binding.run(event);
+  }
+  window.addEventListener("keydown", heard);
+  return () => window.removeEventListener("keydown", heard);
+}
+
+function isOurs(event: KeyboardEvent, { key, whileTyping }: Binding): boolean {
+  const target = event.target instanceof Element ? event.target : null;
+  if (document.querySelector('[aria-modal="true"]')) return false;
+  if (!whileTyping && target?.closest(TYPING)) return false;
+  // a button that has the focus is pressed by these
+  return !((key === "Space" || key === "Enter") && target?.closest(PRESSABLE));
+}
