@@ -1,10 +1,11 @@
 # `make` alone lists the commands. Everything is installed into .venv beside this file.
 #
 # PYTHON         the Python to build .venv from (default: the first of 3.11 or newer on PATH)
+# STUDIO         options of `ildm studio`, such as STUDIO="--port 8000 --headless"
 # TORCH_OPTIONS  pip options for torch alone, for a build other than the default one (see docs/install.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-all lint format bench docs clean
+.PHONY: help studio demo install test test-all lint format bench docs clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -12,13 +13,19 @@ BIN := .venv/bin
 RUNTIME := .venv/.ready-runtime
 TRAINING := .venv/.ready-training
 DEVELOPMENT := .venv/.ready-development
-INSTALLER := tools/setup.sh tools/install.py
+INSTALLER := tools/setup.sh tools/install.py tools/build_page.py
+# Built by the runtime's installation, and anew when its sources change. There are none in a release, which carries the page.
+PAGE := src/ildm/studio/static/index.html
+WEB := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
 CODE := $(wildcard src tests bench tools)
 
 export PYTHON TORCH_OPTIONS
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+studio: $(RUNTIME) $(PAGE) ## install, start the studio with the shipped model, print its address and open it in the browser
+	@$(BIN)/python -m ildm studio $(STUDIO)
 
 demo: $(RUNTIME) ## install, draw a contact sheet from twelve prompts with the shipped model, say where it is
 	@$(BIN)/python -m ildm demo --out demo
@@ -53,12 +60,15 @@ docs: $(DEVELOPMENT) ## write docs/commands.md anew from the command line itself
 	$(BIN)/python tools/wire_types.py
 	$(BIN)/pytest -q tests/repository/test_docs.py
 
-clean: ## remove .venv, the caches and the demo's pictures
-	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, the built page, the caches and the demo's pictures
+	rm -rf .venv web/node_modules src/ildm/studio/static demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): pyproject.toml constraints.txt $(INSTALLER)
 	@sh tools/setup.sh runtime
+
+$(PAGE): $(WEB) | $(RUNTIME)
+	@sh tools/setup.sh page
 
 $(TRAINING): $(RUNTIME)
 	@sh tools/setup.sh training

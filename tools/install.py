@@ -1,7 +1,7 @@
 """Installs ildm into .venv beside the Makefile, at the versions of constraints.txt.
 
-Run by setup.sh as `install.py STAGE`; each stage builds on the one before: runtime (to draw), training (to train and
-evaluate as well), development (tests and tools).
+Run by setup.sh as `install.py STAGE`; each stage builds on the one before: runtime (to draw, with the studio's page), page (that alone,
+anew), training (to train and evaluate as well), development (tests and tools).
 Standard library only: it runs before anything is installed. What can go wrong is told in one sentence, with exit code 2.
 """
 
@@ -31,6 +31,8 @@ UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|NameResolutionError|name resolution|ProxyError|SSLError"
     r"|Failed to connect|Network is unreachable|Connection (refused|aborted|reset|broken)|Max retries exceeded",
 )
+# what build_page.py says of its own failure, somewhere in what pip says of it
+PAGE_FAILURE = re.compile(r"The studio's page cannot be built: .*")
 NO_ROOM = re.compile(r"No space left on device|Errno 28|Disk quota exceeded|Errno 122")
 
 
@@ -66,6 +68,8 @@ def steps(stage: str) -> list[tuple[str, list[str]]]:
             ("torch", ["torch", *CONSTRAINTS, *shlex.split(os.environ.get("TORCH_OPTIONS", ""))]),
             ("ildm", ["--editable", ".", *CONSTRAINTS]),
         ],
+        # pip builds it with ildm, so this is for one whose sources have changed since
+        "page": [("the studio's page", ["--editable", ".", "--no-deps", *CONSTRAINTS])],
         "training": [("what training and evaluation need", ["--editable", ".[train,eval]", *CONSTRAINTS])],
         "development": [
             ("the test and development tools", ["--group", "dev", *CONSTRAINTS]),
@@ -165,6 +169,9 @@ def show_progress(line: str) -> None:
 
 def explain(doing: str, said: str) -> str:
     """One sentence on why `doing` failed, from what pip, venv or the system said."""
+    page = PAGE_FAILURE.search(said)
+    if page is not None:
+        return page[0]
     if NO_ROOM.search(said):
         return f"No room left on the disk while {doing}: free some space, then run the same command again."
     if UNREACHABLE.search(said):
