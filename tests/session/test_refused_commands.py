@@ -5,7 +5,7 @@ import pytest
 from steered import UPPER_LEFT, begin, finish, go_to, refused
 
 from ildm.core import extensions
-from ildm.core.errors import ConfigError, DataError, ShapeError
+from ildm.core.errors import ConfigError, DataError, ShapeError, StorageError
 from ildm.session import commands
 from ildm.session.applying import apply
 from ildm.session.cursor import Cursor
@@ -100,7 +100,14 @@ def test_an_empty_area_is_refused(command, quick, settings):
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [(NotNow, "not-now"), (Unsupported, "unsupported"), (ConfigError, "bad-value"), (DataError, "failed")]
+    ("kind", "code"),
+    [
+        (NotNow, "not-now"),
+        (Unsupported, "unsupported"),
+        (ConfigError, "bad-value"),
+        (DataError, "bad-value"),
+        (StorageError, "failed"),
+    ],
 )
 def test_a_rejection_says_of_which_kind_it_is(kind, code):
     assert code_of(kind("")) == code

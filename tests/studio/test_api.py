@@ -106,7 +106,7 @@ def test_a_picture_has_a_tag_and_comes_once(http):
     assert before.headers["etag"] != first.headers["etag"]
     preview = http.get(f"/api/sessions/{session}/image", params={"node": 2, "form": "jpeg"})
     assert preview.content.startswith(b"\xff\xd8")
-    assert http.get(f"/api/sessions/{session}/image", params={"node": 99}).status_code == 422
+    assert http.get(f"/api/sessions/{session}/image", params={"node": 99}).status_code == 404
     frame = http.get(f"/api/sessions/{session}/frame")
     assert frame.content.startswith(b"\xff\xd8") and frame.headers["x-ildm-node"] == "6"
 
@@ -143,7 +143,9 @@ def test_uploads_stand_for_pictures_and_masks(http):
     half = np.zeros((64, 64), np.uint8)
     half[:, 32:] = 255
     mask = http.post("/api/uploads", content=png(half), headers={"content-type": "image/png"}).json()
-    session = begin(http, image={"upload": image["id"]}, change_map={"upload": mask["id"]}, strength=0.5)
+    session = begin(http, image={"upload": image["id"]}, change_map={"upload": mask["id"]}, strength=0.5, paused=True)
+    assert look(http, session)["place"]["status"] == "paused"
+    assert edit(http, session, kind="resume").status_code == 200
     finish(http, session)
     settings = look(http, session)["place"]["settings"]
     assert settings["start"]["source"] and len(settings["holds"]) == 1
@@ -160,6 +162,24 @@ def test_uploads_stand_for_pictures_and_masks(http):
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not-found")
     answer = edit(http, session, kind="set-prompt", text={"upload": mask["id"]})
     assert answer.status_code == 422
+
+
+def test_what_a_session_begins_from_is_looked_at_before_it_begins(http):
+    before = http.get("/api/sessions").json()["total"]
+    letters = base64.urlsafe_b64encode(b"no picture at all").decode()
+    answer = http.post("/api/sessions", json={"prompt": "a red rose", "image": letters})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad-value"), answer.text
+    assert "no PNG, JPEG or WebP" in answer.json()["error"]["text"]
+    assert http.get("/api/sessions").json()["total"] == before
+    answer = edit(http, begin(http), kind="start-from-image", image=letters)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad-value")
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_session_that_has_begun_is_told_as_it_is(http, paused):
+    told = http.post("/api/sessions", json={"prompt": "a red rose", "num_steps": 100, "paused": paused}).json()
+    assert told["status"] == ("paused" if paused else "running")
+    http.delete(f"/api/sessions/{told['id']}")
 
 
 def test_masks_may_come_as_bytes_in_letters(http):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ildm.core.errors import ConfigError, IldmError
+from ildm.core.errors import ConfigError, DataError, IldmError
 from ildm.session.events import RejectionCode
 
 
@@ -24,4 +24,4 @@ def code_of(error: IldmError) -> RejectionCode:
     """The code of a rejection."""
     if isinstance(error, NotNow | Unsupported):
         return error.code
-    return "bad-value" if isinstance(error, ConfigError) else "failed"
+    return "bad-value" if isinstance(error, ConfigError | DataError) else "failed"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ildm.core.errors import ConfigError
+from ildm.core.errors import ConfigError, MissingError
 from ildm.session.settings import Settings
 
 Origin = Literal["start", "step"]
@@ -76,7 +76,7 @@ class Timeline:
             ConfigError: when there is none.
         """
         if number not in self.nodes:
-            raise ConfigError(f"This session has no state {number}: it may have gone with a deleted branch.")
+            raise MissingError(f"This session has no state {number}: it may have gone with a deleted branch.")
         return self.nodes[number]
 
     def branch(self, number: int) -> Branch:

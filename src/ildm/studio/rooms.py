@@ -82,7 +82,7 @@ class Rooms:
         """
         woken = room.follow()
         try:
-            while not room.is_open and room.problem is None and self.waiting(room) is None:
+            while room.id in self._opening or not (room.is_open or room.problem or self.waiting(room)):
                 await woken.wait()
                 woken.clear()
         finally:
@@ -255,6 +255,7 @@ class Rooms:
             raise
         finally:
             self._opening.discard(room.id)
+            room.wake()
             self._dispatch()
 
     async def _open_again(self, room: Room) -> None:

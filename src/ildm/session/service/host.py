@@ -7,17 +7,18 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-from ildm.core.errors import ConfigError, IldmError, MissingError, ProtocolError
-from ildm.session.commands import Command, Resume, StartFromImage
+from ildm.core.errors import ConfigError, IldmError, MissingError, ProtocolError, StorageError
+from ildm.session.commands import Command, Pause, Resume, StartFromImage
 from ildm.session.defaults import settings_for
 from ildm.session.engine import Engine
 from ildm.session.envelope import Envelope, Kind
-from ildm.session.events import StateSaved
+from ildm.session.events import AnyEvent, CommandApplied, CommandRejected, StateSaved
 from ildm.session.files import save_picture
 from ildm.session.frames import Frame
 from ildm.session.refusals import NotNow, Unsupported
@@ -149,18 +150,24 @@ class Host:
     def _open(self, request: OpenSession) -> None:
         opening, session = request.opening, request.session
         engine = self._engine(session, request.model)
-        first = _first_commands(opening)
 
         def begin() -> None:
             names = ("prompt", "negative_prompt", "num_steps", "guidance_scale", "sampler", "seed", "width", "height")
             settings = settings_for(engine.model, **{name: getattr(opening, name) for name in names})
             engine.open(settings, session, paused=True).result()
             self._store.give(session, request.owner).result()
+            try:
+                _have_act(engine, session, _first_commands(opening))
+            except BaseException:
+                # a session that is not what was asked for is none
+                engine.close_session(session).result()
+                self._store.delete(session)
+                raise
 
         self._unless_released(session, begin)
         self._attach(session, engine)
-        for command in [*first, *(() if opening.paused else (Resume(),))]:
-            engine.submit(session, command)
+        if not opening.paused:
+            _have_act(engine, session, [Resume()])
 
     def _engine(self, session: str, model: str) -> Engine:
         self.engines.assign(session, model)
@@ -241,11 +248,49 @@ class Host:
 
 
 def _first_commands(opening: Opening) -> list[Command]:
-    """What acts before the first step."""
+    """What acts before the first step, and leaves the session paused."""
     first: list[Command] = [] if opening.regions is None else [opening.regions]
     if opening.image is not None:
         first.append(StartFromImage(image=opening.image, strength=opening.strength, change_map=opening.change_map))
+        first.append(Pause())  # a run that begins anew goes on by itself
     return first
+
+
+def _have_act(engine: Engine, session: str, commands: Sequence[Command]) -> None:
+    """Have commands act at one step boundary, in a session that nobody else has heard of.
+
+    Raises:
+        IldmError: when one is refused.
+    """
+    answers = SimpleQueue[CommandApplied | CommandRejected]()
+
+    def hear(event: AnyEvent) -> None:
+        if isinstance(event, CommandApplied | CommandRejected):
+            answers.put(event)
+
+    def submit() -> None:
+        for command in commands:
+            engine.submit(session, command)
+
+    engine.listen(session, hear)
+    engine.on_thread(submit).result()
+    told = [answers.get() for _ in commands]
+    engine.unlisten(session, hear)
+    for event in told:
+        if isinstance(event, CommandRejected):
+            raise _refusal(event)
+
+
+def _refusal(event: CommandRejected) -> Exception:
+    match event.code:
+        case "not-now":
+            return NotNow(event.text)
+        case "unsupported":
+            return Unsupported(event.text)
+        case "failed":
+            return RuntimeError(event.text)
+        case _:
+            return ConfigError(event.text)
 
 
 def _png(picture: Any) -> bytes:
@@ -259,4 +304,6 @@ def _code_of(error: IldmError) -> ProblemCode:
         return "not-now"
     if isinstance(error, Unsupported):
         return "unsupported"
+    if isinstance(error, StorageError):
+        return "failed"
     return "not-found" if isinstance(error, MissingError) else "bad-value"
