@@ -51,6 +51,8 @@ def main(stage: str) -> None:
         make_venv()
         for what, arguments in steps(stage):
             pip_install(what, arguments)
+            if what == "torch":
+                check_gpu()
         (VENV / f".ready-{stage}").touch()
     except OSError as error:
         raise SetupError(explain("setting up .venv", str(error))) from error
@@ -157,6 +159,35 @@ def pip_install(what: str, arguments: list[str]) -> None:
         UNFINISHED.unlink()
     if pip.returncode != 0:
         raise SetupError(explain(f"installing {what}", "".join(said)))
+
+
+def check_gpu() -> None:
+    """Say so where this machine has an NVIDIA GPU and the torch that pip found cannot use it."""
+    listed = shutil.which("nvidia-smi") and run_for_text(["nvidia-smi", "--list-gpus"])
+    if not listed or "GPU 0" not in listed:
+        return
+    can = "import torch; print(torch.version.cuda or 'none', torch.cuda.is_available())"
+    cuda, _, is_available = run_for_text([str(venv_python()), "-W", "ignore", "-c", can]).strip().partition(" ")
+    name = listed.splitlines()[0].partition(": ")[2].partition(" (")[0]
+    if cuda == "none":
+        announce(
+            f"  This machine has an NVIDIA GPU ({name}), but the torch that pip found has no CUDA, so the CPU will be used: make clean, "
+            "then the same command with TORCH_OPTIONS as docs/install.md has it"
+        )
+    elif is_available != "True":
+        announce(
+            f"  This machine has an NVIDIA GPU ({name}), but its driver is too old for CUDA {cuda}, so the CPU will be used: "
+            "bring the driver up to date"
+        )
+
+
+def run_for_text(command: list[str]) -> str:
+    """What a program prints; nothing where it fails."""
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=120)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stdout if ended.returncode == 0 else ""
 
 
 def show_progress(line: str) -> None:

@@ -84,12 +84,17 @@ def serving(folder, *, worker=None, limits=None, page=None):
 
 
 class RealStudio(Studio):
-    """`ildm studio --headless` as a process, with the toy model."""
+    """`ildm studio --headless` as a process, with the toy model.
 
-    def __init__(self, home, *options):
+    Args:
+        headless: without it, in an environment with `more` in it.
+    """
+
+    def __init__(self, home, *options, headless=True, **more):
         self.home = home
-        environment = os.environ | {"ILDM_HOME": str(home), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "ildm", "studio", "--headless", "--port", "0", "--model", "toy", *options]
+        environment = os.environ | {"ILDM_HOME": str(home), "OMP_NUM_THREADS": "1"} | more
+        headless = ["--headless"] if headless else []
+        command = [sys.executable, "-m", "ildm", "studio", *headless, "--port", "0", "--model", "toy", *options]
         self.log = (home / "log.txt").open("ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment, text=True)
         first = self.process.stdout.readline()

@@ -192,5 +192,40 @@ def test_every_place_names_the_same_oldest_python(repository: Path) -> None:
 
 
 def test_make_alone_lists_every_command(checkout: Path) -> None:
-    listed = set(re.findall(r"make ([a-z-]+) ", make(checkout).stdout))
-    assert listed >= {"demo", "install", "test", "test-all", "lint", "format", "bench", "docs", "clean"}
+    listed = re.findall(r"make ([a-z-]+) ", make(checkout).stdout)
+    assert listed[0] == "studio"
+    assert set(listed) >= {"studio", "demo", "install", "test", "test-all", "lint", "format", "bench", "docs", "clean"}
+
+
+GPU = "echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "torch", "told"),
+    [
+        (GPU, "echo 'none False'", "NVIDIA H100), but the torch that pip found has no CUDA"),
+        (GPU, "echo '13.0 False'", "its driver is too old for CUDA 13.0"),
+        (GPU, "echo '13.0 True'", ""),
+        ("echo 'NVIDIA-SMI has failed because it could not communicate with the driver'; exit 9", "echo 'none False'", ""),
+        ("echo 'No devices were found'", "echo 'none False'", ""),
+        (None, "echo 'none False'", ""),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_said(
+    checkout: Path,
+    programs: Path,
+    load_script: LoadScript,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gpus: str | None,
+    torch: str,
+    told: str,
+) -> None:
+    if gpus is not None:
+        script(programs / "nvidia-smi", gpus)
+    (checkout / ".venv/bin").mkdir(parents=True)
+    script(checkout / ".venv/bin/python", torch)
+    monkeypatch.setenv("PATH", str(programs))
+    load_script(checkout / "tools/install.py").check_gpu()
+    said = capsys.readouterr().out
+    assert told in said and bool(told) is bool(said)

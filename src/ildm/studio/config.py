@@ -80,6 +80,11 @@ class StudioConfig:
         own = ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (_in_address(self.host),)
         return (*(f"{name}:{port}" for name in own), *self.allowed_hosts)
 
+    def url(self, port: int) -> str:
+        """Where it is reached, by the name it was given where that is one of its names."""
+        given, names = f"{_in_address(self.host)}:{port}", self.hosts(port)
+        return f"http://{given if given in names else names[0]}"
+
     def origins(self, port: int) -> tuple[str, ...]:
         """Of its own pages."""
         return (*(f"http://{host}" for host in self.hosts(port)), *self.allowed_origins)

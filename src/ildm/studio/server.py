@@ -34,11 +34,13 @@ class Address:
     Args:
         url: of the server.
         launch: opens it in a browser, once.
+        another: the same for another browser.
         token_file: where the person's own programs find their token; None when tokens were given.
     """
 
     url: str
     launch: str
+    another: str
     token_file: str | None
 
 
@@ -69,9 +71,10 @@ def serve(config: StudioConfig, tell: Callable[[Address], None]) -> None:
         worker = ProcessWorker(store.path, config.model, device=config.device, dtype=config.dtype, held=held)
         uploads = Uploads(place / "uploads", config.limits)
         app = create_app(worker, store, access, uploads, config.limits, config.model)
-        url = f"http://{config.hosts(port)[0]}"
+        url = config.url(port)
         token_file = None if config.tokens else str(place / "token")
-        tell(Address(url, f"{url}/launch?token={access.new_launch()}", token_file))
+        launch, another = (f"{url}/launch?token={access.new_launch()}" for _ in range(2))
+        tell(Address(url, launch, another, token_file))
         _Server(_settings(app, config), app).run(sockets=[listening])
 
 
@@ -126,7 +129,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"Port {port} is in use, perhaps by another studio: give another one with --port, or 0 for any that is free."
+                f"Port {port} is in use, perhaps by another studio, whose address `ildm studio --link` tells: give another one with "
+                "--port, or 0 for any that is free."
             ) from error
         raise ConfigError(f"{host}:{port} cannot be listened on ({error.strerror}): give another --host or --port.") from error
     except OverflowError as error:
