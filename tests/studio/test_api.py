@@ -66,6 +66,17 @@ def test_a_session_from_its_beginning_to_its_end(http):
     assert edit(http, session, kind="undo").json()["rev"] == 3
 
 
+def test_an_edit_that_comes_twice_acts_once_and_is_answered_twice(http):
+    session = begin(http, paused=True)
+    message = {"command": {"kind": "set-prompt", "text": "a blue key"}, "client": "a-program", "op": 7}
+    first, second = (http.post(f"/api/sessions/{session}/edits", json=message).json() for _ in range(2))
+    assert first == second and first["state"] == "applied" and first["rev"] == 1
+    for field in ("client", "op"):  # without its number every message of a client would be its first
+        half = {name: value for name, value in message.items() if name != field}
+        answer = http.post(f"/api/sessions/{session}/edits", json=half)
+        assert answer.status_code == 422 and "client and op" in answer.json()["error"]["text"]
+
+
 def test_what_does_not_act_says_why(http):
     session = begin(http)
     finish(http, session)

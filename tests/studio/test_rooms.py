@@ -11,6 +11,7 @@ from ildm.session.service.messages import OpenSession, ResumeSession
 from ildm.studio import rooms
 from ildm.studio.limits import Limits
 from ildm.studio.refusals import Refused
+from ildm.studio.room import Room
 from ildm.studio.server import _listen
 
 
@@ -101,3 +102,22 @@ def test_pictures_are_not_held_up_on_their_way():
     """asyncio turns the delay off only on sockets that name their protocol, and accepted ones have that of the listening one."""
     with _listen("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
+
+
+def test_two_may_wait_for_one_answer():
+    """And the one who loses patience first takes nothing from the other."""
+
+    async def work():
+        room = Room("abc", "")
+        answers = [room.answer_to(0), room.answer_to(0)]
+        room.give_up(0, answers[0])
+        answers[0].cancel()
+        event = {"seq": 0, "kind": "command-rejected", "op": 0}
+        room.happened(event)
+        assert await answers[1] == event
+        assert await room.answer_to(0) == event
+        late = room.answer_to(1)
+        room.give_up(1, late)
+        assert not room._answers
+
+    asyncio.run(work())

@@ -65,7 +65,7 @@ class Room:
         self._next_op = 0
         self._ops: OrderedDict[int, tuple[str, int]] = OrderedDict()
         self._sent: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._answers: dict[int, list[asyncio.Future[dict[str, Any]]]] = {}
         self._changes: dict[str, tuple[int, str]] = {}
         self._commands: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._made: OrderedDict[int, tuple[int, int, int]] = OrderedDict()
@@ -151,7 +151,7 @@ class Room:
     def lose(self) -> None:
         """The worker that had it is gone."""
         self.place = None
-        for future in self._answers.values():
+        for future in (future for waiting in self._answers.values() for future in waiting):
             if not future.done():
                 future.set_exception(Refused("worker-lost", "The engine's process has ended before this acted: try it again."))
         self._answers.clear()
@@ -159,14 +159,16 @@ class Room:
 
     # --- what comes from clients ---------------------------------------------------------------------------------------------
 
-    def register(self, client: str, op: int, command: Command, base_rev: int | None = None) -> int | None:
-        """Give a client's message its number in the log; None when it has one already.
+    def number_of(self, client: str, op: int) -> int | None:
+        """The number in the log of a message that has come before; None for one that is new."""
+        return self._sent.get((client, op))
+
+    def register(self, client: str, op: int, command: Command, base_rev: int | None = None) -> int:
+        """Give a client's new message its number in the log.
 
         Raises:
             Refused: when somebody else has changed the same thing after `base_rev`.
         """
-        if (client, op) in self._sent:
-            return None
         subject = subject_of(command)
         if base_rev is not None:
             rev, who = self._changes.get(subject, (0, client))
@@ -188,17 +190,22 @@ class Room:
             self._ops.pop(number, None)
 
     def answer_to(self, number: int) -> asyncio.Future[dict[str, Any]]:
-        """The event that says what has become of a command, now or later."""
+        """The event that says what has become of a command, now or later; to be given up when it is not waited for to the end."""
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         known = next((one for one in reversed(self.events) if one["kind"] in _ANSWERS and one["op"] == number), None)
         if known is not None:
-            done: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-            done.set_result(known)
-            return done
-        return self._answers.setdefault(number, asyncio.get_running_loop().create_future())
+            future.set_result(known)
+        else:
+            self._answers.setdefault(number, []).append(future)
+        return future
 
-    def give_up(self, number: int) -> None:
-        """Nobody waits for that answer any more."""
-        self._answers.pop(number, None)
+    def give_up(self, number: int, future: asyncio.Future[dict[str, Any]]) -> None:
+        """Wait for that answer no more."""
+        waiting = self._answers.get(number, [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._answers.pop(number, None)
 
     def follow(self) -> asyncio.Event:
         """Be woken from now on when there is something new."""
@@ -260,9 +267,9 @@ class Room:
         subject, client = self._commands.pop(number, ("", ""))
         if event["kind"] == "command-applied" and subject:
             self._changes[subject] = (self.rev, client)
-        future = self._answers.pop(number, None)
-        if future is not None and not future.done():
-            future.set_result(event)
+        for future in self._answers.pop(number, ()):
+            if not future.done():
+                future.set_result(event)
 
 
 def subject_of(command: Command) -> str:

@@ -117,8 +117,8 @@ class Rooms:
             await self._open_again(room)
         return room
 
-    async def edit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None = None) -> int | None:
-        """Have a command act. Returns its number in the log; None when this message came before.
+    async def edit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None = None) -> int:
+        """Have a command act, once however often its message comes. Returns its number in the log.
 
         Raises:
             Refused: when it cannot be taken.
@@ -126,12 +126,13 @@ class Rooms:
         if self.waiting(room) is not None:
             raise Refused("not-now", "This session waits for its turn: change it once it has begun, or begin it anew.")
         await self._open_again(room)
+        known = room.number_of(client, op)
+        if known is not None:
+            return known
         assert room.place is not None
         settings = room.place["settings"]
         self.limits.check_command(command, (settings["width"], settings["height"]))
         number = room.register(client, op, command, base_rev)
-        if number is None:
-            return None
         self.metrics.asked(room.id, number)
         _tell_words(room, getattr(command, "text", None))
         try:

@@ -93,7 +93,7 @@ class EditRequest(Form):
 
     Args:
         base_rev: the revision that the person saw; where somebody else has changed the same thing since, the edit is refused as "stale".
-        client, op: a name and a number of your choice: the same two act once, however often they come.
+        client, op: a name and a number of your choice, both or neither: the same two act once, however often they come.
         wait: seconds to wait until it acts, 30 at most; 0 = not at all.
     """
 
@@ -107,7 +107,7 @@ class EditRequest(Form):
 class EditAnswer(Form):
     """What has become of a command: "applied" after `step` steps, on the state `node`; or "taken", when it does not act yet."""
 
-    number: int | None
+    number: int
     state: Literal["applied", "taken"]
     step: int | None = None
     node: int | None = None

@@ -105,12 +105,14 @@ async def delete(here: Here, user: User, session_id: SessionId) -> None:
 
 @router.post("/{session_id}/edits", responses=errors(409, 413, 415, 429, 503))
 async def edit(here: Here, user: User, session_id: SessionId, request: EditRequest) -> EditAnswer:
-    """Change something. It acts at the next step boundary, and this answer says at which."""
+    """Change something. It acts at the next step boundary, and this answer says at which; a request that comes twice acts once."""
+    if (request.client is None) is not (request.op is None):
+        raise Refused("bad-value", "A client's name and the number of its message go together: give both of client and op.")
     command = await asyncio.to_thread(command_in, request.command, here.uploads, user)
     room = await here.rooms.find(user, session_id)
     client = f"{user}/{request.client or secrets.token_urlsafe(12)}"
     number = await here.rooms.edit(room, command, client, request.op or 0, request.base_rev)
-    if number is None or request.wait == 0.0:
+    if request.wait == 0.0:
         return EditAnswer(number=number, state="taken", rev=room.rev)
     return await _answer(room, number, request.wait)
 
@@ -135,12 +137,14 @@ async def mask(
 
 
 async def _answer(room: Room, number: int, patience: float) -> EditAnswer:
+    answer = room.answer_to(number)
     try:
         async with asyncio.timeout(patience):
-            event = await room.answer_to(number)
+            event = await answer
     except TimeoutError:
-        room.give_up(number)
         return EditAnswer(number=number, state="taken", rev=room.rev)
+    finally:
+        room.give_up(number, answer)
     if event["kind"] == "command-rejected":
         code = event["code"]
         raise Refused("stale" if code == "superseded" else code, event["text"])
