@@ -21,9 +21,6 @@ CODE := $(wildcard src tests bench tools)
 
 export PYTHON TORCH_OPTIONS
 
-help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
-
 studio: $(RUNTIME) $(PAGE) ## install, start the studio with the shipped model, print its address and open it in the browser
 	@$(BIN)/python -m ildm studio $(STUDIO)
 
@@ -63,6 +60,9 @@ docs: $(DEVELOPMENT) ## write docs/commands.md anew from the command line itself
 clean: ## remove .venv, the built page, the caches and the demo's pictures
 	rm -rf .venv web/node_modules src/ildm/studio/static demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
 
 $(RUNTIME): pyproject.toml constraints.txt $(INSTALLER)
 	@sh tools/setup.sh runtime
