@@ -17,11 +17,13 @@ export interface Frame {
 
 interface Frames {
   newest: Frame | null;
+  /** The state that is looked at where it is not the newest: while somebody scrubs, and after they have gone back. The stage shows it first. */
+  peek: { node: number; url: string } | null;
   /** How many were shown, for tests and the curious. */
   shown: number;
 }
 
-export const useFrames = create<Frames>(() => ({ newest: null, shown: 0 }));
+export const useFrames = create<Frames>(() => ({ newest: null, peek: null, shown: 0 }));
 
 const kept = new Map<string, { url: string; bytes: number }>();
 let bytes = 0;
@@ -50,9 +52,15 @@ export function frameOf(session: string, node: number): string | undefined {
   return latest.get(`${session}/${node}`);
 }
 
+/** Look at a state for a while; null = at the newest again. */
+export function peekAt(peek: Frames["peek"]): void {
+  const { peek: before } = useFrames.getState();
+  if (before?.node !== peek?.node || before?.url !== peek?.url) useFrames.setState({ peek });
+}
+
 /** Another session is looked at. */
 export function forgetNewest(): void {
-  useFrames.setState({ newest: null, shown: 0 });
+  useFrames.setState({ newest: null, peek: null, shown: 0 });
 }
 
 function keep(header: FrameHeader, url: string, size: number): void {
