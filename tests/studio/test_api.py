@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from studios import OWNER_TOKEN, RealStudio
+from studios import RealStudio
 
 from ildm.session.files import open_session_file
 from ildm.studio.limits import Limits
@@ -163,8 +163,10 @@ def test_uploads_stand_for_pictures_and_masks(http):
     region = {"kind": "add-region", "region": {"id": "r", "prompt": "a blue key"}, "mask": {"upload": mask["id"]}}
     assert edit(http, session, kind="rewind", step=3).status_code == 200
     assert edit(http, session, **region).status_code == 200
-    [painted] = look(http, session)["place"]["settings"]["regions"]
     deadline = time.monotonic() + 10.0
+    while not (regions := look(http, session)["place"]["settings"]["regions"]):
+        assert time.monotonic() < deadline  # an edit is answered before its turn is over
+    [painted] = regions
     while (answer := http.get(f"/api/sessions/{session}/masks/{painted['mask']}")).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -208,6 +210,7 @@ def test_sessions_are_listed_found_named_and_deleted(http):
     assert [one["id"] for one in found["sessions"]] == [session] and found["total"] == 1
     named = http.patch(f"/api/sessions/{session}", json={"title": "The key"})
     assert named.json()["title"] == "The key"
+    assert named.json()["created"] and named.json()["bytes"] and named.json()["num_states"] == 7
     assert http.get("/api/sessions", params={"search": "the key"}).json()["total"] == 1
     assert http.delete(f"/api/sessions/{session}").status_code == 204
     assert http.get(f"/api/sessions/{session}").status_code == 404
@@ -275,13 +278,47 @@ def test_the_log_names_no_prompt_unless_asked_to(toy_home, tmp_path):
 def test_what_is_over_a_limit_waits_and_then_is_refused(serve):
     from fake_worker import FakeWorker
 
-    with serve(worker=FakeWorker(interval=0.05), limits=Limits(running=1, queue=3, queue_per_user=2)) as studio:
-        with studio.client() as client:
-            told = [client.post("/api/sessions", json={"num_steps": 100}).status_code for _ in range(4)]
-            assert told == [201, 202, 202, 429]
-            waiting = client.get("/api/sessions").json()
-            assert waiting["total"] == 0  # nothing of a fake worker's is in the store
-        assert OWNER_TOKEN
+    limits = Limits(running=1, queue=3, queue_per_user=2)
+    with serve(worker=FakeWorker(interval=0.05), limits=limits) as studio, studio.client() as client:
+        told = [client.post("/api/sessions", json={"num_steps": 100}).status_code for _ in range(4)]
+        assert told == [201, 202, 202, 429]
+        listed = client.get("/api/sessions").json()
+        assert [one["waiting"] for one in listed["sessions"]] == [1, 2]  # nothing of a fake worker's is in the store
+
+
+def test_a_session_that_waits_is_there_and_says_so(serve):
+    from fake_worker import FakeWorker
+
+    with serve(worker=FakeWorker(interval=30.0), limits=Limits(running=1)) as studio, studio.client() as client:
+        first, second, third = (
+            client.post("/api/sessions", json={"prompt": prompt}).json()["id"] for prompt in ("a rose", "a key", "cannot begin")
+        )
+        [listed] = client.get("/api/sessions", params={"search": "KEY"}).json()["sessions"]
+        assert (listed["id"], listed["title"], listed["status"], listed["waiting"]) == (second, "a key", "waiting", 1)
+        place = f"/api/sessions/{second}"
+        for answer in (
+            client.get(f"{place}/image"),
+            client.get(f"{place}/frame"),
+            client.patch(place, json={"title": "The key"}),
+            client.put("/api/presets/settings/waiting", json={"session": second}),
+            client.put("/api/presets/regions/waiting", json={"session": second}),
+            client.post(f"{place}/edits", json={"command": {"kind": "pause"}}),
+        ):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not-now"), answer.text
+        with client.stream("GET", f"/api/sessions/{third}/stream") as stream:
+            for one in (first, second):
+                assert client.delete(f"/api/sessions/{one}").status_code == 204
+            assert [line for line in stream.iter_lines() if line.startswith("event:")] == ["event: failed"]
+
+
+def test_who_follows_by_http_hears_of_a_lost_engine(serve):
+    with serve() as studio, studio.client() as client:
+        session = client.post("/api/sessions", json={"paused": True}).json()["id"]
+        with client.stream("GET", f"/api/sessions/{session}/stream") as stream:
+            lines = stream.iter_lines()
+            next(line for line in lines if line == "event: session-opened")
+            studio.calls(studio.worker.lose)
+            assert next(line for line in lines if line.startswith("event:")) in ("event: worker-lost", "event: restored")
 
 
 def test_the_studio_computes_nothing():

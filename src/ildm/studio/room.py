@@ -42,15 +42,15 @@ class Room:
     Args:
         session_id, owner: whose session it is.
 
-    `epoch` names the numbers of its events; `events` are plain values as they came, `revs` how many commands had acted by each.
-    `place` is None until it is open in a worker; `nodes` and `branches` are its tree. `moves` and `tree_moves` count the times they
-    have changed otherwise than by a step.
+    `title` and `model` are what it was begun with. `epoch` names the numbers of its events; `events` are plain values as they came,
+    `revs` how many commands had acted by each. `place` is None until it is open in a worker; `nodes` and `branches` are its tree.
+    `moves` and `tree_moves` count the times they have changed otherwise than by a step.
     """
 
     def __init__(self, session_id: str, owner: str) -> None:
         self.id, self.owner = session_id, owner
         self.epoch = secrets.token_hex(4)
-        self.model = ""
+        self.title = self.model = ""
         self.events: list[dict[str, Any]] = []
         self.revs: list[int] = []
         self.place: dict[str, Any] | None = None

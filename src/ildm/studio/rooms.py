@@ -63,6 +63,7 @@ class Rooms:
                 "busy", f"{len(self._waiting)} sessions wait for their turn already: try again when some are finished."
             )
         room = Room(new_session_id(), user)
+        room.title, room.model = opening.prompt, opening.model or self.model
         self._rooms[room.id] = room
         _tell_words(room, opening.prompt)
         self._waiting.put(user, (room, opening))
@@ -73,6 +74,19 @@ class Rooms:
         """Its place in the queue, from 1; None when it does not wait."""
         places = [one.id for one, _ in self._waiting.order()]
         return places.index(room.id) + 1 if room.id in places else None
+
+    def waiting_of(self, user: str) -> list[Room]:
+        """A user's sessions that wait for their turn, in its order."""
+        return [room for room, _ in self._waiting.order() if room.owner == user]
+
+    def check_begun(self, room: Room) -> None:
+        """Refuse what cannot be done yet.
+
+        Raises:
+            Refused: when a session waits for its turn.
+        """
+        if self.waiting(room) is not None:
+            raise Refused("not-now", "This session waits for its turn: do this once it has begun, or begin it anew.")
 
     async def settled(self, room: Room) -> None:
         """Wait until a session has begun, waits for its turn, or has failed to begin.
@@ -114,8 +128,28 @@ class Rooms:
         """
         room = await self.find(user, session_id)
         if self.waiting(room) is None and room.problem is None:
-            await self._open_again(room)
+            await self.open_again(room)
         return room
+
+    async def open_again(self, room: Room) -> None:
+        """Have a session in memory that has begun.
+
+        Raises:
+            Refused: when it cannot be.
+        """
+        self.check_begun(room)
+        if room.id in self._opening:
+            # what is said right after a start comes before the session is begun
+            await self.settled(room)
+        if room.is_open:
+            return
+        async with room.opening:
+            if room.is_open:
+                return
+            if room.problem is not None:
+                raise room.problem
+            await self._make_room(room)
+            await self.worker.ask(ResumeSession(session=room.id))
 
     async def edit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None = None) -> int:
         """Have a command act, once however often its message comes. Returns its number in the log.
@@ -123,9 +157,7 @@ class Rooms:
         Raises:
             Refused: when it cannot be taken.
         """
-        if self.waiting(room) is not None:
-            raise Refused("not-now", "This session waits for its turn: change it once it has begun, or begin it anew.")
-        await self._open_again(room)
+        await self.open_again(room)
         known = room.number_of(client, op)
         if known is not None:
             return known
@@ -149,7 +181,7 @@ class Rooms:
         Raises:
             Refused: when there is nothing to see.
         """
-        await self._open_again(room)
+        await self.open_again(room)
         return await self.worker.ask(DrawPicture(session=room.id, node=node, form=form))
 
     async def delete(self, room: Room) -> None:
@@ -258,25 +290,6 @@ class Rooms:
             self._opening.discard(room.id)
             room.wake()
             self._dispatch()
-
-    async def _open_again(self, room: Room) -> None:
-        """Have a stored session in memory.
-
-        Raises:
-            Refused: when it cannot be.
-        """
-        if room.id in self._opening:
-            # what is said right after a start comes before the session is begun
-            await self.settled(room)
-        if room.is_open:
-            return
-        async with room.opening:
-            if room.is_open:
-                return
-            if room.problem is not None:
-                raise room.problem
-            await self._make_room(room)
-            await self.worker.ask(ResumeSession(session=room.id))
 
     async def _make_room(self, wanted: Room) -> None:
         """Let the session go that has rested longest and that nobody follows, where there are as many as there may be.

@@ -17,6 +17,7 @@ from ildm.studio.api.context import Context, Here, User, errors, json_response, 
 from ildm.studio.api.forms import EventList
 from ildm.studio.api.sessions import SessionId
 from ildm.studio.connections import Connections
+from ildm.studio.outbox import LOST
 from ildm.studio.room import Room
 
 router = APIRouter(prefix="/api/sessions/{session_id}", tags=["following"])
@@ -51,7 +52,9 @@ async def stream(
 ) -> Response:
     """Events as they come (server-sent events): `id` is the number, `event` the kind, `data` the event as JSON.
 
-    With `Last-Event-ID` those after it come first, otherwise all there were. The stream ends when the session or the server does.
+    With `Last-Event-ID` those after it come first, otherwise all there were. Besides the log's own kinds there are `worker-lost` (the
+    engine is gone, and started again), `restored` (some events were lost with it: the log goes on after the first `events`) and `failed`
+    (the session cannot be begun or taken up). The stream ends after that, and when the session is deleted or the server stopped.
     """
     room = await here.rooms.enter(user, session_id)
     if room.problem is not None:
@@ -130,15 +133,22 @@ async def _stream(room: Room, after: int, closing: asyncio.Event) -> AsyncIterat
     woken, epoch = room.follow(), room.epoch
     ending = asyncio.create_task(closing.wait())
     ending.add_done_callback(lambda _: woken.set())
+    was_open = room.is_open
     try:
         while not closing.is_set() and not room.gone:
+            if was_open and not room.is_open:
+                yield _said("worker-lost", text=LOST)
+            was_open = room.is_open
             if room.epoch != epoch:
                 # some events have been lost with the engine: the log begins anew where it was saved
                 after, epoch = min(after, len(room.events)), room.epoch
-                yield f"event: restored\ndata: {to_json({'events': len(room.events)})}\n\n"
+                yield _said("restored", events=after)
             for event in room.events[after:]:
                 yield f"id: {event['seq']}\nevent: {event['kind']}\ndata: {to_json(event)}\n\n"
                 after = event["seq"] + 1
+            if room.problem is not None and not room.is_open:
+                yield _said("failed", code=room.problem.code, text=room.problem.text)
+                return
             try:
                 async with asyncio.timeout(KEEP_ALIVE):
                     await woken.wait()
@@ -148,3 +158,8 @@ async def _stream(room: Room, after: int, closing: asyncio.Event) -> AsyncIterat
     finally:
         ending.cancel()
         room.leave(woken)
+
+
+def _said(kind: str, **fields: Any) -> str:
+    """What is told beside the log, and has no number in it."""
+    return f"event: {kind}\ndata: {to_json({'kind': kind, **fields})}\n\n"

@@ -20,7 +20,6 @@ from ildm.session.wire import Mask, from_json, from_msgpack
 from ildm.studio.api.context import Context, Here, User, errors, refusal
 from ildm.studio.api.forms import NewName, PresetBody, PresetContent, PresetItem, PresetList
 from ildm.studio.refusals import Refused
-from ildm.studio.room import Room
 
 router = APIRouter(prefix="/api/presets", tags=["presets"])
 Kind = Literal["regions", "settings"]
@@ -58,21 +57,21 @@ async def load(here: Here, user: User, kind: Kind, name: PresetName) -> PresetCo
     return PresetContent(kind=kind, name=name, content=await _beside(read))
 
 
-@router.put("/{kind}/{name}", status_code=201, responses=errors(409, 413, 415))
+@router.put("/{kind}/{name}", status_code=201, responses=errors(409, 413, 415, 429, 503))
 async def save(here: Here, user: User, kind: Kind, name: PresetName, body: PresetBody) -> PresetItem:
     """Keep a preset: what is given, or what a session of yours is like now."""
     if (body.content is None) is (body.session is None):
         raise Refused("bad-value", "A preset is made of its content or of a session: give one of the two.")
-    room = None if body.session is None else await here.rooms.enter(user, body.session)
+    view = None if body.session is None else await _view_of(here, user, body.session)
 
     def keep() -> None:
         own = here.store.presets.of(user)
         if kind == SETTINGS:
-            content = _opening_of(room) if room else from_json(Opening, json.dumps(body.content))
+            content = _opening_of(view) if view else from_json(Opening, json.dumps(body.content))
             data = content.model_dump_json(exclude_unset=True).encode()
             own.save(SETTINGS, name, data, replace=body.replace)
         else:
-            preset = _regions_of(here, room, name) if room else parse_preset(json.dumps(body.content), source="The preset")
+            preset = _regions_of(here, view, name) if view else parse_preset(json.dumps(body.content), source="The preset")
             RegionLibrary(own).keep(preset.model_copy(update={"name": name}), replace=body.replace)
 
     await _beside(keep)
@@ -107,15 +106,20 @@ async def _beside(work: Callable[[], Result]) -> Result:
         raise refusal(error) from error
 
 
-def _opening_of(room: Room) -> Opening:
-    assert room.place is not None
-    settings = room.place["settings"]
-    return Opening(model=room.model, **{name: settings[name] for name in _CHOSEN})
+async def _view_of(here: Context, user: str, session_id: str) -> dict[str, Any]:
+    """The fields of a `SessionView`, of a session of the user's as it is now."""
+    room = await here.rooms.find(user, session_id)
+    await here.rooms.open_again(room)
+    return room.view()
 
 
-def _regions_of(here: Context, room: Room, name: str) -> RegionPreset:
-    assert room.place is not None
-    settings, stored = Settings.model_validate(room.place["settings"]), here.store.load(room.id)
+def _opening_of(view: dict[str, Any]) -> Opening:
+    settings = view["place"]["settings"]
+    return Opening(model=view["model"], **{name: settings[name] for name in _CHOSEN})
+
+
+def _regions_of(here: Context, view: dict[str, Any], name: str) -> RegionPreset:
+    settings, stored = Settings.model_validate(view["place"]["settings"]), here.store.load(view["session"])
 
     def mask_of(blob: str) -> Mask:
         data = stored.blob(blob)

@@ -12,12 +12,13 @@ from fastapi.responses import Response
 from ildm.core.errors import IldmError
 from ildm.session.mask_pictures import png_of_mask
 from ildm.session.service.messages import Opening
+from ildm.session.storage.records import SessionSummary
 from ildm.session.view import SessionView, revision, view_of_stored
 from ildm.session.wire import Mask, from_msgpack
 from ildm.studio.api.bodies import command_in, read_into
 from ildm.studio.api.context import Context, Here, User, errors, json_response, refusal
 from ildm.studio.api.forms import EditAnswer, EditRequest, SessionItem, SessionList, Title
-from ildm.studio.refusals import Refused
+from ildm.studio.refusals import Refused, no_such_session
 from ildm.studio.room import Room
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -54,22 +55,13 @@ async def list_sessions(
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> SessionList:
-    """Your sessions, the one that changed last first."""
-    found = await asyncio.to_thread(here.store.sessions, search or None, owner=user)
-    items = [
-        SessionItem(
-            id=one.id,
-            title=one.title,
-            model=one.model,
-            status=here.rooms.status_of(one.id) or one.status,
-            created=one.created,
-            updated=one.updated,
-            num_states=one.num_nodes,
-            bytes=one.bytes,
-        )
-        for one in found[offset : offset + limit]
-    ]
-    return SessionList(sessions=items, total=len(found))
+    """Your sessions: those that wait for their turn, then the others, the one that changed last first."""
+    stored = await asyncio.to_thread(here.store.sessions, search or None, owner=user)
+    waiting = (_item_of(here, room) for room in here.rooms.waiting_of(user))
+    sought = search.casefold()
+    found = [one for one in waiting if any(sought in text.casefold() for text in (one.title, one.id, one.model))]
+    found += [_stored_item(here, summary) for summary in stored]
+    return SessionList(sessions=found[offset : offset + limit], total=len(found))
 
 
 @router.get("/{session_id}", response_model=SessionView, responses=errors(409, 503) | {202: {"model": SessionItem}})
@@ -86,15 +78,22 @@ async def look(here: Here, user: User, session_id: SessionId) -> Response:
     return json_response(stored.model_dump())
 
 
-@router.patch("/{session_id}", responses=errors(413, 415))
+@router.patch("/{session_id}", responses=errors(409, 413, 415))
 async def rename(here: Here, user: User, session_id: SessionId, title: Title) -> SessionItem:
     """Give a session another title."""
-    room = await here.rooms.find(user, session_id)
+    here.rooms.check_begun(await here.rooms.find(user, session_id))
+
+    def name() -> SessionSummary | None:
+        here.store.rename(session_id, title.title)
+        return here.store.summary(session_id)
+
     try:
-        await asyncio.to_thread(here.store.rename, session_id, title.title)
+        summary = await asyncio.to_thread(name)
     except IldmError as error:
         raise refusal(error) from error
-    return _item_of(here, room).model_copy(update={"title": title.title})
+    if summary is None:
+        raise no_such_session(session_id)  # deleted meanwhile
+    return _stored_item(here, summary)
 
 
 @router.delete("/{session_id}", status_code=204, response_class=Response, responses=errors(503))
@@ -154,8 +153,21 @@ async def _answer(room: Room, number: int, patience: float) -> EditAnswer:
 def _item_of(here: Context, room: Room) -> SessionItem:
     waiting = here.rooms.waiting(room)
     status: Any = "waiting" if waiting is not None else room.status or "opening"
-    title = room.place["settings"]["prompt"] if room.place else ""
+    title = room.place["settings"]["prompt"] if room.place else room.title
     return SessionItem(id=room.id, title=title, model=room.model, status=status, num_states=len(room.nodes), waiting=waiting)
+
+
+def _stored_item(here: Context, one: SessionSummary) -> SessionItem:
+    return SessionItem(
+        id=one.id,
+        title=one.title,
+        model=one.model,
+        status=here.rooms.status_of(one.id) or one.status,
+        created=one.created,
+        updated=one.updated,
+        num_states=one.num_nodes,
+        bytes=one.bytes,
+    )
 
 
 def _stored_view(here: Context, session_id: str) -> SessionView:
