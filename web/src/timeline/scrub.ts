@@ -1,0 +1,133 @@
+// Going back and forth along a way: what is looked at follows the hand at once, the session follows when it is let go.
+
+import { create } from "zustand";
+import { pictures } from "../connection/http";
+import { frameOf, peekAt, useFrames } from "../session/frames";
+import { edit, useSession } from "../session/store";
+import type { NodeView } from "../wire";
+import { stateAt, wayOf } from "./strip";
+
+/** The step that is held, or waited for; null where the session stands. */
+export const useScrub = create<{ step: number | null }>(() => ({ step: null }));
+
+const KEY_PAUSE = 140;
+const FRAME_PATIENCE = 350;
+let waiting: ReturnType<typeof setTimeout> | undefined;
+let asked = 0;
+
+/** Look at a step; the session stays where it is. */
+export function holdStep(step: number): void {
+  const { view } = useSession.getState();
+  if (!view) return;
+  const state = stateAt(wayOf(view), step);
+  if (!state) return;
+  useScrub.setState({ step });
+  look(view.session, state);
+}
+
+/** Have the session go to the step that is held. A run that goes on waits there, so that something can be changed. */
+export async function letGo(): Promise<void> {
+  const { step } = useScrub.getState();
+  const { view } = useSession.getState();
+  clearTimeout(waiting);
+  if (step === null || !view) return;
+  const mine = ++asked;
+  if (view.place.status === "running") void edit({ kind: "pause" });
+  if (view.place.step !== step || view.place.status === "running") await edit({ kind: "rewind", step });
+  if (mine === asked) forget();
+}
+
+/** Stay where the session is after all. */
+export function giveUp(): void {
+  asked++;
+  clearTimeout(waiting);
+  forget();
+}
+
+/** So many steps on or back; several in a row are one journey. */
+export function moveBy(steps: number): void {
+  const { view } = useSession.getState();
+  if (!view) return;
+  const way = wayOf(view);
+  const from = useScrub.getState().step ?? view.place.step;
+  const to = from + steps;
+  if (to > way.tip && way.tip < way.last && steps > 0 && view.place.status !== "running" && from === way.tip) {
+    void edit({ kind: "step-once" });
+    return;
+  }
+  moveTo(Math.max(way.first, Math.min(way.tip, to)));
+}
+
+/** To a step, by keys: the session follows when they rest. */
+export function moveTo(step: number): void {
+  holdStep(step);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => void letGo(), KEY_PAUSE);
+}
+
+export function moveToStart(): void {
+  const { view } = useSession.getState();
+  if (view) moveTo(wayOf(view).first);
+}
+
+export function moveToEnd(): void {
+  const { view } = useSession.getState();
+  if (view) moveTo(wayOf(view).tip);
+}
+
+/** The picture of a state: as it came, or else from the server. */
+export function pictureOf(session: string, node: number): string {
+  return frameOf(session, node) ?? pictures.image(session, node, "jpeg");
+}
+
+/** Have the stage show where the session stands, also where no frame came of that state. Until what comes back is called. */
+export function followStanding(): () => void {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  function stand() {
+    clearTimeout(late);
+    const { view } = useSession.getState();
+    const { newest } = useFrames.getState();
+    if (useScrub.getState().step !== null) return;
+    if (!view || view.place.status === "running" || newest?.node === view.place.node || view.nodes.size === 1) {
+      peekAt(null);
+      return;
+    }
+    const { node } = view.place;
+    const url = frameOf(view.session, node);
+    if (url) peekAt({ node, url });
+    // its frame may be on the way
+    else late = setTimeout(() => void draw(view.session, node), FRAME_PATIENCE);
+  }
+  const stops = [useSession.subscribe(stand), useFrames.subscribe(stand), useScrub.subscribe(stand)];
+  stand();
+  return () => {
+    clearTimeout(late);
+    for (const stop of stops) stop();
+  };
+}
+
+function look(session: string, { id }: NodeView): void {
+  const url = frameOf(session, id);
+  if (url) peekAt({ node: id, url });
+  else void draw(session, id);
+}
+
+/** Show a state once its picture is here, if it is still the one to show. */
+async function draw(session: string, node: number): Promise<void> {
+  const url = pictures.image(session, node, "jpeg");
+  const image = new Image();
+  image.src = url;
+  const came = await image.decode().then(
+    () => true,
+    () => false,
+  );
+  const { view } = useSession.getState();
+  const { step } = useScrub.getState();
+  if (!came || view?.session !== session) return;
+  const wanted = step === null ? view.place.node : stateAt(wayOf(view), step)?.id;
+  if (wanted === node && (step !== null || view.place.status !== "running")) peekAt({ node, url });
+}
+
+function forget(): void {
+  if (useScrub.getState().step !== null) useScrub.setState({ step: null });
+}

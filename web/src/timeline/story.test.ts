@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { marksOn, Teller } from "./story";
+import type { Asked, Happened } from "./words";
+
+const settings = { prompt: "a cat", num_steps: 4, guidance_scale: 3, sampler: "euler", seed: 1, width: 8, height: 8 };
+const shape = { device: "cpu", dtype: "float32", threads: 1, torch: "2" };
+const opened = { kind: "session-opened", model: "m", model_hash: "h", settings, shape } as const;
+
+const step = (node: number, branch = 0, parent = node - 1, at = node) =>
+  ({ kind: "step-completed", node, parent, branch, step: at, num_steps: 4 }) as const;
+const said = (command: Asked, node: number, at = node) =>
+  ({ kind: "command-applied", op: 1, command, received_step: at, applied_step: at, node }) as const;
+const moved = (node: number, branch: number, at = node) => ({ kind: "cursor-moved", node, branch, step: at }) as const;
+const prompt = (text: string): Asked => ({ kind: "set-prompt", text });
+
+function log(...events: object[]): Happened[] {
+  return events.map((event, seq) => ({ seq, at: seq, ...event }) as Happened);
+}
+const changes = (events: Happened[]) =>
+  new Teller()
+    .tell(events)
+    .entries.filter((one) => one.kind === "change")
+    .map((one) => one.text);
+
+describe("a story", () => {
+  it("says each change against what was in force before it", () => {
+    const events = log(opened, step(1), said(prompt("a dog"), 1), step(2), said(prompt("a fox"), 2));
+    expect(changes(events)).toEqual(["Step 1: 'a cat' became 'a dog'.", "Step 2: 'a dog' became 'a fox'."]);
+  });
+
+  it("knows after a rewind what was in force there", () => {
+    const events = log(
+      ...[opened, step(1), step(2), said(prompt("a dog"), 2), step(3)],
+      ...[said({ kind: "rewind", step: 1 }, 3), moved(1, 0), said(prompt("a fox"), 1), moved(1, 1)],
+      ...[step(4, 1, 1, 2), said({ kind: "open-branch", branch: 0 }, 4, 2), moved(3, 0), said(prompt("a pig"), 3)],
+    );
+    expect(changes(events)).toEqual([
+      "Step 2: 'a cat' became 'a dog'.",
+      "Step 1: 'a cat' became 'a fox'.",
+      "Step 3: 'a dog' became 'a pig'.",
+    ]);
+  });
+
+  it("takes back what was undone before a step", () => {
+    const events = log(opened, step(1), said(prompt("a dog"), 1), said({ kind: "undo" }, 1), said(prompt("a fox"), 1));
+    const story = new Teller().tell(events);
+    expect(story.marks.map((mark) => mark.text)).toEqual(["Step 1: 'a cat' became 'a fox'."]);
+  });
+
+  it("is the same value while nothing happens, and goes on where it stopped", () => {
+    const events = log(opened, step(1), said(prompt("a dog"), 1));
+    const teller = new Teller();
+    const first = teller.tell(events.slice(0, 2));
+    expect(teller.tell(events.slice(0, 2))).toBe(first);
+    expect(teller.tell(events)).toEqual(new Teller().tell(events));
+    expect(teller.tell(events.slice(0, 1)).entries).toHaveLength(1);
+  });
+
+  it("knows which branches a comparison has begun", () => {
+    const choices = [3, 5].map((guidance_scale) => ({ kind: "choice", guidance_scale }) as const);
+    const events = log(opened, step(1), said({ kind: "compare", choices }, 1), moved(1, 1));
+    expect(new Teller().tell(events).comparisons).toMatchObject([{ node: 1, branches: [1, 2], choices }]);
+  });
+
+  it("marks a change only on the ways that have its effect", () => {
+    const events = log(
+      ...[opened, step(1), step(2), said({ kind: "rewind", step: 1 }, 2), moved(1, 0)],
+      ...[said(prompt("a fox"), 1), moved(1, 1), step(3, 1, 1, 2)],
+    );
+    const { marks } = new Teller().tell(events);
+    const ways = new Map([
+      [0, [0, 1, 2]],
+      [1, [0, 1, 3]],
+    ]);
+    const next = (branch: number, node: number) => {
+      const way = ways.get(branch) ?? [];
+      return way[way.indexOf(node) + 1];
+    };
+    const on = (branch: number) =>
+      marksOn(
+        marks,
+        (ways.get(branch) ?? []).map((id) => ({ id })),
+        branch,
+        next,
+      );
+    expect(on(1)).toHaveLength(1);
+    expect(on(0)).toHaveLength(0);
+  });
+});
