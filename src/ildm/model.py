@@ -90,7 +90,7 @@ class Model:
 
     @property
     def autoencoder_fingerprint(self) -> str:
-        """A hash of the first stage's weights and latent space: latents made by another one do not fit this model."""
+        """A hash of the first stage's weights and latent space."""
         return self.autoencoder.fingerprint()
 
     @cached_property

@@ -1,6 +1,7 @@
 """`ildm data` from arguments to files, and its sentences when they are wrong."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -51,7 +52,7 @@ def test_built_sprites_are_found_again(ildm, at_emoji_home, monkeypatch):
 def test_a_data_set_is_encoded_once(ildm, at_emoji_home, monkeypatch):
     class Stub:
         image_size = (64, 64)
-        autoencoder_fingerprint = "0123456789abcdef"
+        autoencoder = SimpleNamespace(encoder_fingerprint=lambda: "0123456789abcdef")
         calls = 0
 
         def encode(self, images):
@@ -66,7 +67,7 @@ def test_a_data_set_is_encoded_once(ildm, at_emoji_home, monkeypatch):
         assert "6 samples are encoded" in out
     assert stub.calls == 2
     [folder] = (at_emoji_home / "latents").iterdir()
-    assert len(LatentCache(folder, stub.autoencoder_fingerprint)) == 6
+    assert len(LatentCache(folder, stub.autoencoder.encoder_fingerprint())) == 6
 
 
 def test_an_import_tells_what_it_refused(ildm, empty_home, tmp_path):

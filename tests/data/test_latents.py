@@ -112,8 +112,8 @@ def test_only_a_part_may_be_encoded(scenes, tmp_path):
     assert len(LatentCache(encode_dataset(scenes, Encoder(), MAKER, tmp_path / "part", limit=20, workers=1))) == 20
 
 
-def test_another_autoencoder_is_refused(folder):
-    with pytest.raises(DataError, match=r"made by the autoencoder 0123456789ab, but this model's is ffff"):
+def test_another_encoder_is_refused(folder):
+    with pytest.raises(DataError, match=r"made by the encoder 0123456789ab, but this model's is ffff"):
         LatentCache(folder, "ffffffffffff")
 
 
@@ -121,7 +121,7 @@ def test_a_folder_of_other_latents_is_left_alone(scenes, folder):
     other = EmojiScenes(EmojiScenesConfig(size=64, sprites="sample", length=40, seed=1))
     with pytest.raises(DataError, match="another data set"):
         encode_dataset(other, Encoder(), MAKER, folder)
-    with pytest.raises(DataError, match="another autoencoder"):
+    with pytest.raises(DataError, match="another encoder"):
         encode_dataset(scenes, Encoder(), "another", folder)
     assert len(LatentCache(folder, MAKER)) == 40
 

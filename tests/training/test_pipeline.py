@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ildm.checkpoint.load import load
 from ildm.core.config import from_json, override, to_json
 from ildm.core.errors import ConfigError, DataError
+from ildm.core.fingerprint import fingerprint
 from ildm.recipes import find_recipe
 from ildm.recipes.emoji_tiny import recipe
 from ildm.training.pipeline import Run
@@ -126,3 +128,39 @@ def test_a_whole_run_resumes_exactly(tmp_path):
         for name in ("whole", "halves")
     )
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
+
+
+def test_a_decoder_is_refined_under_its_denoiser(finished, tmp_path):
+    initial = load(finished / "model", device="cpu", dtype="float32")
+    chosen = short("stage_one.decoder_only=true", "stage_two.loop.steps=0")
+    folder = Run(chosen, tmp_path / "refined", torch.device("cpu"), Stop(), initial)()
+    refined = load(folder, device="cpu", dtype="float32")
+    before, after = initial.autoencoder, refined.autoencoder
+    assert after.encoder_fingerprint() == before.encoder_fingerprint()
+    assert after.fingerprint() != before.fingerprint()
+    assert not (tmp_path / "refined" / "latents").exists()
+    assert fingerprint(refined.unet, refined.conditioner) == fingerprint(initial.unet, initial.conditioner)
+    assert refined.manifest.training["started_with"]["stage_two_steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("stage_one.loop.steps=0", "there is no autoencoder"),
+        ("stage_one.decoder_only=true", "there is no encoder"),
+        ("stage_two.loop.steps=0", "there is no denoiser"),
+    ],
+)
+def test_what_a_recipe_leaves_out_must_be_given(setting, told, tmp_path):
+    with pytest.raises(ConfigError, match=f"{told}: give one with --init-from"):
+        run_in(tmp_path / "run", short(setting))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_from_before_a_key_was_there_goes_on(finished):
+    path = finished / "recipe.json"
+    fields = json.loads(path.read_text())
+    del fields["stage_one"]["decoder_only"]
+    path.write_text(json.dumps(fields))
+    assert run_in(finished, short()) == finished / "model"
+    assert json.loads(path.read_text())["stage_one"]["decoder_only"] is False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,8 +46,12 @@ class Autoencoder(nn.Module):
         """Images for raw latents, unclamped: the path that training takes."""
         return self.decoder(self.bottleneck(raw))
 
+    def encoder_fingerprint(self) -> str:
+        """A SHA-256 over what makes latents, whatever decodes them: latents made by another encoder do not fit this first stage."""
+        return fingerprint(repr(self.latent_space), self.encoder, self.bottleneck.to_moments)
+
     def fingerprint(self, *, rounded_to: torch.dtype = torch.float32) -> str:
-        """A SHA-256 over the weights and the latent space: latents made by another first stage do not fit this one.
+        """A SHA-256 over all weights and the latent space.
 
         Args:
             rounded_to: see `ildm.core.fingerprint`; with a coarse format, copies of one first stage in finer formats are the same.
@@ -65,6 +71,12 @@ class Autoencoder(nn.Module):
         if latents.shape[1] != self.latent_space.channels:
             raise ShapeError(f"Latents of {self.latent_space.channels} channels are decoded here, but {latents.shape[1]} came.")
         return self.reconstruct(self.latent_space.denormalise(latents)).clamp(-1.0, 1.0)
+
+    def decoding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The named weights that latents pass on their way to images."""
+        return (
+            (name, one) for name, one in self.named_parameters() if name.startswith(("decoder.", "bottleneck.from_latent."))
+        )
 
     @property
     def last_layer(self) -> Float[Tensor, "..."]:

@@ -151,7 +151,7 @@ def encode(
 
     Example: `ildm data encode emoji-scenes --data emoji --count 50000`
 
-    The latents are bound to the autoencoder by its checksum; a second call goes on where the first one stopped.
+    The latents are bound to the encoder by its checksum; a second call goes on where the first one stopped.
     """
     from ildm.checkpoint.load import load
     from ildm.core.files import check_writable, home
@@ -165,7 +165,7 @@ def encode(
     side = size or loaded.image_size[0]
     config = EmojiScenesConfig(size=side, length=count) if data == "emoji" else ImageFolderConfig(name=data, size=side)
     dataset = open_dataset(config)
-    maker = loaded.autoencoder_fingerprint
+    maker = loaded.autoencoder.encoder_fingerprint()
     folder = out or home() / "latents" / f"{dataset.fingerprint[:12]}-{maker[:12]}"
     check_writable(folder, folder=True)
     with steps_bar("encoding") as progress:

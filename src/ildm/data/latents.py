@@ -1,4 +1,4 @@
-"""Latents computed once: an encoded data set on disk, bound to the autoencoder that made it."""
+"""Latents computed once: an encoded data set on disk, bound to the encoder that made it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ildm.data.prefetch import prefetch, warm_up
 from ildm.data.sample import ImageDataset, Sample
 
 Encode = Callable[[Image], Latent]
-_FORMAT = "ildm-latents-1"
+_FORMAT = "ildm-latents-2"
 _SHARD = 4096  # samples
 
 
@@ -62,19 +62,19 @@ class LatentCache:
     """A folder written by `encode_dataset`.
 
     Args:
-        autoencoder_fingerprint: of the autoencoder that is going to decode; None = do not compare.
+        encoder_fingerprint: of the first stage that is going to decode, see `Autoencoder.encoder_fingerprint`; None = do not compare.
 
     Raises:
-        DataError: when the folder is no latent cache, is unfinished or damaged, or another autoencoder made it.
+        DataError: when the folder is no latent cache, is unfinished or damaged, or another encoder made it.
     """
 
-    def __init__(self, folder: Path, autoencoder_fingerprint: str | None = None) -> None:
+    def __init__(self, folder: Path, encoder_fingerprint: str | None = None) -> None:
         self.manifest = _read_manifest(folder)
-        made_by = self.manifest["autoencoder"]
-        if autoencoder_fingerprint is not None and autoencoder_fingerprint != made_by:
+        made_by = self.manifest["encoder"]
+        if encoder_fingerprint is not None and encoder_fingerprint != made_by:
             raise DataError(
-                f"The latents in {folder} were made by the autoencoder {made_by[:12]}, but this model's is "
-                f"{autoencoder_fingerprint[:12]}: encode the data again with this model (ildm data encode) into another folder."
+                f"The latents in {folder} were made by the encoder {made_by[:12]}, but this model's is "
+                f"{encoder_fingerprint[:12]}: encode the data again with this model (ildm data encode) into another folder."
             )
         records = self.manifest["shards"]
         encoded = sum(record["count"] for record in records)
@@ -155,7 +155,7 @@ class LatentCache:
 def encode_dataset(
     dataset: ImageDataset,
     encode: Encode,
-    autoencoder_fingerprint: str,
+    encoder_fingerprint: str,
     folder: Path,
     *,
     batch_size: int = 64,
@@ -167,7 +167,7 @@ def encode_dataset(
 
     Args:
         encode: from images (batch, 3, height, width) in [-1, 1] on the CPU to latents (batch, channels, h, w), any device.
-        autoencoder_fingerprint: tells the maker of these latents from every other.
+        encoder_fingerprint: tells the maker of these latents from every other.
         limit: encode only the first so many samples; None = all.
         workers: processes that prepare images ahead.
         progress: called with how many samples are done and how many there are.
@@ -176,11 +176,11 @@ def encode_dataset(
         `folder`, for `LatentCache` to open.
 
     Raises:
-        DataError: when `folder` holds the latents of another data set or autoencoder, or a latent does not fit float16.
+        DataError: when `folder` holds the latents of another data set or encoder, or a latent does not fit float16.
         StorageError: when there is no room.
     """
     total = min(limit or len(dataset), len(dataset))
-    manifest = _begin(folder, dataset, autoencoder_fingerprint, total)
+    manifest = _begin(folder, dataset, encoder_fingerprint, total)
     done = sum(record["count"] for record in manifest["shards"])
     warm_up(dataset, workers)
     read = prefetch(dataset.__getitem__, _groups(done, total, batch_size), _join, workers=workers)
@@ -226,10 +226,10 @@ def _encode(encode: Encode, images: Tensor) -> Tensor:
     return latents
 
 
-def _begin(folder: Path, dataset: ImageDataset, autoencoder_fingerprint: str, total: int) -> dict[str, Any]:
+def _begin(folder: Path, dataset: ImageDataset, encoder_fingerprint: str, total: int) -> dict[str, Any]:
     wanted = {
         "format": _FORMAT,
-        "autoencoder": autoencoder_fingerprint,
+        "encoder": encoder_fingerprint,
         "dataset": dataset.fingerprint,
         "samples": total,
         "description": dataset.describe(),
@@ -238,7 +238,7 @@ def _begin(folder: Path, dataset: ImageDataset, autoencoder_fingerprint: str, to
         return {**wanted, "shards": []}
     found = _read_manifest(folder)
     for key, what in (
-        ("autoencoder", "another autoencoder"),
+        ("encoder", "another encoder"),
         ("dataset", "another data set"),
         ("samples", "another number of samples"),
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
 from ildm.core.device import describe
 from ildm.core.errors import ConfigError
-from ildm.core.files import atomic_file, write_json
+from ildm.core.files import atomic_file
 from ildm.core.manifest import LatentSpaceFields, Manifest
 from ildm.core.picture import paste_grid, to_floats
 from ildm.core.progress import steps_bar
@@ -36,6 +35,7 @@ from ildm.training.journal import Journal
 from ildm.training.loop import train
 from ildm.training.precision import autocast
 from ildm.training.recipe import Recipe
+from ildm.training.run_folder import claim
 from ildm.training.run_state import RunState
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
@@ -53,7 +53,8 @@ class Run:
         folder: of the run; its state, samples and model are kept there.
         device: to train on.
         stop: asked between steps.
-        initial: a model whose weights both stages start from; its autoencoder is taken as it is.
+        initial: a model whose weights both stages start from; its autoencoder is taken as it is, unless stage one is for the
+            decoder only.
     """
 
     recipe: Recipe
@@ -72,10 +73,14 @@ class Run:
             ConfigError: when the folder belongs to a run with another configuration.
         """
         dataset = open_dataset(self.recipe.data)
-        self._claim_folder()
+        self._check_initial()
+        claim(self.folder, self.recipe)
         autoencoder = self._first_stage(dataset)
         if autoencoder is None or self.stop.reason is not None:
             return None
+        if self.recipe.stage_two.loop.steps == 0:
+            self._keep_denoiser(autoencoder)
+            return self.model_folder
         cache = self._latents(dataset, autoencoder)
         if cache is None:
             return None
@@ -87,25 +92,24 @@ class Run:
         """Where the model is exported."""
         return self.folder / "model"
 
-    def _claim_folder(self) -> None:
-        path, fields = self.folder / "recipe.json", json.loads(json.dumps(to_json(self.recipe)))
-        if not path.exists():
-            write_json(path, fields)
-            return
-        try:
-            former = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+    def _check_initial(self) -> None:
+        """See that there is one where the recipe needs one, and that it fits."""
+        one, two = self.recipe.stage_one, self.recipe.stage_two
+        if self.initial is None:
+            for key, needs, what in (
+                ("stage_one.loop.steps is 0", one.loop.steps == 0, "autoencoder"),
+                ("stage_one.decoder_only is set", one.decoder_only, "encoder"),
+                ("stage_two.loop.steps is 0", two.loop.steps == 0, "denoiser"),
+            ):
+                if needs:
+                    raise ConfigError(f"{key}, so there is no {what}: give one with --init-from MODEL.")
+        elif to_json(self.initial.autoencoder.config) != to_json(self.recipe.autoencoder):
             raise ConfigError(
-                f"{path} cannot be read ({error}), so it is not known what the run there is: remove the folder, or choose "
-                "another --name."
-            ) from error
-        changed = [key for key in _differences(former, fields) if not key.endswith(_FREE_TO_CHANGE)]
-        if changed:
-            raise ConfigError(
-                f"The run in {self.folder} was begun with other settings ({', '.join(changed[:3])}): "
-                "take those, or choose another --name."
+                f"The autoencoder of {self.initial.manifest.name!r} has another graph than the recipe's: "
+                "take the recipe it was trained by, or train without --init-from."
             )
-        write_json(path, fields)
+        elif one.decoder_only and one.loop.steps == 0:
+            raise ConfigError("stage_one.decoder_only trains the decoder, but stage_one.loop.steps is 0: give it some.")
 
     # --- stage one -------------------------------------------------------------------------------------------------
 
@@ -113,19 +117,15 @@ class Run:
         folder = self.folder / "autoencoder"
         if folder.is_dir():
             return load_autoencoder(folder).to(self.device)
-        if self.initial is not None:
-            if to_json(self.initial.autoencoder.config) != to_json(self.recipe.autoencoder):
-                raise ConfigError(
-                    f"The autoencoder of {self.initial.manifest.name!r} has another graph than the recipe's: "
-                    "take the recipe it was trained by, or train without --init-from."
-                )
+        config, stage = self.recipe.stage_one, self.folder / "stage_one"
+        if self.initial is not None and not config.decoder_only:
             save_autoencoder(self.initial.autoencoder, folder)
             return load_autoencoder(folder).to(self.device)
-        config, stage = self.recipe.stage_one, self.folder / "stage_one"
-        if config.loop.steps == 0:
-            raise ConfigError("stage_one.loop.steps is 0, so there is no autoencoder: give one with --init-from MODEL.")
         torch.manual_seed(config.seed)
         autoencoder = Autoencoder(self.recipe.autoencoder).to(self.device)
+        if self.initial is not None:
+            autoencoder.load_state_dict({key: value.float() for key, value in self.initial.autoencoder.state_dict().items()})
+            autoencoder.latent_space = self.initial.autoencoder.latent_space
         preview = torch.stack([_image(dataset, index) for index in range(min(PREVIEW_IMAGES, len(dataset)))])
         task = StageOne(config, autoencoder, lambda position: self._images(dataset, position), preview)
         with Journal(stage, "autoencoder", config.loop.steps) as journal:
@@ -133,7 +133,8 @@ class Run:
         if state.step < config.loop.steps:
             return None
         finished = task.ema.shadow
-        finished.fit_latent_space([batch.to(self.device) for batch in self._whole_images(dataset)])
+        if not config.decoder_only:
+            finished.fit_latent_space([batch.to(self.device) for batch in self._whole_images(dataset)])
         save_autoencoder(finished, folder)
         return load_autoencoder(folder).to(self.device)
 
@@ -152,7 +153,7 @@ class Run:
     # --- latents ---------------------------------------------------------------------------------------------------
 
     def _latents(self, dataset: ImageDataset, autoencoder: Autoencoder) -> LatentCache | None:
-        fingerprint, folder = autoencoder.fingerprint(), self.folder / "latents"
+        fingerprint, folder = autoencoder.encoder_fingerprint(), self.folder / "latents"
 
         @torch.inference_mode()
         def encode(images: Image) -> Latent:
@@ -198,7 +199,11 @@ class Run:
         with Journal(stage, "denoiser", config.loop.steps) as journal:
             return train(task, config.loop, stage, journal=journal, stop=self.stop)
 
-    def _networks(self, cache: LatentCache) -> Networks:
+    def _keep_denoiser(self, autoencoder: Autoencoder) -> None:
+        """A model with the initial one's denoiser: all there is to do where stage two has no steps."""
+        save_native(self._model(self._networks(None), autoencoder), self.model_folder, dtype=torch.float16)
+
+    def _networks(self, cache: LatentCache | None) -> Networks:
         torch.manual_seed(self.recipe.stage_two.seed)
         text, conditioner = self.recipe.text, None
         if text is not None:
@@ -208,7 +213,11 @@ class Run:
                     f"The text encoder of {self.initial.manifest.name!r} is of another kind than the recipe's: "
                     "begin with a model that was trained by this program."
                 )
-            tokenizer = initial.tokenizer if isinstance(initial, TextConditioner) else self._tokenizer(cache)
+            if isinstance(initial, TextConditioner):
+                tokenizer = initial.tokenizer
+            else:
+                assert cache is not None
+                tokenizer = self._tokenizer(cache)
             conditioner = TextConditioner(text, tokenizer)
         networks = Networks(UNet(self.recipe.denoiser), conditioner).to(self.device)
         if self.initial is not None:
@@ -252,6 +261,9 @@ class Run:
                 "stage_two_steps": 0 if state is None else state.step,
                 "stage_two_hours": 0.0 if state is None else round(state.seconds / 3600, 3),
                 "started_from": None if begun is None else begun.name,
+                "started_with": None
+                if begun is None
+                else {key: value for key, value in begun.training.items() if key != "started_with"},
             },
         )
         return Model(manifest, autoencoder, networks.unet, networks.conditioner, recipe.stage_two.path)
@@ -259,17 +271,6 @@ class Run:
 
 class _StoppedError(Exception):
     """Leaves the encoder between two batches."""
-
-
-_FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
-
-
-def _differences(a: object, b: object, where: str = "") -> list[str]:
-    """The dotted keys at which two JSON values differ."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        keys = sorted({*a, *b})
-        return [found for key in keys for found in _differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))]
-    return [] if a == b else [where]
 
 
 def _image(dataset: ImageDataset, index: int) -> torch.Tensor:

@@ -51,6 +51,7 @@ class StageOneConfig:
         precision: of the forward pass; weights stay float32.
         ema_decay: of the exported weights.
         discriminator_channels, discriminator_layers: see `PatchDiscriminator`.
+        decoder_only: keep the encoder as it is, so that denoisers and latents that were made for it stay good.
         equivariance: share of the steps that shrink and turn images and latents together, see `transform_together`.
         seed: of posterior samples and data order.
     """
@@ -65,6 +66,7 @@ class StageOneConfig:
     ema_decay: float = 0.999
     discriminator_channels: int = 32
     discriminator_layers: int = 2
+    decoder_only: bool = False
     equivariance: float = 0.0
     seed: int = 0
 
@@ -102,7 +104,8 @@ class StageOne:
         loss = config.loss
         self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
         self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
-        trained = [*autoencoder.named_parameters(), ("logvar", self.likelihood.logvar)]
+        weights = autoencoder.decoding_parameters() if config.decoder_only else autoencoder.named_parameters()
+        trained = [*weights, ("logvar", self.likelihood.logvar)]
         self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
         self._discriminator_optimizer = Optimizer(
             self.discriminator.named_parameters(), config.discriminator_optimizer, config.loop.steps
@@ -120,7 +123,8 @@ class StageOne:
         images = batch.to(self.autoencoder.last_layer.device)
         scale = self.config.loss.discriminator_scale(step)
         with autocast(self.config.precision, images.device):
-            posterior = self.autoencoder.posterior(images)
+            with torch.set_grad_enabled(not self.config.decoder_only):
+                posterior = self.autoencoder.posterior(images)
             random = generator(self.config.seed, step_stream(step))
             raw = posterior.sample(_noise(posterior.mode, random))
             if self.config.equivariance > torch.rand((), generator=random):
