@@ -195,6 +195,10 @@ def test_a_cookie_is_good_for_its_time_and_its_server_alone(monkeypatch):
             access.visitor(None, cookies)
     with pytest.raises(Refused):
         _access(secret=b"t" * 32).visitor(None, {"ildm-1": value})
+    # whose token has been changed, or taken away
+    for tokens in ({"": OWNER_TOKEN, "anna": "another-token-than-it-was-before"}, {"": OWNER_TOKEN}):
+        with pytest.raises(Refused):
+            _access(tokens=tokens).visitor(None, {"ildm-1": value})
     monkeypatch.setattr(time, "time", lambda: now + COOKIE_DAYS * 86400 + 1)
     with pytest.raises(Refused):
         access.visitor(None, {"ildm-1": value})
@@ -341,5 +345,5 @@ def test_no_tool_of_developers_is_served(studio, path):
     assert status == 404
 
 
-def _access(secret=b"s" * 32):
-    return Access(hosts=["127.0.0.1:1"], origins=["http://127.0.0.1:1"], tokens={"": OWNER_TOKEN}, secret=secret, port=1)
+def _access(secret=b"s" * 32, tokens={"": OWNER_TOKEN, "anna": ANNA_TOKEN}):  # noqa: B006 - not changed
+    return Access(hosts=["127.0.0.1:1"], origins=["http://127.0.0.1:1"], tokens=tokens, secret=secret, port=1)

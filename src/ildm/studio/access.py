@@ -139,17 +139,22 @@ class Access:
 
     def _write_cookie(self, user: str) -> str:
         said = f"{user.encode().hex()}.{int(time.time()) + COOKIE_DAYS * 86400}.{secrets.token_hex(8)}"
-        return f"{said}.{self._sign(said)}"
+        return f"{said}.{self._sign(said, user)}"
 
     def _read_cookie(self, value: str) -> str | None:
         said, _, signature = value.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(said).encode()):
+        try:
+            name, until, _ = said.split(".")
+            user = bytes.fromhex(name).decode()
+        except ValueError:
             return None
-        user, until, _ = said.split(".")
-        return bytes.fromhex(user).decode() if int(until) > time.time() else None
+        if not hmac.compare_digest(signature.encode(), self._sign(said, user).encode()):
+            return None
+        return user if int(until) > time.time() else None
 
-    def _sign(self, said: str) -> str:
-        return hmac.new(self._secret, said.encode(), hashlib.sha256).hexdigest()
+    def _sign(self, said: str, user: str) -> str:
+        # with the user's token, so that whose token is changed or taken away is out with every browser, too
+        return hmac.new(self._secret + self._tokens.get(user, b""), said.encode(), hashlib.sha256).hexdigest()
 
 
 def check_content_type(value: str | None) -> None:
@@ -160,8 +165,10 @@ def check_content_type(value: str | None) -> None:
     """
     kind = (value or "").partition(";")[0].strip().lower()
     if kind not in _CHANGING_TYPES:
+        has = repr(kind[:60]) if kind else "none"
         raise Refused(
-            "wrong-type", f"A change comes as one of {', '.join(_CHANGING_TYPES)}, but as {kind[:60] or 'nothing'!r} it came."
+            "wrong-type",
+            f"What changes something has a Content-Type of {', '.join(_CHANGING_TYPES)}, but this request has {has}: give it one.",
         )
 
 
