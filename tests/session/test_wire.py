@@ -204,7 +204,7 @@ def test_a_damaged_message_is_refused_or_another_one(kind, data):
     [
         ({"kind": "set-prompt"}, "set-prompt.text: Field required"),
         ({"kind": "set-prompt", "text": "a" * 8193}, "at most 8192 characters"),
-        ({"kind": "set-prompt", "text": "a", "texts": "b"}, "texts: Extra inputs are not permitted"),
+        ({"kind": "set-prompt", "text": "a", "texts": "b"}, "texts: there is no field of that name"),
         ({"kind": "set-prompt", "text": "a", "version": 2}, "version: Input should be 1"),
         ({"kind": "paint"}, "'paint'"),
         ({"kind": "x" * 10**6}, "xxx"),

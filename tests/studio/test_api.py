@@ -85,8 +85,18 @@ def test_what_does_not_act_says_why(http):
     assert "All steps are done" in answer.json()["error"]["text"]
     answer = edit(http, session, kind="set-sampler", name="nothing")
     assert answer.status_code == 422
-    answer = edit(http, session, kind="dance")
-    assert answer.status_code == 422 and "kind" in answer.json()["error"]["text"]
+    for command, said in (
+        ({"kind": "dance"}, "there is no 'kind' 'dance'"),
+        ({"kind": "set-promt", "text": "a"}, "there is no 'kind' 'set-promt': did you mean 'set-prompt'"),
+        ({"text": "a"}, "it needs a 'kind'"),
+        ({"kind": "set-prompt", "txt": "a", "text": "a"}, "at set-prompt.txt: there is no field of that name"),
+    ):
+        answer = edit(http, session, **command)
+        assert answer.status_code == 422 and said in answer.json()["error"]["text"], answer.text
+    answer = http.post(f"/api/sessions/{session}/edits", content='{"command": ', headers={"content-type": "application/json"})
+    assert answer.status_code == 400 and "The body is no JSON: " in answer.json()["error"]["text"]
+    answer = http.post(f"/api/sessions/{session}/edits", content="{}", headers={"content-type": "text/plain"})
+    assert answer.status_code == 415 and "Content-Type of application/json" in answer.json()["error"]["text"]
     assert edit(http, session, kind="rewind", step=2).status_code == 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from functools import cache
@@ -11,8 +12,9 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from ildm.core.errors import ConfigError, ProtocolError, ShapeError
+from ildm.core.errors import ConfigError, ProtocolError, ShapeError, nearest
 from ildm.core.seeds import MAX_SEED
 
 VERSION = 1
@@ -153,7 +155,7 @@ def from_json(form: type[Form] | Any, text: str | bytes) -> Form:
     try:
         return adapter(form).validate_json(text)
     except ValidationError as error:
-        raise ProtocolError(_first(error)) from error
+        raise ProtocolError(first_problem(error)) from error
 
 
 def from_msgpack(form: type[Form] | Any, data: bytes) -> Form:
@@ -171,7 +173,7 @@ def from_msgpack(form: type[Form] | Any, data: bytes) -> Form:
     try:
         return adapter(form).validate_python(fields)
     except ValidationError as error:
-        raise ProtocolError(_first(error)) from error
+        raise ProtocolError(first_problem(error)) from error
 
 
 @cache
@@ -180,11 +182,27 @@ def adapter(form: Any) -> Any:
     return TypeAdapter(form)
 
 
-def _first(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "message"
-    more = f" and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return f"A message does not follow its form at {where[:200]}: {_cut(problem['msg'], 300)}{more}."
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a message, as a sentence: the first of it."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    where = f" at {place[:200]}" if place else ""
+    more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    return f"A message does not follow its form{where}: {_cut(_what_is_wrong(problem), 300)}{more}."
+
+
+def _what_is_wrong(problem: ErrorDetails) -> str:
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            return "there is no field of that name"
+        case "union_tag_not_found":
+            return f"it needs a {context['discriminator']}"
+        case "union_tag_invalid":
+            tag, known = str(context["tag"])[:60], re.findall(r"'([^']*)'", context["expected_tags"])
+            return f"there is no {context['discriminator']} {tag!r}: {nearest(tag, known).rstrip('.?')}"
+        case _:
+            return problem["msg"]
 
 
 def _cut(text: str, length: int) -> str:

@@ -91,9 +91,11 @@ def create_app(
     async def malformed(request: Request, error: RequestValidationError) -> Response:
         del request
         problem = error.errors()[0]
+        if problem["type"] == "json_invalid":
+            what, place = str(problem["ctx"]["error"]), problem["loc"][-1]
+            return error_response(Refused("bad-message", f"The body is no JSON: {what[:200]} at character {place}."))
         where = ".".join(str(part) for part in problem["loc"])
-        code: Code = "bad-message" if problem["type"] == "json_invalid" else "bad-value"
-        return error_response(Refused(code, f"{where[:200]} cannot be taken: {str(problem['msg'])[:300]}."))
+        return error_response(Refused("bad-value", f"{where[:200]} cannot be taken: {str(problem['msg'])[:300]}."))
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:

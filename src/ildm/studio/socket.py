@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ildm.core.errors import ProtocolError
 from ildm.session.envelope import Envelope, Kind, unpack
 from ildm.session.region_commands import PaintRegion
-from ildm.session.wire import Mask, adapter
+from ildm.session.wire import Mask, adapter, first_problem
 from ildm.studio.limits import Bucket
 from ildm.studio.messages import Ack, ClientMessage, Edit, Hello, MaskStroke, StartSession, command_of
 from ildm.studio.outbox import Outbox
@@ -210,9 +210,7 @@ def _message_in(envelope: Envelope) -> Any:
     try:
         message = adapter(ClientMessage).validate_python(envelope.header)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "message"
-        raise ProtocolError(f"A message does not follow its form at {where[:200]}: {problem['msg'][:300]}.") from error
+        raise ProtocolError(first_problem(error)) from error
     if isinstance(message, MaskStroke) is not (envelope.kind is Kind.MASK):
         raise ProtocolError("A mask's stroke, and nothing else, comes in a message of the kind 'mask'.")
     return message
