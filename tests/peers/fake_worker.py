@@ -9,6 +9,7 @@ from ildm.session.events import CommandApplied, ExecutionShape, RunFinished, Run
 from ildm.session.service.messages import (
     CloseSession,
     DrawPicture,
+    DrawThumbnail,
     Framed,
     Happened,
     ListModels,
@@ -78,6 +79,8 @@ class FakeWorker:
                 if node is not None and node > self.sessions[session].step:
                     raise Refused("bad-value", f"This session has no state {node}.")
                 return Reply({"node": node}, b"picture of " + session.encode())
+            case DrawThumbnail():
+                raise Refused("not-found", "Pictures that count do not get smaller.")
             case ListModels():
                 return Reply([{"id": "fake"}])
             case _:

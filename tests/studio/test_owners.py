@@ -18,6 +18,8 @@ ROUTES = [
     ("GET", "/image"),
     ("GET", "/image?form=session-png"),
     ("GET", "/image?node=0&form=jpeg"),
+    ("GET", "/thumbnail"),
+    ("GET", "/thumbnail?node=0"),
     ("GET", "/frame"),
     ("GET", f"/masks/{MASK}"),
 ]

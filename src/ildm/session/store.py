@@ -40,6 +40,7 @@ from ildm.session.storage.stored import (
     find_id,
     read_events,
     read_payload,
+    read_picture,
     read_session,
     read_summaries,
 )
@@ -249,6 +250,18 @@ class Store:
         """
         with self._reading() as connection:
             return read_events(connection, session_id, since)
+
+    def picture(self, session_id: str, node: int | None = None) -> bytes | None:
+        """The picture that was kept of a state, and nothing else of the session; None where there is none.
+
+        Args:
+            node: None = where the session stands, else the newest that there is.
+
+        Raises:
+            StorageError: when it is damaged.
+        """
+        with self._reading() as connection:
+            return read_picture(connection, session_id, node)
 
     def load(self, session_id: str) -> StoredSession:
         """A session as last saved; its bytes are read, and checked, when they are asked for.

@@ -14,7 +14,16 @@ from typing import Any
 from ildm.core.errors import ConfigError, StorageError
 from ildm.session.commands import Command
 from ildm.session.envelope import Envelope
-from ildm.session.service.messages import CloseSession, DrawPicture, Opening, OpenSession, PictureForm, ResumeSession, Submit
+from ildm.session.service.messages import (
+    CloseSession,
+    DrawPicture,
+    DrawThumbnail,
+    Opening,
+    OpenSession,
+    PictureForm,
+    ResumeSession,
+    Submit,
+)
 from ildm.session.storage.records import Status, new_session_id
 from ildm.session.store import Store
 from ildm.studio.fair_queue import FairQueue
@@ -183,6 +192,21 @@ class Rooms:
         """
         await self.open_again(room)
         return await self.worker.ask(DrawPicture(session=room.id, node=node, form=form))
+
+    async def glance(self, room: Room, node: int | None) -> bytes:
+        """A preview of a state for a list, see `DrawThumbnail`.
+
+        Raises:
+            Refused: when there is none, for whatever reason.
+        """
+        if node is None and room.place is not None and room.frame is not None:
+            # a run is never far ahead of its newest frame
+            if room.status == "running" or room.frame.header["node"] == room.place["node"]:
+                return room.frame.data
+        try:
+            return (await self.worker.ask(DrawThumbnail(session=room.id, node=node))).payload
+        except Refused as problem:
+            raise Refused("not-found", "This session has no picture to show in a list.") from problem
 
     async def delete(self, room: Room) -> None:
         """Forget a session.

@@ -12,12 +12,15 @@ from ildm.checkpoint.load import load
 from ildm.checkpoint.named import known_names
 from ildm.core.errors import MissingError, nearest
 from ildm.model import Model
+from ildm.sampler.state import SamplerState
 from ildm.session.engine import Engine
 from ildm.session.frames import Frame, FrameEncoder, to_jpeg
 from ildm.session.keeping import Keeper
 from ildm.session.previews.files import find_preview
 from ildm.session.refusals import NotNow
 from ildm.session.service.turns import Turns
+from ildm.session.steering import estimate_of
+from ildm.session.storage.stored import StoredSession
 
 FRAME_RATE = 30.0
 """Previews a second and session at most: a screen shows no more, and an edit is to be seen at once."""
@@ -124,6 +127,32 @@ class Engines:
             return to_jpeg(preview(cursor.run.estimate(number))), number
 
         return engine.on_thread(look).result()
+
+    def has(self, session_id: str) -> bool:
+        """Whether a session is open in one of them, or about to be."""
+        with self._lock:
+            return session_id in self._used_by
+
+    def glance(self, stored: StoredSession, node: int | None) -> tuple[bytes, int]:
+        """A preview of a session as it was kept, without opening it. Returns as `jpeg_of`.
+
+        Raises:
+            MissingError: when its model is not in memory, or the state was not kept, or shows nothing yet.
+        """
+        with self._lock:
+            loaded = self._loaded.get(stored.opened.model)
+        number = min(stored.positions, key=lambda one: one.cursor).node if node is None else node
+        data = stored.snapshot(number)
+        if loaded is None or data is None or loaded.engine.model.hash != stored.opened.model_hash:
+            raise MissingError(f"State {number} cannot be shown without opening the session.")
+
+        def look() -> bytes:
+            estimate = estimate_of(SamplerState.from_bytes(data, loaded.engine.model.device))
+            if estimate is None:
+                raise MissingError("There is nothing to see yet: make a step first.")
+            return to_jpeg(loaded.frames.preview(estimate))
+
+        return loaded.engine.on_thread(look).result(), number
 
     @property
     def dropped(self) -> int:

@@ -29,6 +29,7 @@ from ildm.session.service.messages import (
     Answer,
     CloseSession,
     DrawPicture,
+    DrawThumbnail,
     Framed,
     ListModels,
     Opening,
@@ -142,6 +143,12 @@ class Host:
                 return None, b""
             case DrawPicture():
                 return self._draw(request)
+            case DrawThumbnail(session=session, node=node):
+                if self.engines.has(session):
+                    data, number = self.engines.jpeg_of(session, node)
+                else:
+                    data, number = self.engines.glance(self._store.load(session), node)
+                return {"node": number}, data
             case ListModels():
                 return list_models(), b""
             case _:

@@ -90,6 +90,15 @@ class DrawPicture(Strict):
     form: PictureForm = "png"
 
 
+class DrawThumbnail(Strict):
+    """A preview ("jpeg") of a state, None = where the session stands, for a list: of a session that is open, or of a stored one whose
+    model is in memory. Nothing is loaded or taken up for it."""
+
+    ask: Literal["thumbnail"] = "thumbnail"
+    session: SessionId
+    node: NodeId | None = None
+
+
 class ListModels(Strict):
     """What can be loaded by name."""
 
@@ -103,7 +112,8 @@ class Stop(Strict):
 
 
 Request = Annotated[
-    OpenSession | ResumeSession | CloseSession | Submit | DrawPicture | ListModels | Stop, Field(discriminator="ask")
+    OpenSession | ResumeSession | CloseSession | Submit | DrawPicture | DrawThumbnail | ListModels | Stop,
+    Field(discriminator="ask"),
 ]
 
 

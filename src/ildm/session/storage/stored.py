@@ -118,6 +118,22 @@ def read_payload(connection: Connection, table: Table, session_id: str, key: int
     return None if row is None else read_content(row, f"{_NAMES[table.name]} {key} of session {session_id}")
 
 
+def read_picture(connection: Connection, session_id: str, node: int | None) -> bytes | None:
+    """The picture of a state; of none, that of where the session stands, else the newest there is. None where there is none.
+
+    Raises:
+        StorageError: when it is damaged.
+    """
+    table, places = schema.images, schema.positions
+    if node is None:
+        stands = select(places.c.node).where(places.c.session_id == session_id).order_by(places.c.cursor).limit(1)
+        order = ((table.c.node == stands.scalar_subquery()).desc(), table.c.node.desc())
+        node = (
+            connection.execute(select(table.c.node).where(table.c.session_id == session_id).order_by(*order)).scalars().first()
+        )
+    return None if node is None else read_payload(connection, table, session_id, node)
+
+
 def read_summaries(
     connection: Connection, *, search: str | None = None, only: str | None = None, owner: str | None = None
 ) -> list[SessionSummary]:

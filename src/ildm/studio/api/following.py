@@ -19,6 +19,7 @@ from ildm.studio.api.sessions import SessionId
 from ildm.studio.connections import Connections
 from ildm.studio.outbox import LOST
 from ildm.studio.room import Room
+from ildm.studio.thumbnails import shrink
 
 router = APIRouter(prefix="/api/sessions/{session_id}", tags=["following"])
 KEEP_ALIVE = 15.0
@@ -83,11 +84,33 @@ async def image(
     data = await _stored_picture(here, room, node) if form == "png" else None
     if data is None:
         data = (await here.rooms.draw(room, node, form)).payload
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if if_none_match is not None and tag in (part.strip().removeprefix("W/") for part in if_none_match.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=_TYPES[form], headers=headers)
+    tag = _tag_of(data)
+    return _unchanged(tag, if_none_match) or Response(data, media_type=_TYPES[form], headers=_tagged(tag))
+
+
+@router.get("/thumbnail", response_class=Response, responses=errors() | {200: {"content": {"image/jpeg": {}}}})
+async def thumbnail(
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    node: Node = None,
+    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """A small picture for a list, no side over 192 pixels: of a state, or of the session as it is now.
+
+    There is none where one would have to load a model or take the session up.
+    """
+    room = await here.rooms.find(user, session_id)
+    # of one that is open where it is now, which may be further than its newest picture
+    number = room.place["node"] if node is None and room.place is not None else node
+    try:
+        data = await asyncio.to_thread(here.store.picture, session_id, number)
+    except IldmError:
+        data = None
+    data = data or await here.rooms.glance(room, node)
+    tag = _tag_of(data)
+    known = _unchanged(tag, if_none_match)
+    return known or Response(await asyncio.to_thread(shrink, data), media_type="image/jpeg", headers=_tagged(tag))
 
 
 @router.get("/frame", response_class=Response, responses=errors(409, 503) | {200: {"content": {"image/jpeg": {}}}})
@@ -102,19 +125,30 @@ async def frame(here: Here, user: User, session_id: SessionId) -> Response:
     return Response(newest.data, media_type="image/jpeg", headers=told)
 
 
+def _tag_of(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def _tagged(tag: str) -> dict[str, str]:
+    return {"etag": tag, "cache-control": "private, no-cache"}
+
+
+def _unchanged(tag: str, if_none_match: str | None) -> Response | None:
+    """The answer to whoever has it already."""
+    if if_none_match is None or tag not in (part.strip().removeprefix("W/") for part in if_none_match.split(",")):
+        return None
+    return Response(status_code=304, headers=_tagged(tag))
+
+
 async def _stored_picture(here: Context, room: Room, node: int | None) -> bytes | None:
     """A finished picture as it was kept, where it was."""
     if node is None and room.place is None:
         return None
-    number: int = room.place["node"] if node is None and room.place is not None else node or 0
-
-    def read() -> bytes | None:
-        try:
-            return here.store.load(room.id).image(number)
-        except IldmError:
-            return None
-
-    return await asyncio.to_thread(read)
+    number = room.place["node"] if node is None and room.place is not None else node
+    try:
+        return await asyncio.to_thread(here.store.picture, room.id, number)
+    except IldmError:
+        return None
 
 
 class _Counted(StreamingResponse):
