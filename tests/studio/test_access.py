@@ -1,12 +1,14 @@
 """Who may come in: the server's names, its own pages, and those it knows. The other lines of the list are in the files beside this one."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from raw_http import open_socket, send_raw
 from studios import ANNA_TOKEN, OWNER_TOKEN
 
 from ildm.studio.access import COOKIE_DAYS, MOST_LAUNCHES, Access
+from ildm.studio.config import StudioConfig
 from ildm.studio.refusals import Refused
 
 BEARER = f"Authorization: Bearer {OWNER_TOKEN}"
@@ -343,6 +345,23 @@ def test_a_failure_of_the_server_s_own_is_told_like_any_other(studio, monkeypatc
 def test_no_tool_of_developers_is_served(studio, path):
     status, _ = send_raw(studio.port, f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{studio.port}", BEARER)
     assert status == 404
+
+
+def test_a_server_is_known_without_the_port_that_goes_without_saying():
+    access = Access(hosts=["Studio.Example.org:443", "127.0.0.1:80"], origins=[], tokens={}, secret=b"s" * 32, port=80)
+    for good in ("studio.example.org", "studio.example.org:443", "127.0.0.1", "127.0.0.1:80"):
+        access.check_host([good])
+    for bad in ("studio.example.org:80.", "studio.example.org:444", "example.org", "127.0.0.1:443", ":443", ""):
+        with pytest.raises(Refused):
+            access.check_host([bad])
+
+
+def test_a_server_for_every_address_has_the_names_that_it_is_given_and_no_others():
+    config = StudioConfig(host="0.0.0.0", tokens={"": OWNER_TOKEN}, allowed_hosts=("studio.example.org:443",))
+    assert config.hosts(7877) == ("studio.example.org:443",)
+    assert config.url(7877) == "http://studio.example.org:443"
+    behind = replace(config, allowed_origins=("https://studio.example.org",))
+    assert behind.url(7877) == "https://studio.example.org"
 
 
 def _access(secret=b"s" * 32, tokens={"": OWNER_TOKEN, "anna": ANNA_TOKEN}):  # noqa: B006 - not changed

@@ -42,7 +42,7 @@ class Access:
     """The rules of one server.
 
     Args:
-        hosts: names and ports it is reached by, such as "127.0.0.1:8188"; compared exactly.
+        hosts: names and ports it is reached by, such as "127.0.0.1:8188"; compared exactly, but for a port that its scheme has anyway.
         origins: of its own pages, such as "http://127.0.0.1:8188".
         tokens: of programs, by user.
         secret: signs cookies; kept from one start to the next, so that pages stay signed in.
@@ -52,7 +52,7 @@ class Access:
     def __init__(
         self, *, hosts: Iterable[str], origins: Iterable[str], tokens: Mapping[str, str], secret: bytes, port: int
     ) -> None:
-        self.hosts = frozenset(host.lower() for host in hosts)
+        self.hosts = frozenset(spelt for host in hosts for spelt in _spellings(host.lower()))
         self._origins = frozenset(parsed for parsed in map(_parse_origin, origins) if parsed is not None)
         self._tokens = {user: _digest(token) for user, token in tokens.items()}
         self._secret = secret
@@ -170,6 +170,12 @@ def check_content_type(value: str | None) -> None:
             "wrong-type",
             f"What changes something has a Content-Type of {', '.join(_CHANGING_TYPES)}, but this request has {has}: give it one.",
         )
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    """As browsers say it: without the port of HTTP or HTTPS."""
+    name, _, port = host.rpartition(":")
+    return (host, name) if name and port in ("80", "443") else (host,)
 
 
 def _parse_origin(text: str) -> tuple[str, str, int] | None:

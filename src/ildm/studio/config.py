@@ -67,7 +67,7 @@ class StudioConfig:
         for user, token in self.tokens.items():
             if len(token) < MIN_TOKEN:
                 raise ConfigError(
-                    f"A token has {MIN_TOKEN} characters at least, but that of {user or 'the owner'!r} has {len(token)}."
+                    f"A token has {MIN_TOKEN} characters at least, but that of {repr(user) if user else 'the owner'} has {len(token)}."
                 )
 
     @property
@@ -78,10 +78,14 @@ class StudioConfig:
     def hosts(self, port: int) -> tuple[str, ...]:
         """The names it is reached by."""
         own = ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (_in_address(self.host),)
+        if is_everywhere(self.host):
+            own = ()  # pages of others reach this machine by "0.0.0.0", too, so it is no name to be known by
         return (*(f"{name}:{port}" for name in own), *self.allowed_hosts)
 
     def url(self, port: int) -> str:
         """Where it is reached, by the name it was given where that is one of its names."""
+        if is_everywhere(self.host) and self.allowed_origins:
+            return self.allowed_origins[0]
         given, names = f"{_in_address(self.host)}:{port}", self.hosts(port)
         return f"http://{given if given in names else names[0]}"
 
