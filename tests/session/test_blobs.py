@@ -22,6 +22,7 @@ from ildm.session.store import Store
 from ildm.session.wire import Mask
 
 STROKES = 30
+UNNEEDED = b"what a command put here that was refused then"
 
 
 def stroke(number):
@@ -62,6 +63,7 @@ def test_in_memory_masks_stay_as_long_as_an_undo_leads_to_them(painted, monkeypa
 def test_however_often_it_is_tidied_a_run_is_the_same(seed, quick, settings, monkeypatch):
     def wander():
         first = begin(quick, settings, num_steps=6)
+        first.run.blobs.put(UNNEEDED)
         wander_on(random.Random(seed), [first], 120)
         return first
 
@@ -71,7 +73,9 @@ def test_however_often_it_is_tidied_a_run_is_the_same(seed, quick, settings, mon
     tidy = wander()
     assert [(one.kind, one.seq) for one in tidy.log.events] == [(one.kind, one.seq) for one in untidy.log.events]
     assert (tidy.run.timeline.nodes, tidy.cursor.remembered) == (untidy.run.timeline.nodes, untidy.cursor.remembered)
-    assert len(tidy.run.blobs.names()) < len(untidy.run.blobs.names())
+    assert set(tidy.run.blobs.names()) <= set(untidy.run.blobs.names())
+    assert UNNEEDED in map(untidy.run.blobs.get, untidy.run.blobs.names())
+    assert UNNEEDED not in map(tidy.run.blobs.get, tidy.run.blobs.names())
     assert not tidy.run.blobs.missing(tidy.named)
     assert replay(quick, tidy.log.events).run.timeline.nodes == untidy.run.timeline.nodes
 
