@@ -1,0 +1,60 @@
+// Pictures, sessions and settings out of the page: as files, or into the clipboard.
+
+import { notice } from "../app/notices";
+import { download } from "../canvas/masks/pictures";
+import { api, pictures } from "../connection/http";
+import { useFrames } from "../session/frames";
+import { sentence, useSession } from "../session/store";
+import type { View } from "../session/view";
+import { fileName } from "./names";
+import { openingFields, parametersText } from "./settingsText";
+
+const NOTHING = "There is no picture to save yet: make one first.";
+
+/** The picture that is looked at, as a PNG. */
+export const saveImage = () => withPicture((view) => saveAs(view, "png", "png"));
+
+/** The same as a PNG that brings the whole session along: dropped in here or elsewhere, it restores everything. */
+export const saveSession = () => withPicture((view) => saveAs(view, "session-png", "ildm.png"));
+
+export const copyImage = () =>
+  withPicture(async (view) => {
+    // made out of the promise, for browsers that let the clipboard be written only in the moment of the click
+    const picture = api.blob(pictures.image(view.session, nodeLookedAt(view)));
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+    notice.info("The picture is in the clipboard.");
+  });
+
+/** The settings as text: as other programs write them into pictures, or as JSON. */
+export const copySettings = (form: "parameters" | "json") =>
+  withPicture(async ({ model, place }) => {
+    const text =
+      form === "parameters"
+        ? parametersText(model, place.settings)
+        : JSON.stringify(openingFields(model, place.settings), null, 1);
+    await navigator.clipboard.writeText(text);
+    notice.info("The settings are in the clipboard.");
+  });
+
+async function saveAs(view: View, form: "png" | "session-png", ending: string): Promise<void> {
+  const picture = await api.blob(pictures.image(view.session, nodeLookedAt(view), form));
+  download(picture, fileName(view.place.settings.prompt ?? "", ending));
+}
+
+function nodeLookedAt(view: View): number {
+  return useFrames.getState().peek?.node ?? view.place.node;
+}
+
+async function withPicture(work: (view: View) => Promise<void>): Promise<void> {
+  const { view } = useSession.getState();
+  if (!view) {
+    notice.problem(NOTHING);
+    return;
+  }
+  try {
+    await work(view);
+  } catch (problem) {
+    const isForbidden = problem instanceof DOMException && problem.name === "NotAllowedError";
+    notice.problem(isForbidden ? "The browser does not let this page use the clipboard." : sentence(problem));
+  }
+}
