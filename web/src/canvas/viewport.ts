@@ -25,7 +25,7 @@ const MOST = 64;
 const LEAST = 0.05;
 
 /** As large as fits between the edges, in the middle of them. */
-export function fit(stage: Size, picture: Size, edges: Insets): Viewport {
+export function fitted(stage: Size, picture: Size, edges: Insets): Viewport {
   const width = Math.max(32, stage.width - edges.left - edges.right);
   const height = Math.max(32, stage.height - edges.top - edges.bottom);
   return centred(stage, picture, edges, Math.min(width / picture.width, height / picture.height));

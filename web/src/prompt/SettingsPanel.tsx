@@ -1,6 +1,6 @@
-import { Group, NumberInput, Select, Slider, Stack, Text, Tooltip } from "@mantine/core";
+import { Group, NumberInput, Select, Stack, Text, Tooltip } from "@mantine/core";
 import { IconDice5, IconLock, IconLockOpen, IconRefresh } from "@tabler/icons-react";
-import { useId, useState } from "react";
+import { Dial } from "../app/Dial";
 import { IconAction, Section } from "../app/Section";
 import { change, useControl } from "../session/actions";
 import { anySeed, draftFor, useDraft } from "../session/draft";
@@ -49,63 +49,6 @@ export function SettingsPanel() {
         <ModelPicker />
       </Stack>
     </Section>
-  );
-}
-
-interface DialProps {
-  label: string;
-  term: string;
-  value: number;
-  min: number;
-  max: number;
-  /** What may be typed, where it is more than the slider shows. */
-  most?: number;
-  step: number;
-  onChange(value: number): void;
-}
-
-/** A number to slide or type. It acts when it is let go. */
-function Dial({ label, term, value, min, max, most = max, step, onChange }: DialProps) {
-  const [held, setHeld] = useState<number | null>(null);
-  const id = useId();
-  const digits = step < 1 ? 1 : 0;
-  return (
-    <div>
-      <Group justify="space-between" wrap="nowrap" gap="xs" mb={2}>
-        <Tooltip label={term}>
-          <Text component="label" size="sm" fw={500} htmlFor={id}>
-            {label}
-          </Text>
-        </Tooltip>
-        <NumberInput
-          id={id}
-          value={Number((held ?? value).toFixed(digits))}
-          min={min}
-          max={most}
-          step={step}
-          decimalScale={digits}
-          clampBehavior="blur"
-          size="xs"
-          w={72}
-          onChange={(next) => {
-            if (typeof next === "number" && next >= min && next <= most && next !== value) onChange(next);
-          }}
-        />
-      </Group>
-      <Slider
-        aria-label={label}
-        thumbLabel={label}
-        value={Math.min(max, held ?? value)}
-        min={min}
-        max={max}
-        step={step}
-        onChange={setHeld}
-        onChangeEnd={(next) => {
-          setHeld(null);
-          onChange(next);
-        }}
-      />
-    </div>
   );
 }
 

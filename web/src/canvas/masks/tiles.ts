@@ -94,8 +94,8 @@ export class Before {
   }
 }
 
-/** Go from before to after, or back; null = there was nothing to do. */
-export function apply(mask: Mask, diffs: readonly TileDiff[]): Change | null {
+/** What a stroke came to that has just ended. */
+export function changeOf(mask: Mask, diffs: readonly TileDiff[]): Change | null {
   let rect: Rect | null = null;
   let rises = false;
   let falls = false;
@@ -103,14 +103,23 @@ export function apply(mask: Mask, diffs: readonly TileDiff[]): Change | null {
     const tile = rectOf(mask, index);
     const now = read(mask, tile);
     for (let at = 0; at < now.length; at++) {
-      const before = now[at] ?? 0;
-      const after = before ^ (bytes[at] ?? 0);
-      now[at] = after;
+      const after = now[at] ?? 0;
+      const before = after ^ (bytes[at] ?? 0);
       rises ||= after > before;
       falls ||= after < before;
     }
-    write(mask, tile, now);
     rect = united(rect, tile);
   }
   return rect && { rect, rises, falls };
+}
+
+/** Go from before to after, or back; null = there was nothing to do. */
+export function apply(mask: Mask, diffs: readonly TileDiff[]): Change | null {
+  for (const { index, bytes } of diffs) {
+    const tile = rectOf(mask, index);
+    const now = read(mask, tile);
+    for (let at = 0; at < now.length; at++) now[at] = (now[at] ?? 0) ^ (bytes[at] ?? 0);
+    write(mask, tile, now);
+  }
+  return changeOf(mask, diffs);
 }

@@ -1,0 +1,110 @@
+import { Tooltip } from "@mantine/core";
+import {
+  IconArrowBackUp,
+  IconArrowForwardUp,
+  IconArrowsExchange,
+  IconBrush,
+  IconBucketDroplet,
+  IconEraser,
+  IconHandStop,
+  IconLasso,
+  IconRectangle,
+} from "@tabler/icons-react";
+import type { ReactNode } from "react";
+import { IconAction } from "../app/Section";
+import { useRegions } from "../regions/edit";
+import { useSession } from "../session/store";
+import { BrushSettings } from "./BrushSettings";
+import { choose, chooseBrush } from "./choose";
+import { redo, undo } from "./keys";
+import { colourOf, history, useLayers } from "./layers";
+import { MaskMenu } from "./MaskMenu";
+import classes from "./Stage.module.css";
+import { AREA, CHANGE, type ToolName, useCanvas } from "./state";
+
+/** Tools for what is painted, at the stage's edge. */
+export function ToolBar() {
+  const tool = useCanvas((state) => state.tool);
+  const erases = useCanvas((state) => state.erases);
+  const live = useSession((state) => state.view !== null);
+  const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
+  const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
+  useLayers((state) => state.revisions);
+  const choice = (name: ToolName, label: string, tip: string, icon: ReactNode) => (
+    <IconAction label={label} tip={tip} active={tool === name} onClick={() => void choose(name)}>
+      {icon}
+    </IconAction>
+  );
+  return (
+    <div className={classes.tools} role="toolbar" aria-label="Tools" aria-orientation="vertical">
+      {live && <Target />}
+      {choice("hand", "Move the picture", "Move the picture (V, or hold Space)", <IconHandStop size={18} />)}
+      <IconAction
+        label="Brush"
+        tip="Paint where something acts (B). Shift draws straight lines, Alt or the right button takes away."
+        active={tool === "brush" && !erases}
+        onClick={() => chooseBrush(false)}
+      >
+        <IconBrush size={18} />
+      </IconAction>
+      <IconAction
+        label="Eraser"
+        tip="Take away what was painted (E)"
+        active={tool === "brush" && erases}
+        onClick={() => chooseBrush(true)}
+      >
+        <IconEraser size={18} />
+      </IconAction>
+      {choice("rectangle", "Rectangle", "Fill a rectangle (R)", <IconRectangle size={18} />)}
+      {choice("lasso", "Lasso", "Fill what a line goes around (L)", <IconLasso size={18} />)}
+      {choice("fill", "Fill", "Fill what is connected (G)", <IconBucketDroplet size={18} />)}
+      <div className={classes.gap} />
+      <IconAction
+        label="Swap painting and erasing"
+        tip={erases ? "Tools take away now (X)" : "Tools add now (X)"}
+        active={erases}
+        onClick={() => useCanvas.setState({ erases: !erases })}
+      >
+        <IconArrowsExchange size={18} />
+      </IconAction>
+      <BrushSettings />
+      {live && (
+        <>
+          <MaskMenu />
+          <div className={classes.gap} />
+          <IconAction label="Undo" tip="Undo (Ctrl-Z)" onClick={undo} disabled={history.length === 0 && !canUndo}>
+            <IconArrowBackUp size={18} />
+          </IconAction>
+          <IconAction label="Redo" tip="Redo (Ctrl-Shift-Z)" onClick={redo} disabled={!history.canRedo && !canRedo}>
+            <IconArrowForwardUp size={18} />
+          </IconAction>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** What tools paint on now. */
+function Target() {
+  const active = useCanvas((state) => state.active);
+  const regions = useRegions();
+  useLayers((state) => state.places);
+  if (active === null) return null;
+  const region = regions.find((one) => one.id === active);
+  const name =
+    active === AREA
+      ? "the chosen area"
+      : active === CHANGE
+        ? "how much may change"
+        : region?.name || region?.prompt || "a new region";
+  return (
+    <Tooltip label={`Painting: ${name}`} position="right">
+      <div
+        className={classes.swatch}
+        role="img"
+        aria-label={`Painting: ${name}`}
+        style={{ background: colourOf(active), marginBlock: 6 }}
+      />
+    </Tooltip>
+  );
+}

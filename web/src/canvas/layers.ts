@@ -1,0 +1,104 @@
+// The masks of the picture that is looked at: one for each region, one for the chosen area and one for what may change.
+
+import { create } from "zustand";
+import { AREA_COLOUR, CHANGE_COLOUR, colourAt, placesOf } from "./colours";
+import { History } from "./masks/history";
+import { emptyMask, extentOf, fitted, type Mask, type Rect, wholeOf } from "./masks/mask";
+import { AREA, CHANGE } from "./state";
+
+interface Layers {
+  width: number;
+  height: number;
+  /** Counts up when a stroke of a layer has ended, or its mask was exchanged: for thumbnails and what depends on them. */
+  revisions: ReadonlyMap<string, number>;
+  /** Each region's place in the palette. */
+  places: ReadonlyMap<string, number>;
+}
+
+export const useLayers = create<Layers>(() => ({ width: 0, height: 0, revisions: new Map(), places: new Map() }));
+
+export const history = new History();
+
+const masks = new Map<string, Mask>();
+type Watcher = (layer: string, rect: Rect) => void;
+const watchers = new Set<Watcher>();
+
+/** Hear of every change of a mask, while it is painted too. */
+export function watchMasks(watcher: Watcher): () => void {
+  watchers.add(watcher);
+  return () => watchers.delete(watcher);
+}
+
+export function maskOf(layer: string): Mask {
+  const known = masks.get(layer);
+  if (known) return known;
+  const { width, height } = useLayers.getState();
+  const mask = emptyMask(width, height);
+  masks.set(layer, mask);
+  return mask;
+}
+
+/** Tell everybody that pixels of a mask have changed. */
+export function changed(layer: string, rect: Rect): void {
+  for (const watcher of watchers) watcher(layer, rect);
+}
+
+/** A stroke has ended, or a mask was exchanged. */
+export function revised(layer: string): void {
+  useLayers.setState(({ revisions }) => ({
+    revisions: new Map(revisions).set(layer, (revisions.get(layer) ?? 0) + 1),
+  }));
+}
+
+/** Put another mask in a layer's place; strokes on the former one cannot be taken back any more. */
+export function exchange(layer: string, mask: Mask): void {
+  const own = maskOf(layer);
+  const { values } = fitted(mask, own.width, own.height);
+  if (values.every((value, index) => value === own.values[index])) return;
+  own.values.set(values);
+  history.forget(layer);
+  changed(layer, wholeOf(own));
+  revised(layer);
+}
+
+/** Another picture is looked at, or its size is another one. */
+export function resetLayers(width: number, height: number): void {
+  masks.clear();
+  history.forget();
+  useLayers.setState({ width, height, revisions: new Map(), places: new Map() });
+}
+
+/** These are the regions now. */
+export function keepRegions(ids: readonly string[]): void {
+  const { places } = useLayers.getState();
+  const next = placesOf(ids, places);
+  const isSame = next.size === places.size && [...next].every(([id, place]) => places.get(id) === place);
+  if (!isSame) useLayers.setState({ places: next });
+}
+
+export function forgetMask(layer: string): void {
+  masks.delete(layer);
+  history.forget(layer);
+}
+
+export function isEmpty(layer: string): boolean {
+  const mask = masks.get(layer);
+  return !mask || extentOf(mask) === null;
+}
+
+export function colourOf(layer: string): string {
+  if (layer === AREA) return AREA_COLOUR;
+  if (layer === CHANGE) return CHANGE_COLOUR;
+  return colourAt(useLayers.getState().places.get(layer) ?? 0);
+}
+
+let painted: string | null = null;
+
+/** The layer that is under a tool at this moment. */
+export function paintedNow(): string | null {
+  return painted;
+}
+
+export function setPainted(layer: string | null): void {
+  painted = layer;
+}

@@ -1,0 +1,93 @@
+// Sends what was painted while it is painted: at most ten times a second for each region, as the part that has changed.
+
+import type { Stroke } from "../../connection/client";
+import { type Mask, type Rect, rowsOf, united } from "./mask";
+import type { Change } from "./tiles";
+
+const PAUSE = 100;
+
+interface Unsent {
+  rect: Rect | null;
+  rises: boolean;
+  falls: boolean;
+  timer: ReturnType<typeof setTimeout> | null;
+  sentAt: number;
+  underWay: number;
+}
+
+/** What a sender needs of the page. */
+interface Outlet {
+  maskOf(region: string): Mask;
+  deflate(rows: Uint8Array): Uint8Array;
+  /** Resolves to whether it acts. */
+  send(stroke: Stroke): Promise<boolean>;
+  /** Nothing of this region is under way any more; `kept` = the server has taken everything. */
+  settled(region: string, kept: boolean): void;
+  now(): number;
+}
+
+export class Sender {
+  private readonly unsent = new Map<string, Unsent>();
+  private readonly failed = new Set<string>();
+
+  constructor(private readonly outlet: Outlet) {}
+
+  /** Something has changed on the page. */
+  changed(region: string, { rect, rises, falls }: Change): void {
+    const state = this.stateOf(region);
+    state.rect = united(state.rect, rect);
+    state.rises ||= rises;
+    state.falls ||= falls;
+    const wait = Math.max(0, state.sentAt + PAUSE - this.outlet.now());
+    state.timer ??= setTimeout(() => this.send(region, state), wait);
+  }
+
+  /** Whether a region has anything that the server may not have yet. */
+  isBusy(region: string): boolean {
+    const state = this.unsent.get(region);
+    return state !== undefined && (state.rect !== null || state.underWay > 0);
+  }
+
+  /** How many patches are on their way. */
+  get underWay(): number {
+    return [...this.unsent.values()].reduce((sum, state) => sum + state.underWay + (state.rect ? 1 : 0), 0);
+  }
+
+  /** Another session is looked at. */
+  forget(): void {
+    for (const { timer } of this.unsent.values()) if (timer !== null) clearTimeout(timer);
+    this.unsent.clear();
+    this.failed.clear();
+  }
+
+  private send(region: string, state: Unsent): void {
+    const { rect, rises, falls } = state;
+    Object.assign(state, { timer: null, rect: null, rises: false, falls: false, sentAt: this.outlet.now() });
+    if (!rect) return;
+    const rows = rowsOf(this.outlet.maskOf(region), rect);
+    const { left, top, right, bottom } = rect;
+    const patch = { region, left, top, width: right - left, height: bottom - top };
+    // erasing lowers to 255 minus the patch and painting raises to it: one after the other they set a value
+    if (falls) {
+      const inverse = rows.map((value) => 255 - value);
+      void this.post(state, { ...patch, erase: true, rows: this.outlet.deflate(inverse) });
+    }
+    if (rises) void this.post(state, { ...patch, erase: false, rows: this.outlet.deflate(rows) });
+  }
+
+  private async post(state: Unsent, stroke: Stroke): Promise<void> {
+    state.underWay++;
+    if (!(await this.outlet.send(stroke))) this.failed.add(stroke.region);
+    state.underWay--;
+    if (this.unsent.get(stroke.region) !== state || state.underWay > 0 || state.rect) return;
+    this.outlet.settled(stroke.region, !this.failed.delete(stroke.region));
+  }
+
+  private stateOf(region: string): Unsent {
+    const known = this.unsent.get(region);
+    if (known) return known;
+    const state = { rect: null, rises: false, falls: false, timer: null, sentAt: -PAUSE, underWay: 0 };
+    this.unsent.set(region, state);
+    return state;
+  }
+}

@@ -1,0 +1,95 @@
+// What the person has chosen about painting and looking; nothing of it reaches the server.
+
+import { create } from "zustand";
+import { persist } from "zustand/middleware";
+
+export type ToolName = "hand" | "brush" | "rectangle" | "lasso" | "fill";
+
+/** The layers that are no regions: the area that is chosen, and how much may change where. */
+export const AREA = "area";
+export const CHANGE = "change";
+
+export interface Brush {
+  /** Diameter in pixels of the picture. */
+  size: number;
+  /** 0 to 1, as the following. */
+  hardness: number;
+  flow: number;
+  strength: number;
+  /** Whether a pen's pressure makes it larger. */
+  pressure: boolean;
+}
+
+interface CanvasState {
+  tool: ToolName;
+  /** Whether tools take away instead of adding. */
+  erases: boolean;
+  brush: Brush;
+  /** Whether the enlarged picture is smooth; else every pixel is a square. */
+  smooth: boolean;
+  overlay: boolean;
+  /** The layer that is painted on: a region's id, AREA or CHANGE. */
+  active: string | null;
+  /** The only region that is shown. */
+  solo: string | null;
+  /** Regions that cannot be painted on. */
+  locked: ReadonlySet<string>;
+  /** The strength of regions before they were muted. */
+  muted: ReadonlyMap<string, number>;
+}
+
+const LARGEST = 1024;
+
+export const useCanvas = create<CanvasState>()(
+  persist(
+    (): CanvasState => ({
+      tool: "hand",
+      erases: false,
+      brush: { size: 32, hardness: 0.8, flow: 1, strength: 1, pressure: true },
+      smooth: true,
+      overlay: true,
+      active: null,
+      solo: null,
+      locked: new Set(),
+      muted: new Map(),
+    }),
+    {
+      name: "ildm-canvas",
+      version: 1,
+      partialize: ({ brush, smooth }) => ({ brush, smooth }),
+    },
+  ),
+);
+
+export function setBrush(change: Partial<Brush>): void {
+  useCanvas.setState(({ brush }) => ({ brush: { ...brush, ...change } }));
+}
+
+/** A step larger or smaller, by a share of what it is. */
+export function resizeBrush(way: 1 | -1): void {
+  const { size } = useCanvas.getState().brush;
+  const step = Math.max(1, Math.round(size * 0.15));
+  setBrush({ size: Math.min(LARGEST, Math.max(1, size + way * step)) });
+}
+
+export function hardenBrush(way: 1 | -1): void {
+  const { hardness } = useCanvas.getState().brush;
+  setBrush({ hardness: Math.min(1, Math.max(0, Math.round((hardness + way * 0.1) * 10) / 10)) });
+}
+
+/** Paint on a layer from now on. */
+export function activate(layer: string | null): void {
+  useCanvas.setState(({ tool, solo }) => ({
+    active: layer,
+    solo: solo !== null && solo !== layer ? null : solo,
+    tool: layer !== null && tool === "hand" ? "brush" : tool,
+  }));
+}
+
+export function toggleLock(id: string): void {
+  useCanvas.setState(({ locked }) => {
+    const next = new Set(locked);
+    if (!next.delete(id)) next.add(id);
+    return { locked: next };
+  });
+}
