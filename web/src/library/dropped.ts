@@ -1,2 +1,135 @@
-/** Take a picture that was dropped on the page. */
-export function takeFile(_file: File): void {}
+// Files that somebody drops, pastes or picks: ours restore what they were, others can be started from.
+
+import { create } from "zustand";
+import { notice } from "../app/notices";
+import { api } from "../connection/http";
+import { begin, change } from "../session/actions";
+import { anySeed, useDraft } from "../session/draft";
+import { edit, open, sentence, useSession } from "../session/store";
+import { cropped, kindOf, typeOf, UNKNOWN } from "./incoming";
+import { imported } from "./presets";
+
+interface Incoming {
+  /** A file is held over the page. */
+  isOver: boolean;
+  /** A file is being looked at. */
+  isTaking: boolean;
+  /** A picture that is not one of ours: somebody is asked whether to start from it. */
+  foreign: File | null;
+}
+
+export const useIncoming = create<Incoming>(() => ({ isOver: false, isTaking: false, foreign: null }));
+
+/** Take a file in, whatever it is. */
+export async function takeFile(file: File): Promise<void> {
+  const kind = kindOf(file);
+  if (kind === null) notice.problem(UNKNOWN);
+  else if (kind === "preset") await imported(file);
+  else await takePicture(file);
+}
+
+async function takePicture(file: File): Promise<void> {
+  useIncoming.setState({ isTaking: true, foreign: null });
+  try {
+    const picture = file.type ? file : new File([file], file.name, { type: typeOf(file) });
+    const { id } = await api.upload(picture);
+    const { session, opening } = await api.restore(id);
+    if (session) {
+      open(session);
+      notice.info("This picture brought its whole session along: every state is there again.");
+    } else if (opening) {
+      const begun = await api.start(opening);
+      open(begun.id);
+      notice.info("This picture says how it was made: it is made once more.");
+    } else useIncoming.setState({ foreign: picture });
+  } catch (problem) {
+    notice.problem(sentence(problem));
+  } finally {
+    useIncoming.setState({ isTaking: false });
+  }
+}
+
+/** Begin from a picture, its middle cut to the shape of what is made: a branch of the session, or a session of its own. */
+export async function startFrom(file: File, strength: number, prompt: string): Promise<boolean> {
+  try {
+    const { view } = useSession.getState();
+    const { width, height } = view?.place.settings ?? useDraft.getState();
+    const image = await fitted(file, width, height);
+    if (!view) {
+      const { model: _, seed_locked, seed, ...draft } = useDraft.getState();
+      return (await begin({ ...draft, seed: seed_locked ? seed : anySeed(), prompt, image, strength })) !== null;
+    }
+    if (prompt !== view.place.settings.prompt) change("prompt", prompt);
+    if (!(await edit({ kind: "start-from-image", image, strength }))) return false;
+    await edit({ kind: "resume" });
+    return true;
+  } catch (problem) {
+    notice.problem(sentence(problem));
+    return false;
+  }
+}
+
+async function fitted(file: File, width: number, height: number): Promise<Uint8Array> {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error("This picture cannot be read: save it once more as PNG.");
+  });
+  const { left, top, ...part } = cropped(bitmap, { width, height });
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser cannot draw here: close other pages, and load this one again.");
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, left, top, part.width, part.height, 0, 0, width, height);
+  bitmap.close();
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+}
+
+/** Listen for files that are dropped or pasted anywhere. Returns what stops it. */
+export function listenForFiles(): () => void {
+  let depth = 0;
+  let isOwn = false; // a picture of the page itself, which some browsers tell as a file too
+  const hasFiles = (event: DragEvent) => !isOwn && (event.dataTransfer?.types.includes("Files") ?? false);
+  const start = () => {
+    isOwn = true;
+  };
+  const end = () => {
+    isOwn = false;
+  };
+  const hold = (event: DragEvent, change: number) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    depth = Math.max(0, depth + change);
+    useIncoming.setState({ isOver: depth > 0 });
+  };
+  const over = (event: DragEvent) => hold(event, 0);
+  const enter = (event: DragEvent) => hold(event, 1);
+  const leave = (event: DragEvent) => hold(event, -1);
+  const drop = (event: DragEvent) => {
+    const isTaken = event.defaultPrevented; // by a part of the page that wanted it for itself
+    hold(event, -depth);
+    if (!isTaken && hasFiles(event)) takeFirst(event.dataTransfer?.files);
+  };
+  const paste = (event: ClipboardEvent) => {
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    takeFirst(event.clipboardData.files);
+  };
+  const listening = new AbortController();
+  const { signal } = listening;
+  window.addEventListener("dragstart", start, { signal });
+  window.addEventListener("dragend", end, { signal });
+  window.addEventListener("dragenter", enter, { signal });
+  window.addEventListener("dragover", over, { signal });
+  window.addEventListener("dragleave", leave, { signal });
+  window.addEventListener("drop", drop, { signal });
+  window.addEventListener("paste", paste, { signal });
+  return () => listening.abort();
+}
+
+function takeFirst(files: FileList | undefined): void {
+  const [file, ...more] = files ?? [];
+  if (!file) return;
+  if (more.length > 0) notice.info("One file at a time: the first is taken.");
+  void takeFile(file);
+}

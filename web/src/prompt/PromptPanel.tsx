@@ -107,6 +107,7 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
   const isUnsaid = text !== said;
   return (
     <Textarea
+      id={name}
       label={label}
       placeholder={placeholder}
       value={text}

@@ -1,0 +1,96 @@
+// Three pictures to begin with, each by one click: drawn, changed on the way, and made of regions.
+
+import { notice } from "../app/notices";
+import type { ModelInfo } from "../connection/http";
+import { begin } from "../session/actions";
+import { useDraft } from "../session/draft";
+import { edit, useSession } from "../session/store";
+import { rectangle } from "./presetForms";
+
+interface Wording {
+  /** What of a model's list they are made of; a model that lists others gets the general ones. */
+  concepts: string[];
+  single: string;
+  before: string;
+  after: string;
+  base: string;
+  left: string;
+  right: string;
+}
+
+const SMALL: Wording = {
+  concepts: ["fox", "red apple", "lemon", "owl", "penguin"],
+  single: "a fox on a plain teal background",
+  before: "a red apple on a plain blue background",
+  after: "a lemon on a plain blue background",
+  base: "an owl and a penguin on a plain yellow background",
+  left: "an owl on a plain yellow background",
+  right: "a penguin on a plain yellow background",
+};
+
+const GENERAL: Wording = {
+  concepts: [],
+  single: "a lighthouse on a cliff at dusk",
+  before: "a bowl of red apples on a wooden table",
+  after: "a bowl of lemons on a wooden table",
+  base: "a wide meadow under a blue sky",
+  left: "an old oak tree in a meadow",
+  right: "a white horse in a meadow",
+};
+
+const LONG = 40;
+const TURN = 12;
+const SIDE = 128;
+
+/** The words of the examples that a model can draw. */
+export function wordingFor(model: Pick<ModelInfo, "concepts"> | undefined): Wording {
+  const known = model?.concepts ?? [];
+  const canAll = known.length === 0 ? false : SMALL.concepts.every((one) => known.includes(one));
+  return canAll ? SMALL : GENERAL;
+}
+
+export async function drawOne({ single }: Wording): Promise<void> {
+  await begin({ prompt: single });
+}
+
+/** Begin one thing, and say another on the way: what the studio is about. */
+export async function changeOnTheWay({ before, after }: Wording): Promise<void> {
+  const session = await begin({ prompt: before, num_steps: LONG });
+  if (session === null) return;
+  const stop = useSession.subscribe(turnInTime);
+  turnInTime();
+
+  function turnInTime() {
+    const { id, view } = useSession.getState();
+    if (id !== session) stop();
+    else if (view?.session === session && view.place.step >= TURN) {
+      stop();
+      void turn(before, after);
+    }
+  }
+}
+
+async function turn(before: string, after: string): Promise<void> {
+  useDraft.setState({ prompt: after });
+  const applied = await edit({ kind: "set-prompt", text: after });
+  if (applied)
+    notice.info(
+      `From step ${applied.step + 1} on, "${subject(before)}" was "${subject(after)}". You can do that at any step.`,
+    );
+}
+
+/** Two regions side by side, each with words of its own. */
+export async function drawRegions({ base, left, right }: Wording, model: ModelInfo | undefined): Promise<void> {
+  const width = model?.width ?? SIDE;
+  const height = model?.height ?? SIDE;
+  const regions = [
+    { region: { id: "1", name: "left", prompt: left }, mask: rectangle(width, height, [0, 0, 0.5, 1]) },
+    { region: { id: "2", name: "right", prompt: right }, mask: rectangle(width, height, [0.5, 0, 1, 1]) },
+  ];
+  await begin({ prompt: base, width, height, regions: { kind: "replace-regions", regions } });
+}
+
+/** What a prompt is about, without what lies behind it. */
+export function subject(prompt: string): string {
+  return prompt.split(/ on an? /)[0] ?? prompt;
+}
