@@ -7,12 +7,17 @@ from fake_worker import FakeWorker
 from studio_client import Client
 from studios import ANNA_TOKEN, OWNER_TOKEN
 
-from ildm.session.service.messages import OpenSession, ResumeSession
+from ildm.session.events import ExecutionShape, SessionOpened
+from ildm.session.service.messages import CloseSession, OpenSession, ResumeSession
+from ildm.session.settings import Settings
 from ildm.studio import rooms
 from ildm.studio.limits import Limits
 from ildm.studio.refusals import Refused
 from ildm.studio.room import Room
 from ildm.studio.server import _listen
+
+SETTINGS = Settings(num_steps=20, guidance_scale=2.0, sampler="euler", seed=1, width=64, height=64)
+SHAPE = ExecutionShape(device="cpu", dtype="float32", threads=1, torch="none")
 
 
 class SlowWorker(FakeWorker):
@@ -96,6 +101,70 @@ def test_who_has_many_sessions_makes_room_among_them(serve):
             assert owner.post("/api/sessions", json={"paused": True}).status_code == 201
         assert hers in studio.worker.sessions
         assert len(studio.worker.sessions) == 3
+
+
+def test_the_session_that_was_used_longest_ago_makes_room(serve):
+    with serve(limits=Limits(open=3)) as studio, studio.client() as client:
+        first, second, third = (client.post("/api/sessions", json={"paused": True}).json()["id"] for _ in range(3))
+        edit = {"command": {"kind": "set-prompt", "text": "a key"}}
+        assert client.post(f"/api/sessions/{first}/edits", json=edit).status_code == 200
+        assert client.post("/api/sessions", json={"paused": True}).status_code == 201
+        assert first in studio.worker.sessions and third in studio.worker.sessions and second not in studio.worker.sessions
+
+
+class SlowCloser(FakeWorker):
+    """Lets a session go only when told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.closing = self.gate = None
+
+    async def ask(self, request):
+        if isinstance(request, CloseSession):
+            self.closing.set()
+            await self.gate.wait()
+        return await super().ask(request)
+
+
+def test_a_session_that_is_asked_for_while_it_is_let_go_is_opened_after_that(serve):
+    async def ask(studio, session):
+        worker, held = studio.worker, studio.app.state.context.rooms
+        worker.closing, worker.gate = asyncio.Event(), asyncio.Event()
+        making_room = asyncio.create_task(held.settled(held.start("", rooms.Opening(paused=True))))
+        await worker.closing.wait()
+        room = held._rooms[session]
+        asking = [asyncio.create_task(held.open_again(room)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert not any(isinstance(one, ResumeSession) for one in worker.asked)
+        worker.gate.set()
+        await making_room
+        await asyncio.gather(*asking)
+        assert held._rooms[session] is room
+
+    with serve(worker=SlowCloser(), limits=Limits(open=2)) as studio, studio.client() as client:
+        session, _ = (client.post("/api/sessions", json={"paused": True}).json()["id"] for _ in range(2))
+        kept = dict(studio.worker.sessions)
+        studio.worker.sessions = Kept(kept)
+        asyncio.run_coroutine_threadsafe(ask(studio, session), studio.loop).result(10.0)
+        assert [type(one) for one in studio.worker.asked][-1] is ResumeSession
+
+
+class Kept(dict):
+    """Sessions as a store has them: what is let go can be had again."""
+
+    def pop(self, key):
+        return self[key]
+
+
+def test_rooms_that_nobody_uses_are_forgotten(serve, monkeypatch):
+    monkeypatch.setattr(rooms, "MOST_RESTING", 2)
+    with serve() as studio, studio.client() as client:
+        context = studio.app.state.context
+        for number in range(5):
+            opened = SessionOpened(seq=0, at=0.0, model="fake", model_hash="0" * 64, settings=SETTINGS, shape=SHAPE)
+            context.store.create(f"kept-{number}", opened).result()
+            assert client.get(f"/api/sessions/kept-{number}/events").json()["events"]
+        assert list(context.rooms._rooms) == ["kept-3", "kept-4"]
 
 
 def test_pictures_are_not_held_up_on_their_way():

@@ -86,7 +86,8 @@ class Metrics:
         self._skipped.inc(skipped)
 
     def worker_lost(self) -> None:
-        """A worker has died."""
+        """A worker has died, and with it what had been asked of it."""
+        self._asked.clear()
         self._restarts.inc()
 
     def connected(self, by: int) -> None:

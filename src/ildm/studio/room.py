@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +85,16 @@ class Room:
         return None if self.place is None else self.place["status"]
 
     @property
+    def may_rest(self) -> bool:
+        """Whether a worker may let it go: nobody looks at it, asks for anything or has it opened or closed, and it makes no steps."""
+        return self.is_open and self.status != "running" and not self.followers and not self.opening.locked()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it may be forgotten: it is in the store, and nowhere else."""
+        return not self.is_open and self.problem is None and not self.followers and not self.opening.locked()
+
+    @property
     def rev(self) -> int:
         """How many commands have acted."""
         return self.revs[-1] if self.revs else 0
@@ -147,6 +159,11 @@ class Room:
         kept = {name: header[name] for name in ("session", "node", "width", "height", "at")}
         self.frame = Frame(count, kept | {"step": step, "branch": branch, "rev": rev, "format": "jpeg"}, data)
         self.wake()
+
+    def rest(self) -> None:
+        """The worker lets it go. Who looks at it later gets it whole from there again."""
+        self.place, self.frame, self.epoch = None, None, secrets.token_hex(4)
+        self.events, self.revs, self.nodes, self.branches = [], [], {}, {}
 
     def lose(self) -> None:
         """The worker that had it is gone."""
@@ -216,6 +233,15 @@ class Room:
     def leave(self, woken: asyncio.Event) -> None:
         """Be woken no more."""
         self.followers.discard(woken)
+
+    @contextmanager
+    def used(self) -> Generator[asyncio.Event, None, None]:
+        """Stay in memory, and be followed, as long as the block lasts."""
+        woken = self.follow()
+        try:
+            yield woken
+        finally:
+            self.leave(woken)
 
     def wake(self) -> None:
         """Say that there is something new."""
