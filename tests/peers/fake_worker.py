@@ -10,6 +10,7 @@ from ildm.session.service.messages import (
     CloseSession,
     DrawPicture,
     DrawThumbnail,
+    DrawWord,
     Framed,
     Happened,
     ListModels,
@@ -79,6 +80,8 @@ class FakeWorker:
                 if node is not None and node > self.sessions[session].step:
                     raise Refused("bad-value", f"This session has no state {node}.")
                 return Reply({"node": node}, b"picture of " + session.encode())
+            case DrawWord():
+                raise Refused("unsupported", "Nobody draws here, so no word acts anywhere.")
             case DrawThumbnail():
                 raise Refused("not-found", "Pictures that count do not get smaller.")
             case ListModels():

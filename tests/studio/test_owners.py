@@ -20,6 +20,7 @@ ROUTES = [
     ("GET", "/image?node=0&form=jpeg"),
     ("GET", "/thumbnail"),
     ("GET", "/thumbnail?node=0"),
+    ("GET", "/words/secret"),
     ("GET", "/frame"),
     ("GET", f"/masks/{MASK}"),
 ]
@@ -56,7 +57,7 @@ def test_another_s_session_is_none(studio, session, anna, method, path):
 def test_every_route_of_a_session_is_among_those(studio):
     with studio.client() as owner:
         paths = owner.get("/api/openapi.json").json()["paths"]
-    known = {(method, path.partition("?")[0].replace(MASK, "{mask}")) for method, path in ROUTES}
+    known = {(method, path.partition("?")[0].replace(MASK, "{mask}").replace("/secret", "/{word}")) for method, path in ROUTES}
     for path, methods in paths.items():
         if path.startswith("/api/sessions/{session_id}"):
             for method in methods:

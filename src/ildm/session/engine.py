@@ -113,7 +113,7 @@ class Engine:
             return restore(self.model, stored, events, conditions=self._conditions, budget=self._budget)
 
         # as when a session begins, nobody else is held up meanwhile
-        restored = None if session_id in self._sessions else self._beside(make)
+        restored = None if session_id in self._sessions else self.beside(make)
         keys = [(words, record.settings.size) for record in stored.positions for words in words_of(record.settings)]
         encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
 
@@ -178,6 +178,13 @@ class Engine:
     def on_thread(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something between two steps, on the thread that owns the model."""
         return self._call(work)
+
+    def beside(self, work: Callable[[], Any]) -> Future[Any]:
+        """Do something with the model on a thread of its own kind, while steps are made."""
+        try:
+            return self._finder.submit(work)
+        except RuntimeError:  # it is being shut down, and the engine with it
+            return _closed()
 
     def session(self, session_id: str) -> LiveSession:
         """A session, to be looked at on the engine's thread only.
@@ -244,13 +251,6 @@ class Engine:
         if session_id not in self._sessions:
             raise MissingError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
-
-    def _beside(self, work: Callable[[], Any]) -> Future[Any]:
-        """Do something on a thread of its own kind, while steps are made."""
-        try:
-            return self._finder.submit(work)
-        except RuntimeError:  # it is being shut down, and the engine with it
-            return _closed()
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()

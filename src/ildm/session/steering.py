@@ -27,7 +27,7 @@ from ildm.session.holds import HOLD_STREAM, Held, hold, settle
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.settings import Feedback, Hold, Settings
 from ildm.session.wire import Mask
-from ildm.session.word_masks import find_word
+from ildm.session.word_masks import find_word, heat_of_word, shown_heat
 
 KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 128
 Key = TypeVar("Key")
@@ -143,6 +143,25 @@ class Steering:
             ConfigError: when the word is not in the prompt, or the model cannot tell where it is.
             NotNow: before the first step.
         """
+        return find_word(self.model, word, *self._seen(word, state, settings), settings.size)
+
+    @torch.inference_mode()
+    def heat(self, word: str, state: SamplerState, settings: Settings) -> Mask:
+        """The same as a soft map of the picture's size, for people to look at: from where the word acts least, 0, to where most, 1.
+
+        Raises:
+            Unsupported: when the model attends to no words.
+            ConfigError, NotNow: as for `where`.
+        """
+        if self.model.conditioner is None or self.model.unet.config.context_width is None:
+            raise Unsupported(
+                "This model attends to no words, so none of them acts anywhere: choose a model that reads prompts."
+            )
+        found = heat_of_word(self.model, word, *self._seen(word, state, settings), settings.size)
+        return shown_heat(found, settings.size)
+
+    def _seen(self, word: str, state: SamplerState, settings: Settings) -> tuple[str, Latent, float]:
+        """The prompt in which a word is looked for, and the noised latent at its time."""
         if state.estimate is None:
             raise NotNow("Nothing is anywhere yet: make a few steps first.")
         step = min(state.step, settings.num_steps - 1)
@@ -155,7 +174,7 @@ class Steering:
             border = state.schedule.num_steps // 2
             _, alpha, sigma = state.schedule.at(border)
             latent = alpha * latent + sigma * sample_noise([settings.seed], HOLD_STREAM, self._shape(settings)).to(latent)
-        return find_word(self.model, word, text, latent, state.schedule.at(border)[0], settings.size)
+        return text, latent, state.schedule.at(border)[0]
 
     def _check_adapters(self, settings: Settings) -> None:
         for region in settings.regions:

@@ -35,11 +35,19 @@ def find_word(model: Model, word: str, prompt: str, latent: Latent, t: float, si
     Raises:
         ConfigError: when the word is not in the prompt, or the model attends to no words.
     """
+    return mask_of_heat(heat_of_word(model, word, prompt, latent, t, size), size)
+
+
+@torch.inference_mode()
+def heat_of_word(
+    model: Model, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]
+) -> Float[Tensor, "height width"]:
+    """How strongly a word acts at every position of the latent, >= 0. Arguments and errors as for `find_word`."""
     with model.adapters.resting():
-        return _find(model, word, prompt, latent, t, size)
+        return _heat(model, word, prompt, latent, t, size)
 
 
-def _find(model: Model, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> Mask:
+def _heat(model: Model, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> Tensor:
     grid = (latent.shape[2], latent.shape[3])
     attention = mean_map(model.look(word, prompt, latent, t, size), grid)
     with_it, without_it = (model.condition([text], size) for text in (prompt, without(prompt, word)))
@@ -48,12 +56,18 @@ def _find(model: Model, word: str, prompt: str, latent: Latent, t: float, size: 
     data, other = model.denoiser(latent.repeat(2, 1, 1, 1), times, both)
     change = (data - other).abs().mean(dim=0)[None, None]
     change = F.avg_pool2d(F.pad(change, (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0, 0]
-    return mask_of_heat(attention * change, size)
+    return attention * change
 
 
 def mean_map(maps: Sequence[Float[Tensor, "_ _"]], grid: Grid) -> Float[Tensor, "height width"]:
     """The mean of what several cross-attentions look at; each counts as much, at whatever resolution it is."""
     return torch.stack([_resized(one / one.mean().clamp_min(1e-12), grid) for one in maps]).mean(dim=0)
+
+
+def shown_heat(heat: Float[Tensor, "height width"], size: tuple[int, int]) -> Mask:
+    """A map as it is, for people to look at: from its least, 0, to its most, 1. Arguments as for `mask_of_heat`."""
+    even = _evened(_resized(heat, (size[1], size[0])))
+    return Mask.from_array((torch.zeros(size[1], size[0]) if even is None else even.cpu()).numpy())
 
 
 def mask_of_heat(heat: Float[Tensor, "height width"], size: tuple[int, int]) -> Mask:
@@ -63,12 +77,16 @@ def mask_of_heat(heat: Float[Tensor, "height width"], size: tuple[int, int]) -> 
         heat: >= 0.
         size: (width, height) of the mask in pixels.
     """
-    fine = _resized(heat, (size[1], size[0]))
-    low, high = float(fine.min()), float(fine.max())
-    if high - low < 1e-6 * max(1e-12, high):
-        return Mask.from_array(torch.ones_like(fine).cpu().numpy())  # it is everywhere alike
-    even = (fine - low) / (high - low)
+    even = _evened(_resized(heat, (size[1], size[0])))
+    if even is None:
+        return Mask.from_array(torch.ones(size[1], size[0]).numpy())
     return Mask.from_array(((even - _threshold(even)) / SOFTNESS + 0.5).clamp(0.0, 1.0).cpu().numpy())
+
+
+def _evened(fine: Tensor) -> Tensor | None:
+    """The same from 0 to 1; None where it is everywhere alike."""
+    low, high = float(fine.min()), float(fine.max())
+    return None if high - low < 1e-6 * max(1e-12, high) else (fine - low) / (high - low)
 
 
 def _threshold(values: Tensor) -> float:

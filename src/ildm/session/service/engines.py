@@ -141,7 +141,8 @@ class Engines:
         """
         with self._lock:
             loaded = self._loaded.get(stored.opened.model)
-        number = min(stored.positions, key=lambda one: one.cursor).node if node is None else node
+        stands = min(stored.positions, key=lambda one: one.cursor, default=None)
+        number = node if node is not None else 0 if stands is None else stands.node
         data = stored.snapshot(number)
         if loaded is None or data is None or loaded.engine.model.hash != stored.opened.model_hash:
             raise MissingError(f"State {number} cannot be shown without opening the session.")

@@ -21,6 +21,7 @@ from ildm.session.envelope import Envelope, Kind
 from ildm.session.events import AnyEvent, CommandApplied, CommandRejected, StateSaved
 from ildm.session.files import save_picture
 from ildm.session.frames import Frame
+from ildm.session.mask_pictures import png_of_mask
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.service.catalogue import list_models, without_places
 from ildm.session.service.channel import Channel
@@ -30,6 +31,7 @@ from ildm.session.service.messages import (
     CloseSession,
     DrawPicture,
     DrawThumbnail,
+    DrawWord,
     Framed,
     ListModels,
     Opening,
@@ -149,6 +151,8 @@ class Host:
                 else:
                     data, number = self.engines.glance(self._store.load(session), node)
                 return {"node": number}, data
+            case DrawWord():
+                return self._draw_word(request)
             case ListModels():
                 return list_models(), b""
             case _:
@@ -224,6 +228,21 @@ class Host:
 
         made, number = engine.on_thread(look).result()
         return {"node": number}, made if isinstance(made, bytes) else _png(made)
+
+    def _draw_word(self, request: DrawWord) -> _Answered:
+        engine = self.engines.of_session(request.session)
+
+        def look() -> Any:
+            cursor = engine.session(request.session).logged.cursor
+            stands = cursor.position.node
+            number = stands if request.node is None else request.node
+            # where it stands people look at the prompt that they have just written, elsewhere at the one that was in force
+            settings = cursor.settings if number == stands else cursor.run.timeline.node(number).settings
+            return cursor.run.steering, cursor.run.state(number), settings, number
+
+        steering, state, settings, number = engine.on_thread(look).result()
+        heat = engine.beside(lambda: steering.heat(request.word, state, settings)).result()
+        return {"node": number}, png_of_mask(heat)
 
     def _finished(self, session: str, engine: Engine, event: StateSaved) -> None:
         """Keep a finished picture beside its session, once its last state is on the disk."""

@@ -99,6 +99,15 @@ class DrawThumbnail(Strict):
     node: NodeId | None = None
 
 
+class DrawWord(Strict):
+    """Where a word of the prompt acts at a state, None = where the session stands: a grey PNG of the picture's size."""
+
+    ask: Literal["word"] = "word"
+    session: SessionId
+    word: Annotated[str, Field(min_length=1, max_length=200)]
+    node: NodeId | None = None
+
+
 class ListModels(Strict):
     """What can be loaded by name."""
 
@@ -112,7 +121,7 @@ class Stop(Strict):
 
 
 Request = Annotated[
-    OpenSession | ResumeSession | CloseSession | Submit | DrawPicture | DrawThumbnail | ListModels | Stop,
+    OpenSession | ResumeSession | CloseSession | Submit | DrawPicture | DrawThumbnail | DrawWord | ListModels | Stop,
     Field(discriminator="ask"),
 ]
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -111,6 +111,25 @@ async def thumbnail(
     tag = _tag_of(data)
     known = _unchanged(tag, if_none_match)
     return known or Response(await asyncio.to_thread(shrink, data), media_type="image/jpeg", headers=_tagged(tag))
+
+
+@router.get("/words/{word:path}", response_class=Response, responses=errors(409, 503) | {200: {"content": {"image/png": {}}}})
+async def word_map(
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    word: Annotated[
+        str, Path(min_length=1, max_length=200, description="One of the prompt, or some that stand together in it.")
+    ],
+    node: Node = None,
+) -> Response:
+    """Where a word of the prompt acts, as a grey picture of the same size: white where it acts most.
+
+    The run goes on meanwhile, and is the same afterwards. `x-ildm-node` says of which state it is.
+    """
+    room = await here.rooms.find(user, session_id)
+    reply = await here.rooms.draw_word(room, word, node)
+    return Response(reply.payload, media_type="image/png", headers={"x-ildm-node": str(reply.value["node"])})
 
 
 @router.get("/frame", response_class=Response, responses=errors(409, 503) | {200: {"content": {"image/jpeg": {}}}})
