@@ -76,6 +76,7 @@ def test_the_run_ends_as_it_would_have(model, settings, small_disk):
     with Store(folder / "sessions.sqlite") as store, Engine(model, keeper=store) as engine:
         session_id = engine.open(short, paused=True).result()
         engine.listen(session_id, hear)
+        assert engine.wait(session_id, 60.0)  # its beginning is kept: it is the run that meets the full disk
         with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(bytes(4096))

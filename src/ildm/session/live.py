@@ -258,7 +258,9 @@ class LiveSession:
         return self.status == "running" and not self.saving.is_full
 
     def _go_on(self) -> None:
-        if self.status != "running":
+        if self.saving.is_full:
+            self.log.add(RunPaused, reason=self.saving.full)  # it goes on by itself once there is room
+        elif self.status != "running":
             self.log.add(RunResumed)
         self.status = "running"
         self._steps_left = None

@@ -57,13 +57,20 @@ class Saving:
     Args:
         keeping: knows what is kept already.
         notify: called from any thread when something has been written, or could not be.
+
+    `full` says why nothing can be written as long as there is no room; None = there is.
     """
 
     def __init__(self, keeping: Keeping, notify: Callable[[], None]) -> None:
         self._keeping, self._notify = keeping, notify
         self._handed: deque[Handed] = deque()
         self._kept_at = 0.0
-        self.is_full = False
+        self.full: str | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room."""
+        return self.full is not None
 
     @property
     def is_waiting(self) -> bool:
@@ -105,12 +112,12 @@ class Saving:
                 self._handed.popleft()
                 yield from map(Saved, first.nodes)
                 if self.is_full and not any(one.future.done() and one.future.exception() for one in self._handed):
-                    self.is_full = False
+                    self.full = None
                     yield RoomAgain()
             elif isinstance(problem, StorageError):
-                if not self.is_full:
-                    self.is_full = True
-                    yield NoRoom(str(problem))
+                if self.full is None:
+                    self.full = str(problem)
+                    yield NoRoom(self.full)
                 first.again()
                 self._tell(first)
                 return
