@@ -1,12 +1,39 @@
 import { Modal } from "@mantine/core";
-import { closePage, usePages } from "./pages";
+import { useEffect } from "react";
+import { DropLayer } from "../library/DropLayer";
+import { followTitle } from "./followTitle";
+import { bindGlobalKeys } from "./globalKeys";
+import { Help } from "./Help";
+import { KeyboardMap } from "./KeyboardMap";
+import { Models } from "./Models";
+import { closePage, type PageName, usePages } from "./pages";
 
-/** Help, the keyboard map and the model folder, over the studio. */
+const PAGES: { [name in PageName]: { title: string; size: number; content(): React.ReactNode } } = {
+  help: { title: "How this works", size: 720, content: Help },
+  keyboard: { title: "Keyboard", size: 760, content: KeyboardMap },
+  models: { title: "Models", size: 720, content: Models },
+};
+
+/** What lies over the studio: help, the keyboard map, the models, and files that are brought in. */
 export function Pages() {
   const page = usePages((state) => state.page);
+  useEffect(bindGlobalKeys, []);
+  useEffect(followTitle, []);
   return (
-    <Modal opened={page !== null} onClose={closePage} title={page} closeButtonProps={{ "aria-label": "Close" }}>
-      {page}
-    </Modal>
+    <>
+      {Object.entries(PAGES).map(([name, { title, size, content: Content }]) => (
+        <Modal
+          key={name}
+          opened={page === name}
+          onClose={closePage}
+          title={title}
+          size={size}
+          closeButtonProps={{ "aria-label": "Close" }}
+        >
+          <Content />
+        </Modal>
+      ))}
+      <DropLayer />
+    </>
   );
 }

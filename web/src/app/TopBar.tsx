@@ -1,5 +1,6 @@
 import { Group, Indicator, Loader, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconHelp, IconKeyboard, IconMoon, IconPlus, IconSun } from "@tabler/icons-react";
+import { SaveMenu } from "../library/SaveMenu";
 import { useModels } from "../session/models";
 import { close, useSession } from "../session/store";
 import classes from "./App.module.css";
@@ -39,6 +40,7 @@ export function TopBar() {
         </Group>
       </Tooltip>
       <Group gap={2} ml="auto" wrap="nowrap">
+        <SaveMenu />
         <IconAction
           label="New picture"
           tip="Put this one into the history and begin with an empty page (N)"
@@ -49,7 +51,7 @@ export function TopBar() {
         <IconAction label="Keyboard (?)" onClick={() => openPage("keyboard")}>
           <IconKeyboard size={18} />
         </IconAction>
-        <IconAction label="Help" onClick={() => openPage("help")}>
+        <IconAction label="Help (H)" onClick={() => openPage("help")}>
           <IconHelp size={18} />
         </IconAction>
         <Scheme />

@@ -1,6 +1,7 @@
 import { Group, NumberInput, Select, Stack, Text, Tooltip } from "@mantine/core";
-import { IconDice5, IconLock, IconLockOpen, IconRefresh } from "@tabler/icons-react";
+import { IconDice5, IconInfoCircle, IconLock, IconLockOpen, IconRefresh } from "@tabler/icons-react";
 import { Dial } from "../app/Dial";
+import { openPage } from "../app/pages";
 import { IconAction, Section } from "../app/Section";
 import { change, useControl } from "../session/actions";
 import { anySeed, draftFor, useDraft } from "../session/draft";
@@ -146,16 +147,26 @@ function ModelPicker() {
   const model = models.find((one) => one.id === chosen);
   return (
     <div>
-      <Select
-        label="Model"
-        data={models.map((one) => ({ value: one.id, label: one.id, disabled: one.problem !== null }))}
-        value={chosen}
-        placeholder="being loaded ..."
-        onChange={(id) => {
-          const next = models.find((one) => one.id === id);
-          if (next) draftFor(next);
-        }}
-      />
+      <Group gap={4} align="end" wrap="nowrap">
+        <Select
+          label="Model"
+          data={models.map((one) => ({ value: one.id, label: one.id, disabled: one.problem !== null }))}
+          value={chosen}
+          placeholder="being loaded ..."
+          flex={1}
+          onChange={(id) => {
+            const next = models.find((one) => one.id === id);
+            if (next) draftFor(next);
+          }}
+        />
+        <IconAction
+          label="About the models"
+          tip="What each model can do, and how to add one"
+          onClick={() => openPage("models")}
+        >
+          <IconInfoCircle size={18} />
+        </IconAction>
+      </Group>
       {model?.summary && (
         <Text size="xs" c="dimmed" mt={4}>
           {model.summary} Own size {model.width} x {model.height} px.
