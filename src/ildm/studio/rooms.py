@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -36,7 +36,8 @@ from ildm.studio.room import Room
 from ildm.studio.worker import Reply, Worker
 
 _logger, _words = logging.getLogger(__name__), logging.getLogger(PROMPT_LOGGER)
-MOST_FAILED = 256
+MOST_FAILED, MOST_RESTING = 256, 256
+"""Sessions that are remembered without being in memory: those that cannot be had, and those that somebody has asked for."""
 
 
 class Rooms:
@@ -50,7 +51,7 @@ class Rooms:
 
     def __init__(self, worker: Worker, store: Store, limits: Limits, model: str, metrics: Metrics) -> None:
         self.worker, self.store, self.limits, self.model, self.metrics = worker, store, limits, model, metrics
-        self._rooms: dict[str, Room] = {}
+        self._rooms: OrderedDict[str, Room] = OrderedDict()  # who was asked for last is last
         self._waiting: FairQueue[tuple[Room, Opening]] = FairQueue()
         self._opening = set[str]()
         self._lost: dict[str, bool] = {}
@@ -104,13 +105,10 @@ class Rooms:
         Raises:
             Refused: when it has failed.
         """
-        woken = room.follow()
-        try:
+        with room.used() as woken:
             while room.id in self._opening or not (room.is_open or room.problem or self.waiting(room)):
                 await woken.wait()
                 woken.clear()
-        finally:
-            room.leave(woken)
         if room.problem is not None:
             raise room.problem
 
@@ -126,6 +124,8 @@ class Rooms:
             if summary is None or summary.owner != user:
                 raise no_such_session(session_id)
             room = self._rooms.setdefault(session_id, Room(session_id, summary.owner))
+            self._forget_resting()
+        self._rooms.move_to_end(session_id)
         if room.owner != user or room.gone:
             raise no_such_session(session_id)
         return room
@@ -151,15 +151,14 @@ class Rooms:
         if room.id in self._opening:
             # what is said right after a start comes before the session is begun
             await self.settled(room)
-        if room.is_open:
-            return
-        async with room.opening:
-            if room.is_open:
-                return
-            if room.problem is not None:
-                raise room.problem
-            await self._make_room(room)
-            await self.worker.ask(ResumeSession(session=room.id))
+        with room.used():
+            async with room.opening:
+                if room.is_open:
+                    return
+                if room.problem is not None:
+                    raise room.problem
+                await self._make_room(room)
+                await self.worker.ask(ResumeSession(session=room.id))
 
     async def edit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None = None) -> int:
         """Have a command act, once however often its message comes. Returns its number in the log.
@@ -167,7 +166,11 @@ class Rooms:
         Raises:
             Refused: when it cannot be taken.
         """
-        await self.open_again(room)
+        with room.used():
+            await self.open_again(room)
+            return await self._submit(room, command, client, op, base_rev)
+
+    async def _submit(self, room: Room, command: Command, client: str, op: int, base_rev: int | None) -> int:
         known = room.number_of(client, op)
         if known is not None:
             return known
@@ -191,8 +194,9 @@ class Rooms:
         Raises:
             Refused: when there is nothing to see.
         """
-        await self.open_again(room)
-        return await self.worker.ask(DrawPicture(session=room.id, node=node, form=form))
+        with room.used():
+            await self.open_again(room)
+            return await self.worker.ask(DrawPicture(session=room.id, node=node, form=form))
 
     async def draw_word(self, room: Room, word: str, node: int | None) -> Reply:
         """Where a word acts at a state, see `DrawWord`.
@@ -200,8 +204,9 @@ class Rooms:
         Raises:
             Refused: when there is no such word, or nothing to see yet, or the model cannot tell.
         """
-        await self.open_again(room)
-        return await self.worker.ask(DrawWord(session=room.id, word=word, node=node))
+        with room.used():
+            await self.open_again(room)
+            return await self.worker.ask(DrawWord(session=room.id, word=word, node=node))
 
     async def glance(self, room: Room, node: int | None) -> bytes:
         """A preview of a state for a list, see `DrawThumbnail`.
@@ -209,15 +214,12 @@ class Rooms:
         Raises:
             Refused: when there is none, for whatever reason.
         """
-        place, frame = room.place, room.frame
-        if (
-            node is None
-            and place is not None
-            and frame is not None
+        newest = room.frame
+        if node is None and room.place is not None and newest is not None:
             # a run is never far ahead of its newest frame
-            and (room.status == "running" or frame.header["node"] == place["node"])
-        ):
-            return frame.data
+            is_current = room.status == "running" or newest.header["node"] == room.place["node"]
+            if is_current:
+                return newest.data
         try:
             return (await self.worker.ask(DrawThumbnail(session=room.id, node=node))).payload
         except Refused as problem:
@@ -342,20 +344,26 @@ class Rooms:
         if len(in_use) < self.limits.open and not is_greedy:
             return
         candidates = theirs if is_greedy else in_use  # who has many makes room among them
-        resting = (room for room in candidates if room.is_open and room.status != "running" and not room.followers)
-        room = next(resting, None)
+        room = next((room for room in candidates if room.may_rest), None)
         if room is None:
             raise Refused("busy", f"{len(in_use)} sessions are in use, and no more fit: close one, or try again later.")
-        # at once, so that nobody else who needs room picks the same one meanwhile
-        room.place = None
-        del self._rooms[room.id]
-        await self.worker.ask(CloseSession(session=room.id))
+        async with room.opening:  # who asks for it meanwhile waits until it is closed, then has it opened again
+            room.rest()
+            await self.worker.ask(CloseSession(session=room.id))
+
+    def _forget_resting(self) -> None:
+        """Of the rooms that nobody has anything to do with, remember the latest."""
+        engaged = self._opening | self._lost.keys() | {room.id for room, _ in self._waiting.order()}
+        resting = [room for room in self._rooms.values() if room.is_idle and room.id not in engaged]
+        for room in resting[:-MOST_RESTING]:
+            del self._rooms[room.id]
 
     async def _take_up_all(self) -> None:
         """Take up the sessions that were open before, and at a start those that were running."""
         if not self._known:
+            stored = await asyncio.to_thread(self.store.sessions)
             self._known = True
-            for one in await asyncio.to_thread(self.store.sessions):
+            for one in stored:
                 if one.status == "running" and len(self._lost) < self.limits.open:
                     self._rooms.setdefault(one.id, Room(one.id, one.owner))
                     self._lost.setdefault(one.id, True)
@@ -366,8 +374,9 @@ class Rooms:
                 continue
             try:
                 async with room.opening:
-                    request = ResumeSession(session=session_id, status="running" if was_running else None)
-                    await self.worker.ask(request)
+                    if not room.is_open:  # somebody may have asked for it meanwhile
+                        request = ResumeSession(session=session_id, status="running" if was_running else None)
+                        await self.worker.ask(request)
             except Refused as problem:
                 if problem.code in ("worker-lost", "not-ready"):
                     self._lost[session_id] = was_running  # it is taken up when there is a worker again
