@@ -97,7 +97,7 @@ def test_a_command_that_breaks_is_told_and_the_engine_lives(quick, settings, mon
         engine.submit(session_id, commands.Resume())
         events = done(engine, session_id)
     assert [(event.code, event.text[:10]) for event in of(CommandRejected, events)] == [
-        ("failed", "These 10 b"),
+        ("bad-value", "These 10 b"),
         ("failed", "This run c"),
     ]
     assert len(finals(events)) == 1
