@@ -3,7 +3,12 @@ import { useLocalStorage } from "@mantine/hooks";
 import { useEffect } from "react";
 import { bind } from "../app/keyboard";
 import { useSession } from "../session/store";
+import { Asking } from "./Asking";
+import { Compared } from "./Compared";
+import { CompareMenu } from "./CompareMenu";
+import { Here } from "./Here";
 import { useWay } from "./hooks";
+import { Lanes } from "./Lanes";
 import { HEIGHT, Resizer } from "./Resizer";
 import { Strip } from "./Strip";
 import { followStanding, moveBy, moveToEnd, moveToStart, useScrub } from "./scrub";
@@ -36,15 +41,23 @@ export function Timeline() {
       data-at-node={place?.node}
     >
       <Resizer height={height} onChange={setHeight} />
-      <Transport way={way} />
+      <Transport way={way}>{way && <CompareMenu way={way} />}</Transport>
       {id && way ? (
-        <Strip session={id} way={way} />
+        <>
+          <div className={classes.row}>
+            <Here way={way} />
+            <Strip session={id} way={way} />
+          </div>
+          <Lanes way={way} />
+        </>
       ) : (
         <Text className={classes.invitation} size="sm" c="dimmed">
           Every step of your picture lines up here while it forms. Drag along it to go back, change something, and keep
           both.
         </Text>
       )}
+      <Asking />
+      <Compared />
     </section>
   );
 }

@@ -5,7 +5,8 @@ import { useSession } from "../session/store";
 import { type Mark, marksOn, type Story, Teller } from "./story";
 import { statesSinceStart, type Way, wayOf } from "./strip";
 
-const teller = new Teller();
+/** Reads the log of the session that is looked at. */
+export const teller = new Teller();
 
 /** The way that is looked at; null without a session. */
 export function useWay(): Way | null {
