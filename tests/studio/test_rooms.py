@@ -3,13 +3,16 @@
 import asyncio
 import socket
 
+import pytest
 from fake_worker import FakeWorker
 from studio_client import Client
 from studios import ANNA_TOKEN, OWNER_TOKEN
 
+from ildm.session.commands import Pause
 from ildm.session.events import ExecutionShape, SessionOpened
 from ildm.session.service.messages import CloseSession, OpenSession, ResumeSession
 from ildm.session.settings import Settings
+from ildm.studio import room as room_of_sessions
 from ildm.studio import rooms
 from ildm.studio.limits import Limits
 from ildm.studio.refusals import Refused
@@ -190,3 +193,42 @@ def test_two_may_wait_for_one_answer():
         assert not room._answers
 
     asyncio.run(work())
+
+
+def test_so_many_commands_wait_to_act_and_no_more(monkeypatch):
+    monkeypatch.setattr(room_of_sessions, "MOST_PENDING", 3)
+
+    async def work():
+        room = Room("abc", "")
+        for op in range(3):
+            assert room.register("a", op, Pause()) == op
+        with pytest.raises(Refused, match="wait to act") as refused:
+            room.register("a", 3, Pause())
+        assert refused.value.code == "busy"
+        room.happened({"seq": 0, "kind": "command-rejected", "op": 0})
+        assert room.register("a", 3, Pause()) == 3
+        room.forget("a", 3)
+        assert room.register("a", 3, Pause()) == 4
+        room.lose()
+        assert room.register("a", 5, Pause()) == 5
+
+    asyncio.run(work())
+
+
+def test_a_session_that_cannot_be_had_may_be_asked_for_for_ever(serve):
+    with serve() as studio, studio.client() as client:
+        assert client.post("/api/sessions", json={"prompt": "cannot begin"}).status_code == 422
+        [room] = studio.app.state.context.rooms._rooms.values()
+        for _ in range(3):
+            answer = client.get(f"/api/sessions/{room.id}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad-value")
+
+        def depth():
+            trace, found = room.problem.__traceback__, 0
+            while trace is not None:
+                trace, found = trace.tb_next, found + 1
+            return found
+
+        before = depth()
+        client.get(f"/api/sessions/{room.id}")
+        assert depth() == before

@@ -12,6 +12,7 @@ from raw_http import send_raw
 from studios import ANNA_TOKEN, OWNER_TOKEN, serving
 
 from ildm.studio.limits import Limits
+from ildm.studio.uploads import Uploads
 
 BEARER = f"Authorization: Bearer {OWNER_TOKEN}"
 PNG = {"content-type": "image/png"}
@@ -236,6 +237,16 @@ def test_the_oldest_goes_when_there_are_too_many(narrow):
         numbers = [send(client, picture()).json()["id"] for _ in range(5)]
         assert sum(client.get(f"/api/uploads/{number}").status_code == 200 for number in numbers) == 3
         assert client.get(f"/api/uploads/{numbers[-1]}").status_code == 200
+
+
+def test_all_of_them_together_have_a_bound(tmp_path):
+    uploads = Uploads(tmp_path, Limits(upload_total=3 * len(picture()) + 100))
+    sizes = [uploads.take("", picture()) for _ in range(8)]
+    kept = list(tmp_path.rglob("*.png"))
+    assert 1 <= len(kept) < 8 and sum(path.stat().st_size for path in kept) <= uploads.limits.upload_total
+    assert uploads.read("", sizes[-1].id)
+    narrow = Uploads(tmp_path, Limits(upload_total=1))
+    assert narrow.read("", narrow.take("", picture()).id)  # the one that has just come stays
 
 
 # --- whose -------------------------------------------------------------------------------------------------------------------

@@ -25,8 +25,10 @@ class Connections:
         Raises:
             Refused: when there are as many as there may be.
         """
-        if self._open.total() >= self._limits.connections or self._open[user] >= self._limits.connections_per_user:
+        if self._open[user] >= self._limits.connections_per_user:
             raise Refused("busy", f"{self._open[user]} connections of yours are open already: close one, or try again later.")
+        if self._open.total() >= self._limits.connections:
+            raise Refused("busy", f"{self._open.total()} connections to this server are open already: try again later.")
         self._open[user] += 1
         self._metrics.connected(1)
         try:

@@ -22,7 +22,7 @@ class Limits:
         steps: of one run.
         pixels: of one picture.
         upload_bytes: of one file; message_bytes: of one message over a socket.
-        uploads: files kept for each user; the oldest goes first.
+        uploads: files kept for each user, and upload_total the bytes of all of them; the oldest goes first.
         connections: sockets and event streams at once; connections_per_user: of one user.
         messages_per_second: from one socket, in the long run; twice as many at once. An acknowledgement counts a tenth.
     """
@@ -37,6 +37,7 @@ class Limits:
     upload_bytes: int = 32 * 2**20
     message_bytes: int = 8 * 2**20
     uploads: int = 200
+    upload_total: int = 2**30
     connections: int = 256
     connections_per_user: int = 64
     messages_per_second: int = 200

@@ -20,6 +20,8 @@ from ildm.studio.refusals import Refused, no_such_session
 
 REMEMBERED = 4096
 """Messages of clients that are known when they come twice."""
+MOST_PENDING = 1024
+"""Commands of a session that wait to act."""
 _ANSWERS = ("command-applied", "command-rejected")
 
 
@@ -69,10 +71,19 @@ class Room:
         self._sent: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._answers: dict[int, list[asyncio.Future[dict[str, Any]]]] = {}
         self._changes: dict[str, tuple[int, str]] = {}
-        self._commands: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._commands: dict[int, tuple[str, str]] = {}
         self._made: OrderedDict[int, tuple[int, int, int]] = OrderedDict()
 
     # --- what there is -----------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse what is asked of a session that cannot be had.
+
+        Raises:
+            Refused: then; one of its own each time, since an error that is raised again keeps where it was raised before.
+        """
+        if self.problem is not None:
+            raise Refused(self.problem.code, self.problem.text)
 
     @property
     def is_open(self) -> bool:
@@ -172,6 +183,7 @@ class Room:
             if not future.done():
                 future.set_exception(Refused("worker-lost", "The engine's process has ended before this acted: try it again."))
         self._answers.clear()
+        self._commands.clear()
         self.wake()
 
     # --- what comes from clients ---------------------------------------------------------------------------------------------
@@ -184,8 +196,10 @@ class Room:
         """Give a client's new message its number in the log.
 
         Raises:
-            Refused: when somebody else has changed the same thing after `base_rev`.
+            Refused: when somebody else has changed the same thing after `base_rev`, or too many wait to act.
         """
+        if len(self._commands) >= MOST_PENDING:
+            raise Refused("busy", f"{MOST_PENDING} changes of this session wait to act already: send fewer.")
         subject = subject_of(command)
         if base_rev is not None:
             rev, who = self._changes.get(subject, (0, client))
@@ -195,7 +209,7 @@ class Room:
         self._next_op += 1
         self._ops[number], self._sent[client, op] = (client, op), number
         self._commands[number] = (subject, client)
-        for memory in (self._ops, self._sent, self._commands):
+        for memory in (self._ops, self._sent):
             while len(memory) > REMEMBERED:
                 memory.popitem(last=False)
         return number
@@ -205,6 +219,7 @@ class Room:
         number = self._sent.pop((client, op), None)
         if number is not None:
             self._ops.pop(number, None)
+            self._commands.pop(number, None)
 
     def answer_to(self, number: int) -> asyncio.Future[dict[str, Any]]:
         """The event that says what has become of a command, now or later; to be given up when it is not waited for to the end."""

@@ -109,8 +109,7 @@ class Rooms:
             while room.id in self._opening or not (room.is_open or room.problem or self.waiting(room)):
                 await woken.wait()
                 woken.clear()
-        if room.problem is not None:
-            raise room.problem
+        room.check()
 
     async def find(self, user: str, session_id: str) -> Room:
         """A session of a user's, in memory or not.
@@ -155,8 +154,7 @@ class Rooms:
             async with room.opening:
                 if room.is_open:
                     return
-                if room.problem is not None:
-                    raise room.problem
+                room.check()
                 await self._make_room(room)
                 await self.worker.ask(ResumeSession(session=room.id))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import secrets
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,9 +95,19 @@ class Uploads:
         return self._folder / f"u{user.encode().hex()}"
 
     def _drop_oldest(self, folder: Path) -> None:
-        files = sorted(folder.glob("*.png"), key=lambda path: path.stat().st_mtime)
-        for path in files[: -self.limits.uploads]:
-            path.unlink(missing_ok=True)
+        kept, room = 0, self.limits.upload_total
+        for _, num_bytes, path in sorted(_files_in(folder), reverse=True):
+            kept, room = kept + 1, room - num_bytes
+            if kept > 1 and (kept > self.limits.uploads or room < 0):
+                path.unlink(missing_ok=True)
+
+
+def _files_in(folder: Path) -> Iterator[tuple[int, int, Path]]:
+    """When each was sent, how large it is, and where it lies."""
+    for path in folder.glob("*.png"):
+        with contextlib.suppress(FileNotFoundError):  # it has made room for another one meanwhile
+            state = path.stat()
+            yield state.st_mtime_ns, state.st_size, path
 
 
 def _open(data: bytes) -> tuple[PILImage.Image, PngInfo]:

@@ -58,8 +58,7 @@ async def stream(
     (the session cannot be begun or taken up). The stream ends after that, and when the session is deleted or the server stopped.
     """
     room = await here.rooms.enter(user, session_id)
-    if room.problem is not None:
-        raise room.problem
+    room.check()
     after = int(last_event_id) + 1 if last_event_id is not None and last_event_id.isdecimal() else 0
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     source = _stream(room, after, request.app.state.closing)

@@ -68,8 +68,7 @@ async def list_sessions(
 async def look(here: Here, user: User, session_id: SessionId) -> Response:
     """A session: where it stands, and its tree. 202 while it waits for its turn."""
     room = await here.rooms.find(user, session_id)
-    if room.problem is not None:
-        raise room.problem
+    room.check()
     if here.rooms.waiting(room) is not None:
         return json_response(_item_of(here, room).model_dump(), 202)
     if room.is_open:
