@@ -272,6 +272,13 @@ def test_it_counts_what_it_does(http):
     assert "ildm_sessions_open" in told and "ildm_worker_restarts_total" in told
 
 
+def test_what_is_kept_is_for_nobody_else_s_eyes(http, real):
+    upload = http.post("/api/uploads", content=png(np.zeros((8, 8, 3), np.uint8)), headers={"content-type": "image/png"}).json()
+    [picture] = (real.home / "studio").rglob(f"{upload['id']}.png")
+    for path in (real.home / "studio", picture.parent, picture, real.home / "sessions" / "sessions.sqlite"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_the_log_names_no_prompt_unless_asked_to(toy_home, tmp_path):
     store = ("--store", str(tmp_path / "sessions.sqlite"))
     for options, expected in (((), False), (("--log-prompts",), True)):

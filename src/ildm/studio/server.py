@@ -55,6 +55,8 @@ def serve(config: StudioConfig, tell: Callable[[Address], None]) -> None:
         StorageError: when its folder or the store cannot be used.
     """
     with contextlib.ExitStack() as stack:
+        # what is kept, here and by the engine, is for the person's own eyes, however many use this machine
+        stack.callback(os.umask, os.umask(0o077))
         listening = stack.enter_context(contextlib.closing(_listen(config.host, config.port)))
         port = listening.getsockname()[1]
         place = config.place
