@@ -26,6 +26,7 @@ import "@mantine/core/styles/ActionIcon.css";
 import "@mantine/core/styles/Button.css";
 import "@mantine/core/styles/Badge.css";
 import "@mantine/core/styles/Combobox.css";
+import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/Indicator.css";
 import "@mantine/core/styles/Menu.css";
 import "@mantine/core/styles/Modal.css";

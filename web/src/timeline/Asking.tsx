@@ -4,6 +4,7 @@ import { edit, useSession } from "../session/store";
 import { lineage } from "../session/tree";
 import type { View } from "../session/view";
 import { ask, useAsking } from "./comparing";
+import { useStory } from "./hooks";
 import { branchName } from "./words";
 
 const MOST_LETTERS = 60;
@@ -12,14 +13,15 @@ const MOST_LETTERS = 60;
 export function Asking() {
   const now = useAsking((state) => state.now);
   const view = useSession((state) => state.view);
+  const { names } = useStory();
   const close = () => ask(null);
   if (!now || !view) return null;
-  if (now.what === "delete") return <Deleting branch={now.branch} view={view} onClose={close} />;
+  if (now.what === "delete") return <Deleting branch={now.branch} view={view} names={names} onClose={close} />;
   if (now.what === "name") {
     const known = view.branches.get(now.branch);
     return (
       <Naming
-        title={`A name for ${branchName(now.branch, known?.name)}`}
+        title={`A name for ${branchName(now.branch, known?.name, names)}`}
         before={known?.name ?? ""}
         onClose={close}
         onName={(name) => void edit({ kind: "name-branch", branch: now.branch, name })}
@@ -77,7 +79,14 @@ function Naming({ title, before, onClose, onName }: NamingProps) {
   );
 }
 
-function Deleting({ branch, view, onClose }: { branch: number; view: View; onClose(): void }) {
+interface DeletingProps {
+  branch: number;
+  view: View;
+  names: ReadonlyMap<number, string>;
+  onClose(): void;
+}
+
+function Deleting({ branch, view, names, onClose }: DeletingProps) {
   const known = view.branches.get(branch);
   const lost = known ? ownStates(view, branch) : 0;
   return (
@@ -85,7 +94,7 @@ function Deleting({ branch, view, onClose }: { branch: number; view: View; onClo
       opened
       onClose={onClose}
       size="sm"
-      title={`Delete ${branchName(branch, known?.name)}?`}
+      title={`Delete ${branchName(branch, known?.name, names)}?`}
       closeButtonProps={{ "aria-label": "Close" }}
     >
       <Stack gap="md">

@@ -4,15 +4,17 @@ import { edit } from "../session/store";
 import type { View } from "../session/view";
 import classes from "./Compared.module.css";
 import { compare } from "./comparing";
+import { useStory } from "./hooks";
 import { branchName } from "./words";
 
 /** The end of every branch. */
 export function BranchGrid({ view }: { view: View }) {
+  const { names } = useStory();
   const { width, height } = view.place.settings;
   return (
     <div className={classes.grid}>
       {[...view.branches.values()].map(({ id, tip, name }) => {
-        const called = branchName(id, name);
+        const called = branchName(id, name, names);
         return (
           <UnstyledButton
             key={id}

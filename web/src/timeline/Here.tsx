@@ -3,6 +3,7 @@ import { IconBookmark, IconGitBranch } from "@tabler/icons-react";
 import { IconAction } from "../app/Section";
 import { edit, useSession } from "../session/store";
 import { ask } from "./comparing";
+import { useStory } from "./hooks";
 import type { Way } from "./strip";
 import classes from "./Timeline.module.css";
 import { branchName } from "./words";
@@ -11,7 +12,8 @@ import { branchName } from "./words";
 export function Here({ way }: { way: Way }) {
   const branch = useSession((state) => state.view?.branches.get(way.branch)?.name);
   const node = useSession((state) => state.view?.place.node);
-  const called = branchName(way.branch, branch);
+  const { names } = useStory();
+  const called = branchName(way.branch, branch, names);
   return (
     <div className={classes.beside}>
       <Text size="xs" fw={600} truncate title={called}>

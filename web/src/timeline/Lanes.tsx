@@ -3,6 +3,7 @@ import { IconChevronRight } from "@tabler/icons-react";
 import { type MouseEvent, memo, useEffect, useMemo, useRef, useState } from "react";
 import { edit, useSession } from "../session/store";
 import { lanesOf } from "../session/tree";
+import { useStory } from "./hooks";
 import { LaneMenu } from "./LaneMenu";
 import { type Row, rowsOf } from "./lanes";
 import { middleOf, statesSinceStart, type Way } from "./strip";
@@ -16,6 +17,7 @@ export function Lanes({ way }: { way: Way }) {
   const nodes = useSession((state) => state.view?.nodes);
   const branches = useSession((state) => state.view?.branches);
   const node = useSession((state) => state.view?.place.node);
+  const { names } = useStory();
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set());
   const { ref, width } = useElementSize<HTMLDivElement>();
   const rows = useMemo(
@@ -39,6 +41,7 @@ export function Lanes({ way }: { way: Way }) {
           <LaneRow
             key={row.branch}
             {...row}
+            called={branchName(row.branch, row.name, names)}
             passing={row.passing.join(" ")}
             first={row.own?.first ?? null}
             lastOwn={row.own?.last ?? null}
@@ -56,6 +59,7 @@ export function Lanes({ way }: { way: Way }) {
 }
 
 interface LaneRowProps extends Omit<Row, "own" | "passing"> {
+  called: string;
   passing: string;
   first: number | null;
   lastOwn: number | null;
@@ -69,8 +73,7 @@ interface LaneRowProps extends Omit<Row, "own" | "passing"> {
 }
 
 const LaneRow = memo((row: LaneRowProps) => {
-  const { branch, name, depth, children, isFolded, isOpen, onFold } = row;
-  const called = branchName(branch, name);
+  const { branch, called, depth, children, isFolded, isOpen, onFold } = row;
   const self = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (isOpen) self.current?.scrollIntoView({ block: "nearest" });

@@ -6,6 +6,7 @@ import { BranchGrid } from "./BranchGrid";
 import classes from "./Compared.module.css";
 import type { Manner } from "./comparing";
 import { DifferencePicture } from "./DifferencePicture";
+import { useStory } from "./hooks";
 import { branchName } from "./words";
 
 const MANNERS: { value: Manner; label: string }[] = [
@@ -27,7 +28,11 @@ export function Pair({ view, ...begun }: PairProps) {
   const [manner, setManner] = useState<Manner>(begun.manner);
   const [left, setLeft] = useState(begun.left);
   const [right, setRight] = useState(begun.right);
-  const states = useMemo(() => statesToChoose(view, [begun.left, begun.right]), [view, begun.left, begun.right]);
+  const { names } = useStory();
+  const states = useMemo(
+    () => statesToChoose(view, names, [begun.left, begun.right]),
+    [view, names, begun.left, begun.right],
+  );
   const { width, height } = view.place.settings;
   const address = (node: number) => pictures.image(view.session, node, "png");
   const two = { left: address(left), right: address(right), width, height };
@@ -66,11 +71,15 @@ export function Pair({ view, ...begun }: PairProps) {
 }
 
 /** What can be put on a side: the end of each branch, each state that has a name, and those it began with. */
-function statesToChoose({ nodes, branches }: View, more: readonly number[]): { value: string; label: string }[] {
+function statesToChoose(
+  { nodes, branches }: View,
+  names: ReadonlyMap<number, string>,
+  more: readonly number[],
+): { value: string; label: string }[] {
   const found = new Map<number, string>();
   for (const { id, tip, name } of branches.values()) {
     const step = nodes.get(tip)?.step ?? 0;
-    found.set(tip, `${branchName(id, name)}, step ${step}`);
+    found.set(tip, `${branchName(id, name, names)}, step ${step}`);
   }
   for (const node of nodes.values()) if (node.name) found.set(node.id, `${node.name}, step ${node.step}`);
   for (const node of more) if (!found.has(node)) found.set(node, `Step ${nodes.get(node)?.step ?? 0}`);

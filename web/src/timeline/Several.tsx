@@ -23,6 +23,9 @@ export function Several({ seq, view }: { seq: number; view: View }) {
   if (!comparison) return <Text c="dimmed">The pictures are about to come.</Text>;
   const { branches, choices, node } = comparison;
   const done = branches.filter((branch) => finished.has(branch)).length;
+  const { width, height } = view.place.settings;
+  // so wide that all rows are seen at once, where that is not too small
+  const column = `minmax(72px, max(112px, calc((100dvh - 170px) / ${table.rows.length} * ${width / height})))`;
   const isTable = table.rows.length > 1;
   const head = table.columns.map((column) => (
     <Text key={column} size="sm" fw={500} lineClamp={2}>
@@ -40,9 +43,7 @@ export function Several({ seq, view }: { seq: number; view: View }) {
       <div
         className={isTable ? classes.table : classes.grid}
         style={
-          isTable
-            ? { gridTemplateColumns: `minmax(80px, auto) repeat(${table.columns.length}, minmax(96px, 1fr))` }
-            : undefined
+          isTable ? { gridTemplateColumns: `minmax(80px, auto) repeat(${table.columns.length}, ${column})` } : undefined
         }
       >
         {isTable && <span />}

@@ -3,7 +3,7 @@ import { useElementSize } from "@mantine/hooks";
 import { type KeyboardEvent, memo, type PointerEvent, useMemo } from "react";
 import { useSession } from "../session/store";
 import { useMarks } from "./hooks";
-import { giveUp, holdStep, letGo, moveBy, moveTo, moveToEnd, moveToStart, useScrub } from "./scrub";
+import { giveUp, grasp, holdStep, letGo, moveBy, moveTo, moveToEnd, moveToStart, useScrub } from "./scrub";
 import { type Cell, cellsOf, middleOf, shownIn, stepAt, type Way } from "./strip";
 import { Thumb } from "./Thumb";
 import classes from "./Timeline.module.css";
@@ -49,7 +49,7 @@ export function Strip({ session, way }: { session: string; way: Way }) {
         onPointerDown={(event) => {
           if (event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
-          holdStep(stepUnder(event));
+          grasp(stepUnder(event));
         }}
         onPointerMove={(event) => {
           if (event.currentTarget.hasPointerCapture(event.pointerId)) holdStep(stepUnder(event));

@@ -24,7 +24,7 @@ export function Transport({ way, children }: { way: Way | null; children?: React
   const link = useSession((state) => state.link);
   const can = able();
   const isRunning = place?.status === "running";
-  const word = isRunning ? "Pause" : "Go on";
+  const word = isRunning ? "Pause" : can.replay ? "See it form once more" : "Go on";
   return (
     <div className={classes.transport}>
       <div className={classes.buttons}>
@@ -40,7 +40,7 @@ export function Transport({ way, children }: { way: Way | null; children?: React
             radius="xl"
             size={34}
             onClick={playOrPause}
-            disabled={link !== "live" || !(can.play || can.pause)}
+            disabled={link !== "live" || !(can.play || can.pause || can.replay)}
           >
             {isRunning ? <IconPlayerPause size={18} /> : <IconPlayerPlay size={18} />}
           </ActionIcon>

@@ -12,8 +12,16 @@ export const useScrub = create<{ step: number | null }>(() => ({ step: null }));
 
 const KEY_PAUSE = 140;
 const FRAME_PATIENCE = 350;
+const REPLAY_TIME = 4000;
 let waiting: ReturnType<typeof setTimeout> | undefined;
 let asked = 0;
+
+/** Take hold of a step; whatever was on its way there ends. */
+export function grasp(step: number): void {
+  asked++;
+  clearTimeout(waiting);
+  holdStep(step);
+}
 
 /** Look at a step; the session stays where it is. */
 export function holdStep(step: number): void {
@@ -44,6 +52,28 @@ export function giveUp(): void {
   forget();
 }
 
+/** See it form once more: through the pictures that are there, while the session stays where it is. */
+export function replay(): void {
+  const { view } = useSession.getState();
+  if (!view) return;
+  const way = wayOf(view);
+  const { session } = view;
+  const pause = Math.max(16, Math.min(160, REPLAY_TIME / Math.max(1, way.tip - way.first)));
+  let step = way.first + 1;
+  giveUp();
+  const mine = asked;
+  const show = () => {
+    if (mine !== asked || useSession.getState().view?.session !== session) return;
+    if (step > way.tip) {
+      giveUp();
+      return;
+    }
+    holdStep(step++);
+    waiting = setTimeout(show, pause);
+  };
+  show();
+}
+
 /** So many steps on or back; several in a row are one journey. */
 export function moveBy(steps: number): void {
   const { view } = useSession.getState();
@@ -60,8 +90,7 @@ export function moveBy(steps: number): void {
 
 /** To a step, by keys: the session follows when they rest. */
 export function moveTo(step: number): void {
-  holdStep(step);
-  clearTimeout(waiting);
+  grasp(step);
   waiting = setTimeout(() => void letGo(), KEY_PAUSE);
 }
 

@@ -1,7 +1,7 @@
 // A session's log as a story: each event in words, given what was in force before it, and where each change took effect. Pure.
 
 import type { Happened } from "./words";
-import { type Asked, type Before, happened, NOTHING_BEFORE } from "./words";
+import { type Asked, type Before, chosen, happened, NOTHING_BEFORE } from "./words";
 
 export type Kind = "change" | "travel" | "name" | "flow" | "step" | "refused" | "problem" | "milestone";
 
@@ -42,10 +42,14 @@ export interface Story {
   comparisons: readonly Comparison[];
   /** Every so many steps are shown. */
   previewEvery: number;
+  /** How branches are called, by those who named them or by what a comparison has chosen for them. */
+  names: ReadonlyMap<number, string>;
 }
 
 const TRAVEL = new Set(["rewind", "open-node", "open-branch", "branch-off"]);
 const FLOW = new Set(["pause", "resume", "step-once", "cancel", "set-preview-rate"]);
+/** What is said again by what follows it. */
+const OF_ITSELF = new Set(["pause", "resume", "step-once"]);
 const NAMING = new Set(["name-node", "name-branch", "delete-branch"]);
 const BEGINS_AGAIN = new Set(["start-over", "start-from-image", "redo-area"]);
 
@@ -69,7 +73,9 @@ export class Teller {
   /** Marks that no step has followed yet: an undo takes the last one away. */
   private fresh: Mark[] = [];
   private taken: Mark[] = [];
-  private story: Story = { entries: [], marks: [], comparisons: [], previewEvery: 1 };
+  /** Whether a branch has just been finished: the next one of a comparison is then opened by itself. */
+  private hasFinished = false;
+  private story: Story = { entries: [], marks: [], comparisons: [], previewEvery: 1, names: new Map() };
 
   /** The story of a log. The same value as long as the log is the same. */
   tell(events: readonly Happened[]): Story {
@@ -85,6 +91,7 @@ export class Teller {
       marks: [...this.marks],
       comparisons: [...this.comparisons],
       previewEvery,
+      names: this.names,
     };
     return this.story;
   }
@@ -110,6 +117,7 @@ export class Teller {
         this.grow(event);
         break;
     }
+    if (event.kind !== "state-saved") this.hasFinished = event.kind === "run-finished";
     this.entries.push({ ...entry, node: entry.node ?? (event.kind === "session-opened" ? null : this.node) });
   }
 
@@ -133,8 +141,7 @@ export class Teller {
         return {
           ...base,
           kind: kindOf(event.command),
-          plain:
-            event.command.kind === "step-once" || event.command.kind === "resume" || event.command.kind === "pause",
+          plain: OF_ITSELF.has(event.command.kind) || (event.command.kind === "open-branch" && this.hasFinished),
           node: event.node,
           step: event.applied_step,
         };
@@ -148,7 +155,7 @@ export class Teller {
         return {
           ...base,
           kind: "flow",
-          plain: former?.kind === "command-applied" && kindOf(former.command) === "change",
+          plain: this.step === 0 || (former?.kind === "command-applied" && kindOf(former.command) === "change"),
         };
       case "run-cancelled":
         return { ...base, kind: "flow", plain: true };
@@ -185,7 +192,7 @@ export class Teller {
       // the change is in force from there on, on a branch that it may have begun
       const mark = this.marks.at(-1);
       if (mark && mark.seq === former?.seq) Object.assign(mark, { node, step, branch });
-      if (cause.kind === "compare") this.begin(cause, branch, node);
+      if (cause.kind === "compare") this.begin(cause, event);
       else this.tips.set(branch, { node, inForce: this.before });
       if (BEGINS_AGAIN.has(cause.kind)) this.made.set(node, this.before);
     } else if (cause?.kind === "undo" || cause?.kind === "redo") this.tips.set(branch, { node, inForce: this.before });
@@ -197,7 +204,10 @@ export class Teller {
     Object.assign(this, { node, branch, step });
   }
 
-  private begin(command: Extract<Asked, { kind: "compare" }>, first: number, node: number): void {
+  private begin(
+    command: Extract<Asked, { kind: "compare" }>,
+    { branch: first, node, step }: Extract<Happened, { kind: "cursor-moved" }>,
+  ): void {
     const comparison = this.comparisons.at(-1);
     const shared = this.inForce(this.branch, node);
     command.choices.forEach((choice, at) => {
@@ -206,12 +216,12 @@ export class Teller {
       );
       const inForce = { ...shared, ...given };
       this.tips.set(first + at, { node, inForce });
-      this.call(first + at, `choice ${at + 1}`);
+      this.call(first + at, chosen(choice));
       comparison?.branches.push(first + at);
       if (at === 0) this.before = inForce;
     });
     this.before = { ...this.before, branches: this.names };
-    if (comparison) Object.assign(comparison, { node });
+    if (comparison) Object.assign(comparison, { node, step });
   }
 
   private grow({ node, parent, branch, step, fresh = true }: Extract<Happened, { kind: "step-completed" }>): void {

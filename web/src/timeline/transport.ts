@@ -2,7 +2,7 @@
 
 import { isPrepared } from "../session/actions";
 import { edit, useSession } from "../session/store";
-import { giveUp } from "./scrub";
+import { giveUp, replay, useScrub } from "./scrub";
 import { wayOf } from "./strip";
 
 /** What can be done now. */
@@ -11,9 +11,11 @@ export interface Able {
   pause: boolean;
   step: boolean;
   cancel: boolean;
+  /** To see how it formed once more. */
+  replay: boolean;
 }
 
-const NOTHING: Able = { play: false, pause: false, step: false, cancel: false };
+const NOTHING: Able = { play: false, pause: false, step: false, cancel: false, replay: false };
 
 /** What can be done with the session that is looked at. */
 export function able(): Able {
@@ -28,14 +30,17 @@ export function able(): Able {
     pause: running,
     step: !running && left && status !== "failed",
     cancel: running || (status === "paused" && left && !isPrepared()),
+    replay: status === "finished",
   };
 }
 
 export function playOrPause(): void {
   const can = able();
+  const wasHeld = useScrub.getState().step !== null;
   giveUp();
   if (can.pause) void edit({ kind: "pause" });
   else if (can.play) void edit({ kind: "resume" });
+  else if (can.replay && !wasHeld) replay();
 }
 
 export function stepOnce(): void {

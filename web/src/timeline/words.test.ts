@@ -18,6 +18,8 @@ describe("the difference between two texts", () => {
     ["a cat on a hill", "a lion on a hill", "'a cat' became 'a lion'"],
     ["a cat", "a cat with a hat", "'with a hat' was added"],
     ["a big cat", "a cat", "'big' was taken out"],
+    ["a red apple on a table", "a green apple on a table", "'a red apple' became 'a green apple'"],
+    ["red, round apple", "green, round apple", "'red,' became 'green,'"],
     ["one two", "three four", "'one two' became 'three four'"],
     ["a a a", "a a", "'a' was taken out"],
     ["a  cat", "a cat", "nothing changed"],
@@ -40,7 +42,7 @@ describe("a command", () => {
     [{ kind: "set-guidance", scale: 1.5 }, "the words are followed less strongly: 1.5 instead of 3"],
     [{ kind: "set-sampler", name: "dpmpp-2m" }, "the method became DPM++ 2M"],
     [{ kind: "set-num-steps", num_steps: 40 }, "the picture takes 40 steps instead of 25"],
-    [{ kind: "rewind", step: 4 }, "moved to step 4"],
+    [{ kind: "rewind", step: 4 }, "it went to step 4"],
     [{ kind: "open-branch", branch: 2 }, "'the red one' was opened"],
     [{ kind: "delete-branch", branch: 1 }, "branch 2 was deleted"],
     [{ kind: "branch-off", step: 3, name: "try" }, "a branch began at step 3, called 'try'"],
@@ -49,7 +51,7 @@ describe("a command", () => {
     [{ kind: "remove-region", id: "r1" }, "the region 'sky' went"],
     [
       { kind: "change-region", region: { id: "r1", name: "sky", prompt: "a dark sky" } },
-      "in the region 'sky', 'a blue' became 'a dark'",
+      "in the region 'sky', 'a blue sky' became 'a dark sky'",
     ],
     [{ kind: "set-region-rules", overlap: "z-order" }, "where regions overlap, the upper one wins"],
     [
@@ -87,6 +89,20 @@ describe("an event", () => {
       node: 9,
     } as const;
     expect(happened(applied, before)).toBe("Step 9: 'a cat' became 'a lion'.");
+  });
+
+  it("of a journey says from where", () => {
+    const command: Asked = { kind: "rewind", step: 3 };
+    const applied = {
+      ...event,
+      kind: "command-applied",
+      op: 1,
+      command,
+      received_step: 8,
+      applied_step: 9,
+      node: 9,
+    } as const;
+    expect(happened(applied, before)).toBe("Went back from step 9 to step 3.");
   });
 
   it("of a refusal says why", () => {

@@ -32,6 +32,8 @@ export const NOTHING_BEFORE: Before = {
 
 const MOST_LETTERS = 90;
 const ARTICLE = /^(a|an|the|some|two|three)$/i;
+const ENDS =
+  /^(on|in|at|of|with|and|or|to|from|by|under|over|near|behind|beside|before|above|below|next|made|is|are|AND|BREAK)$|^[[(]/i;
 
 /** Somebody's words in one line, in quotes, cut after some letters. */
 export function quoted(text: string): string {
@@ -39,9 +41,10 @@ export function quoted(text: string): string {
   return `'${line.length <= MOST_LETTERS ? line : `${line.slice(0, MOST_LETTERS - 3)}...`}'`;
 }
 
-/** How a branch is called that nobody has named. */
-export function branchName(id: number, name: string | null | undefined): string {
-  return name ?? `Branch ${id + 1}`;
+/** How a branch is called: by its name, or its number; one of a comparison by what was chosen for it. */
+export function branchName(id: number, name: string | null | undefined, names?: ReadonlyMap<number, string>): string {
+  if (!name) return `Branch ${id + 1}`;
+  return /^choice \d+$/.test(name) ? capital(names?.get(id) ?? name) : name;
 }
 
 /** What is different between two texts: "'a cat' became 'a lion'". Only the words between those that both share. */
@@ -52,9 +55,11 @@ export function difference(before: string, after: string): string {
   while (first < old.length && first < now.length && old[first] === now[first]) first++;
   let last = 0;
   while (last < old.length - first && last < now.length - first && old.at(-1 - last) === now.at(-1 - last)) last++;
-  // "a cat" is easier to read than "cat"
+  // "a red apple" is easier to read than "red"
   const swaps = old.length - first - last > 0 && now.length - first - last > 0;
   if (swaps && first > 0 && ARTICLE.test(old[first - 1] ?? "")) first--;
+  const end = old[old.length - last - 1] ?? "";
+  if (swaps && last > 0 && /\w$/.test(end) && !ENDS.test(old[old.length - last] ?? "")) last--;
   const gone = old.slice(first, old.length - last).join(" ");
   const come = now.slice(first, now.length - last).join(" ");
   if (!gone && !come) return "nothing changed";
@@ -96,7 +101,7 @@ export function asked(command: Asked, before: Before = NOTHING_BEFORE): string {
     case "cancel":
       return "it was stopped";
     case "rewind":
-      return `moved to step ${command.step}`;
+      return `it went to step ${command.step}`;
     case "open-node":
       return "another state was opened";
     case "open-branch":
@@ -181,6 +186,9 @@ export function chosen(choice: Choice): string {
   return parts.filter((part) => part !== null).join(", ") || "as it is";
 }
 
+/** Commands for which it does not matter at which step they came. */
+const ANYWHERE = new Set(["open-node", "open-branch", "name-branch", "delete-branch", "set-preview-rate"]);
+
 /** An event as a sentence. */
 export function happened(event: Happened, before: Before = NOTHING_BEFORE): string {
   switch (event.kind) {
@@ -192,8 +200,14 @@ export function happened(event: Happened, before: Before = NOTHING_BEFORE): stri
         `seed ${seed}, ${width} x ${height} px, ${event.model}.`
       );
     }
-    case "command-applied":
-      return `Step ${event.applied_step}: ${asked(event.command, before)}.`;
+    case "command-applied": {
+      const { command, applied_step: step } = event;
+      if (command.kind === "rewind")
+        return `Went ${command.step > step ? "on" : "back"} from step ${step} to step ${command.step}.`;
+      return ANYWHERE.has(command.kind)
+        ? `${capital(asked(command, before))}.`
+        : `Step ${step}: ${asked(command, before)}.`;
+    }
     case "command-rejected":
       return event.code === "superseded"
         ? "Not done: a later change took its place."
