@@ -6,6 +6,8 @@ import classes from "./Pages.module.css";
 
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
+const FIRST = ["Words", "Picture", "Timeline"];
+
 /** All keys that do something, by what they concern. */
 export function KeyboardMap() {
   const groups = grouped(useBindings());
@@ -41,7 +43,7 @@ export function KeyboardMap() {
   );
 }
 
-/** By group and label, in the order in which they were bound: two keys for one thing stand on one line. */
+/** By group and label: two keys for one thing stand on one line. */
 function grouped(bindings: readonly Binding[]): [string, [string, string[]][]][] {
   const groups = new Map<string, Map<string, string[]>>();
   for (const { group, label, key } of bindings) {
@@ -50,5 +52,7 @@ function grouped(bindings: readonly Binding[]): [string, [string, string[]][]][]
     if (!keys.includes(key)) keys.push(key);
     groups.set(group, lines.set(label, keys));
   }
-  return [...groups].map(([group, lines]) => [group, [...lines]]);
+  const place = (group: string) => (FIRST.includes(group) ? FIRST.indexOf(group) : FIRST.length);
+  const inOrder = [...groups].sort(([one], [other]) => place(one) - place(other));
+  return inOrder.map(([group, lines]) => [group, [...lines]]);
 }

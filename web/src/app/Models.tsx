@@ -1,4 +1,4 @@
-import { Badge, Button, Code, Group, Text } from "@mantine/core";
+import { Button, Code, Group, Text } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import { useState } from "react";
 import type { ModelInfo } from "../connection/http";
@@ -81,9 +81,9 @@ function Model({ model, isChosen, isDefault }: { model: ModelInfo; isChosen: boo
               {id}
             </Text>
             {isDefault && (
-              <Badge size="xs" variant="light" color="gray" tt="none">
-                the studio's own
-              </Badge>
+              <Text size="xs" c="dimmed">
+                used where none is chosen
+              </Text>
             )}
           </Group>
           <Text size="sm">{problem ?? summary}</Text>

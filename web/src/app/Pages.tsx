@@ -9,9 +9,9 @@ import { Models } from "./Models";
 import { closePage, type PageName, usePages } from "./pages";
 
 const PAGES: { [name in PageName]: { title: string; size: number; content(): React.ReactNode } } = {
-  help: { title: "How this works", size: 720, content: Help },
+  help: { title: "How this works", size: 620, content: Help },
   keyboard: { title: "Keyboard", size: 760, content: KeyboardMap },
-  models: { title: "Models", size: 720, content: Models },
+  models: { title: "Models", size: 620, content: Models },
 };
 
 /** What lies over the studio: help, the keyboard map, the models, and files that are brought in. */

@@ -36,19 +36,13 @@ export const HistoryRow = memo(function HistoryRow({ session, isCurrent, now }: 
             <Text size="sm" lineClamp={2} className={classes.title} title={title}>
               {title}
             </Text>
-            <Text size="xs" c="dimmed" className={classes.told}>
+            <Text size="xs" c="dimmed" truncate mt={2}>
               {statusWords(session.status, session.waiting)}
               {" · "}
               {statesWords(session.num_states)}
-              {session.updated !== null && (
-                <>
-                  {" "}
-                  {"· "}
-                  <span className={classes.whole}>{ago(session.updated, now)}</span>
-                </>
-              )}
             </Text>
             <Text size="xs" c="dimmed" truncate>
+              {session.updated !== null && `${ago(session.updated, now)} · `}
               {session.model}
             </Text>
           </UnstyledButton>

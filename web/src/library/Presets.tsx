@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Button, FileButton, Group, Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Button, FileButton, Group, Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { IconDots, IconDownload, IconFileImport, IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { IconAction } from "../app/Section";
@@ -145,9 +145,9 @@ function Row({ preset, tip }: { preset: PresetItem; tip: string }) {
         )}
       </UnstyledButton>
       {origin === "shipped" && (
-        <Badge size="xs" variant="light" color="gray" tt="none" className={classes.badge}>
+        <Text size="xs" c="dimmed" flex="none">
           comes with ildm
-        </Badge>
+        </Text>
       )}
       <Menu position="bottom-end" withinPortal shadow="md">
         <Menu.Target>

@@ -19,13 +19,13 @@ interface Wording {
 }
 
 const SMALL: Wording = {
-  concepts: ["fox", "red apple", "lemon", "owl", "penguin"],
-  single: "a fox on a plain teal background",
-  before: "a red apple on a plain blue background",
-  after: "a lemon on a plain blue background",
-  base: "an owl and a penguin on a plain yellow background",
-  left: "an owl on a plain yellow background",
-  right: "a penguin on a plain yellow background",
+  concepts: ["red apple", "strawberry", "sunflower", "dolphin"],
+  single: "a red apple on a plain blue background",
+  before: "a strawberry on a plain blue background",
+  after: "a sunflower on a plain blue background",
+  base: "a strawberry to the left of a dolphin",
+  left: "a strawberry on a plain yellow background",
+  right: "a dolphin on a plain blue background",
 };
 
 const GENERAL: Wording = {
@@ -39,14 +39,14 @@ const GENERAL: Wording = {
 };
 
 const LONG = 40;
-const TURN = 12;
+/** Early enough that the other thing can still come of it. */
+const TURN = 8;
 const SIDE = 128;
 
 /** The words of the examples that a model can draw. */
 export function wordingFor(model: Pick<ModelInfo, "concepts"> | undefined): Wording {
   const known = model?.concepts ?? [];
-  const canAll = known.length === 0 ? false : SMALL.concepts.every((one) => known.includes(one));
-  return canAll ? SMALL : GENERAL;
+  return SMALL.concepts.every((one) => known.includes(one)) ? SMALL : GENERAL;
 }
 
 export async function drawOne({ single }: Wording): Promise<void> {
