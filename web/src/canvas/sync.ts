@@ -18,12 +18,16 @@ interface Known {
   /** The first event that has not been looked at. */
   since: number;
   fetching: string | null;
+  /** The last of our own strokes that acts. */
+  ownSeq: number;
 }
 
 const known = new Map<string, Known>();
 /** Regions that this page has added, and that the session does not name yet. */
 const added = new Set<string>();
 const own = new Set<number>();
+/** How many events the settings take into account that are here; they come a moment after the events. */
+let settledSeq = 0;
 let session: string | null = null;
 
 export const sender = new Sender({
@@ -31,8 +35,7 @@ export const sender = new Sender({
   deflate: (rows) => zlibSync(rows, { level: 1 }),
   async send(patch) {
     const applied = await stroke(patch);
-    const last = useSession.getState().events.at(-1);
-    if (applied && last?.kind === "command-applied") own.add(last.seq);
+    if (applied) noteOwn(patch.region);
     return applied !== null;
   },
   settled(region, kept) {
@@ -52,6 +55,7 @@ export function followMasks(): () => void {
   };
   take(useSession.getState().view);
   return useSession.subscribe(({ view }, before) => {
+    if (view && view.place.settings !== before.view?.place.settings) settledSeq = view.place.seq;
     if (view !== before.view) take(view);
   });
 }
@@ -59,8 +63,17 @@ export function followMasks(): () => void {
 /** A region that this page adds now, empty or with the mask that its layer has. */
 export function expectRegion(id: string): void {
   added.add(id);
-  known.set(id, { hash: null, since: useSession.getState().view?.place.seq ?? 0, fetching: null });
+  known.set(id, { hash: null, since: useSession.getState().view?.place.seq ?? 0, fetching: null, ownSeq: -1 });
   keepRegions([...useLayers.getState().places.keys(), id]);
+}
+
+/** The command that has acted just now was this page's own, and the page has the mask that came of it. */
+export function noteOwn(region: string): void {
+  const last = useSession.getState().events.at(-1);
+  const state = known.get(region);
+  if (last?.kind !== "command-applied" || !state) return;
+  own.add(last.seq);
+  state.ownSeq = last.seq;
 }
 
 /** The region could not be added. */
@@ -81,8 +94,9 @@ export function strokeEnded(layer: string): void {
   if (view && known.has(layer)) compare(view, layer);
 }
 
+/** Whether the page's mask is ahead of what the settings say. */
 function isInUse(id: string): boolean {
-  return sender.isBusy(id) || paintedNow() === id;
+  return sender.isBusy(id) || paintedNow() === id || (known.get(id)?.ownSeq ?? -1) >= settledSeq;
 }
 
 function hashNow(id: string): string | null | undefined {
@@ -126,7 +140,7 @@ function reconcile(view: View): void {
 /** Take a region's mask over where somebody else has changed it. */
 function compare(view: View, id: string): void {
   const hash = view.place.settings.regions?.find((region) => region.id === id)?.mask ?? null;
-  const state = known.get(id) ?? { hash: null, since: 0, fetching: null };
+  const state = known.get(id) ?? { hash: null, since: 0, fetching: null, ownSeq: -1 };
   if (!known.has(id)) known.set(id, state);
   // what the settings say may be older than the last event, so `since` moves on with them alone
   if (hash === state.hash || state.fetching === hash || isInUse(id)) return;

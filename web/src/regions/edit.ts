@@ -6,7 +6,7 @@ import { exchange, isEmpty, maskOf, useLayers } from "../canvas/layers";
 import type { Mask } from "../canvas/masks/mask";
 import { useCanvas } from "../canvas/state";
 import { noteStroke } from "../canvas/strokes";
-import { expectRegion, refuseRegion } from "../canvas/sync";
+import { expectRegion, noteOwn, refuseRegion } from "../canvas/sync";
 import { edit, useSession } from "../session/store";
 import type { Region, SetRegionRules, Mask as WireMask } from "../wire";
 
@@ -27,8 +27,12 @@ export function addRegion(prompt = "", mask?: Mask): string {
   expectRegion(id);
   if (mask) exchange(id, mask);
   void edit({ kind: "add-region", region: { id, prompt }, mask: mask ? wired(maskOf(id)) : null }).then((applied) => {
-    if (applied) noteStroke();
-    else refuseRegion(id);
+    if (!applied) {
+      refuseRegion(id);
+      return;
+    }
+    noteOwn(id);
+    noteStroke();
   });
   return id;
 }

@@ -1,0 +1,26 @@
+import { Collapse, UnstyledButton } from "@mantine/core";
+import { IconChevronRight } from "@tabler/icons-react";
+import { type ReactNode, useId, useState } from "react";
+import classes from "./Regions.module.css";
+
+/** A part of a panel that is folded away at first. */
+export function Fold({ title, children }: { title: string; children: ReactNode }) {
+  const [isOpen, setOpen] = useState(false);
+  const id = useId();
+  return (
+    <div>
+      <UnstyledButton
+        className={classes.fold}
+        aria-expanded={isOpen}
+        aria-controls={id}
+        onClick={() => setOpen(!isOpen)}
+      >
+        <IconChevronRight size={14} aria-hidden />
+        {title}
+      </UnstyledButton>
+      <Collapse expanded={isOpen} id={id} transitionDuration={120}>
+        {isOpen && children}
+      </Collapse>
+    </div>
+  );
+}
