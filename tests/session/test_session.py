@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import ildm
+from ildm.core import extensions
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import sample_noise
 from ildm.model import Model
@@ -55,6 +56,19 @@ def test_left_alone_it_is_what_generate_makes(model):
     noise = sample_noise([42], 0, (4, 8, 8))
     [drawn] = model.generate(PROMPT, num_steps=2, seed=5, initial_noise=noise)
     assert ildm.Session(model, PROMPT, num_steps=2, seed=5, initial_noise=noise).run().image().tobytes() == drawn.tobytes()
+
+
+@pytest.mark.parametrize("name", extensions.names("ildm.samplers"))
+def test_in_a_batch_it_is_drawn_alike_up_to_rounding(name, model, monkeypatch):
+    latents, decode = [], Model.decode
+    monkeypatch.setattr(Model, "decode", lambda self, latent: decode(self, latents.append(latent) or latent))
+    prompts, seeds = ["a red rose", "a blue key", ""], [1, 2, 3]
+    drawn = model.generate(prompts, seed=seeds, num_steps=8, sampler=name)
+    for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True)):
+        session = ildm.Session(model, prompt, seed=seed, num_steps=8, sampler=name).run()
+        assert (session.latent - latents[0][place : place + 1]).abs().max() <= 1e-4
+        apart = np.asarray(session.image(), np.int16) - np.asarray(drawn[place], np.int16)
+        assert np.abs(apart).max() <= 1
 
 
 def test_what_is_not_said_is_the_models_default(quick):
