@@ -5,7 +5,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 import { listenForKeys } from "./app/keyboard";
-import { theme } from "./app/theme";
+import { readableGreys, theme } from "./app/theme";
 import { followSession } from "./session/actions";
 import { readModels } from "./session/models";
 import { connect } from "./session/store";
@@ -23,7 +23,12 @@ const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+      <MantineProvider
+        theme={theme}
+        defaultColorScheme="auto"
+        cssVariablesResolver={readableGreys}
+        getStyleNonce={() => nonce}
+      >
         <App />
         <Notifications position="top-center" limit={4} />
       </MantineProvider>

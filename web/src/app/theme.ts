@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
 
 const sea: MantineColorsTuple = [
   "#e6fafa",
@@ -40,4 +40,11 @@ export const theme = createTheme({
     Select: { defaultProps: { size: "sm", checkIconPosition: "right", allowDeselect: false } },
     Slider: { defaultProps: { size: "sm", label: null } },
   },
+});
+
+/** Mantine's own quiet greys are too faint to be read by everybody (WCAG AA) on our panels. */
+export const readableGreys: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { "--mantine-color-dimmed": "#5b636b", "--mantine-color-placeholder": "#6a727a" },
+  dark: { "--mantine-color-dimmed": "#a3a8ad", "--mantine-color-placeholder": "#8f959b" },
 });

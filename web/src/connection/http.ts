@@ -54,6 +54,8 @@ export interface UploadInfo {
 export interface Restored {
   session?: string | null;
   opening?: Partial<Opening> | null;
+  /** What it was made with that is not here, by what it is: the model, or the sampler. */
+  missing?: Record<string, string> | null;
 }
 
 /** Ask the server. Throws `Rejected` with the server's own sentence. */

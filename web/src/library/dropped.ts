@@ -5,8 +5,10 @@ import { notice } from "../app/notices";
 import { api } from "../connection/http";
 import { begin, change } from "../session/actions";
 import { anySeed, useDraft } from "../session/draft";
-import { edit, open, sentence, useSession } from "../session/store";
+import { close, edit, open, sentence, useSession } from "../session/store";
+import type { Opening } from "../wire";
 import { cropped, kindOf, typeOf, UNKNOWN } from "./incoming";
+import { draftIn } from "./presetForms";
 import { imported } from "./presets";
 
 interface Incoming {
@@ -33,11 +35,12 @@ async function takePicture(file: File): Promise<void> {
   try {
     const picture = file.type ? file : new File([file], file.name, { type: typeOf(file) });
     const { id } = await api.upload(picture);
-    const { session, opening } = await api.restore(id);
+    const { session, opening, missing } = await api.restore(id);
     if (session) {
       open(session);
       notice.info("This picture brought its whole session along: every state is there again.");
-    } else if (opening) {
+    } else if (opening && missing && Object.keys(missing).length > 0) fillIn(opening, missing);
+    else if (opening) {
       const begun = await api.start(opening);
       open(begun.id);
       notice.info("This picture says how it was made: it is made once more.");
@@ -47,6 +50,16 @@ async function takePicture(file: File): Promise<void> {
   } finally {
     useIncoming.setState({ isTaking: false });
   }
+}
+
+/** A picture names what is not here: the rest of it waits in the form. */
+function fillIn(opening: Partial<Opening>, missing: Record<string, string>): void {
+  close();
+  useDraft.setState({ ...draftIn(opening), ...(opening.seed == null ? {} : { seed_locked: true }) });
+  const lacking = Object.entries(missing).map(([what, name]) => `the ${what} "${name}"`);
+  notice.problem(
+    `This picture was made with ${lacking.join(" and ")}, not known here. Its words and settings are on the left.`,
+  );
 }
 
 /** Begin from a picture, its middle cut to the shape of what is made: a branch of the session, or a session of its own. */

@@ -1,7 +1,8 @@
 // What presets are made of, and what comes of them: files, commands, openings. Pure.
 
 import { zlibSync } from "fflate";
-import type { Mask, Opening, Placed, Region, ReplaceRegions } from "../wire";
+import type { Draft } from "../session/draft";
+import type { Mask, Placed, Region, ReplaceRegions } from "../wire";
 
 export type PresetKind = "settings" | "regions";
 export type Content = Record<string, unknown>;
@@ -73,10 +74,11 @@ export function presetIn(text: string, fileName: string): { kind: PresetKind; na
 }
 
 /** What of a preset of settings a form can take. */
-export function draftIn(content: Content): Partial<Opening> {
-  const told = ["num_steps", "guidance_scale", "seed", "width", "height"].filter((key) => isNumber(content[key]));
-  const said = ["model", "prompt", "negative_prompt", "sampler"].filter((key) => typeof content[key] === "string");
-  return Object.fromEntries([...told, ...said].map((key) => [key, content[key]]));
+export function draftIn(content: object): Partial<Draft> {
+  const fields = new Map<string, unknown>(Object.entries(content));
+  const told = ["num_steps", "guidance_scale", "seed", "width", "height"].filter((key) => isNumber(fields.get(key)));
+  const said = ["model", "prompt", "negative_prompt", "sampler"].filter((key) => typeof fields.get(key) === "string");
+  return Object.fromEntries([...told, ...said].map((key) => [key, fields.get(key)]));
 }
 
 function parsed(text: string, fileName: string): Content {

@@ -60,17 +60,17 @@ export async function rename(id: string, title: string): Promise<void> {
 
 /** Forget a session. */
 export async function remove(id: string): Promise<void> {
-  if (useSession.getState().id === id) close();
-  try {
-    await api.remove(id);
-  } catch (problem) {
-    notice.problem(sentence(problem));
-    return;
-  }
   useSessions.setState(({ items, total }) => ({
     items: items.filter((one) => one.id !== id),
     total: total === null ? null : total - 1,
   }));
+  try {
+    await api.remove(id);
+  } catch (problem) {
+    notice.problem(sentence(problem));
+  }
+  if (useSession.getState().id === id) close();
+  else await refresh();
 }
 
 function change(id: string, fields: Partial<SessionItem>): void {
