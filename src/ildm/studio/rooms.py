@@ -257,7 +257,7 @@ class Rooms:
     @property
     def num_running(self) -> int:
         """Sessions that make steps, or are about to."""
-        return len(self._opening) + sum(room.status == "running" for room in self._rooms.values())
+        return sum(room.status == "running" or room.id in self._opening for room in self._rooms.values())
 
     @property
     def num_waiting(self) -> int:
