@@ -61,7 +61,7 @@ function look(): void {
   if (rests && wanted?.exact && wanted.node === stands) return;
   if (quick) show({ url: quick.url, node: quick.node, exact: false });
   // of noise alone there is nothing exact to see
-  if (rests && view.nodes.size > 1) timer = setTimeout(() => showExact(view.session, view.place.node), REST);
+  if (rests && view.place.step > 0) timer = setTimeout(() => showExact(view.session, view.place.node), REST);
 }
 
 function showExact(id: string, node: number): void {

@@ -14,6 +14,7 @@ export function Events() {
   const [shown, setShown] = useState<"changes" | "all">("changes");
   const [most, setMost] = useState(PAGE);
   const listed = useMemo(() => entries.filter((one) => shown === "all" || !one.plain).reverse(), [entries, shown]);
+  const here = view ? listed.find((one) => one.node === view.place.node)?.seq : undefined;
   if (!view || entries.length === 0)
     return (
       <Text size="sm" c="dimmed" p="md">
@@ -36,12 +37,7 @@ export function Events() {
       />
       <ol className={classes.list} reversed aria-label="What has happened">
         {listed.slice(0, most).map((entry) => (
-          <Line
-            key={entry.seq}
-            {...entry}
-            isHere={entry.node === view.place.node}
-            isThere={isThere(view.nodes, entry)}
-          />
+          <Line key={entry.seq} {...entry} isHere={entry.seq === here} isThere={isThere(view.nodes, entry)} />
         ))}
       </ol>
       {listed.length > most && (
@@ -58,6 +54,7 @@ function isThere(nodes: ReadonlyMap<number, unknown>, { node }: Entry): boolean 
 }
 
 interface LineProps extends Entry {
+  /** Whether it is the last that happened to the state that is looked at. */
   isHere: boolean;
   /** Whether its state is still there to be opened. */
   isThere: boolean;

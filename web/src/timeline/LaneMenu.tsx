@@ -10,6 +10,7 @@ import {
 } from "@tabler/icons-react";
 import { edit, useSession } from "../session/store";
 import { ask, compare, type Manner } from "./comparing";
+import classes from "./Timeline.module.css";
 import { continueBranch } from "./transport";
 
 interface LaneMenuProps {
@@ -45,7 +46,7 @@ export function LaneMenu({ branch, called, isOpen }: LaneMenuProps) {
           Give it a name
         </Menu.Item>
         <Menu.Item
-          color="red"
+          className={isOpen ? undefined : classes.danger}
           leftSection={<IconTrash size={14} />}
           disabled={isOpen}
           onClick={() => ask({ what: "delete", branch })}

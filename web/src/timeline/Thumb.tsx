@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { pictures } from "../connection/http";
 import { frameOf, useFrames } from "../session/frames";
 import classes from "./Timeline.module.css";
@@ -21,7 +21,12 @@ export function Thumb({ session, node, step, className = classes.picture, label 
   const [failed, setFailed] = useState(0);
   // before the first step there is nothing to see
   const sources = step === 0 ? [] : [pictures.thumbnail(session, node), pictures.image(session, node, "jpeg")];
-  const url = frame ?? (isLate ? sources[failed] : undefined);
+  const former = useRef<string>(undefined);
+  // until its own is here, the picture of the state before it
+  const url = frame ?? (isLate ? sources[failed] : former.current);
+  useEffect(() => {
+    former.current = url;
+  }, [url]);
   if (!url)
     return <span className={classes.blank} data-node={node} data-step={step} data-noise={step === 0 || undefined} />;
   return (

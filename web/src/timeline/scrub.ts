@@ -13,6 +13,8 @@ export const useScrub = create<{ step: number | null }>(() => ({ step: null }));
 const KEY_PAUSE = 140;
 const FRAME_PATIENCE = 350;
 const REPLAY_TIME = 4000;
+/** One grey pixel, for what is noise alone. */
+const NOISE = "data:image/gif;base64,R0lGODlhAQABAIAAAH9/f////yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
 let waiting: ReturnType<typeof setTimeout> | undefined;
 let asked = 0;
 
@@ -104,11 +106,6 @@ export function moveToEnd(): void {
   if (view) moveTo(wayOf(view).tip);
 }
 
-/** The picture of a state: as it came, or else from the server. */
-export function pictureOf(session: string, node: number): string {
-  return frameOf(session, node) ?? pictures.image(session, node, "jpeg");
-}
-
 /** Have the stage show where the session stands, also where no frame came of that state. Until what comes back is called. */
 export function followStanding(): () => void {
   let late: ReturnType<typeof setTimeout> | undefined;
@@ -122,7 +119,7 @@ export function followStanding(): () => void {
       return;
     }
     const { node } = view.place;
-    const url = frameOf(view.session, node);
+    const url = view.place.step === 0 ? NOISE : frameOf(view.session, node);
     if (url) peekAt({ node, url });
     // its frame may be on the way
     else late = setTimeout(() => void draw(view.session, node), FRAME_PATIENCE);
@@ -135,8 +132,8 @@ export function followStanding(): () => void {
   };
 }
 
-function look(session: string, { id }: NodeView): void {
-  const url = frameOf(session, id);
+function look(session: string, { id, step }: NodeView): void {
+  const url = step === 0 ? NOISE : frameOf(session, id);
   if (url) peekAt({ node: id, url });
   else void draw(session, id);
 }

@@ -3,7 +3,7 @@
 import type { Happened } from "./words";
 import { type Asked, type Before, chosen, happened, NOTHING_BEFORE } from "./words";
 
-export type Kind = "change" | "travel" | "name" | "flow" | "step" | "refused" | "problem" | "milestone";
+type Kind = "change" | "travel" | "name" | "flow" | "step" | "refused" | "problem" | "milestone";
 
 export interface Entry {
   seq: number;
@@ -118,7 +118,7 @@ export class Teller {
         break;
     }
     if (event.kind !== "state-saved") this.hasFinished = event.kind === "run-finished";
-    this.entries.push({ ...entry, node: entry.node ?? (event.kind === "session-opened" ? null : this.node) });
+    this.entries.push({ ...entry, node: entry.node ?? this.node });
   }
 
   private entryOf(event: Happened, former: Happened | undefined): Entry {
@@ -277,7 +277,7 @@ export class Teller {
 }
 
 /** What kind of thing a command asks for. */
-export function kindOf({ kind }: Asked): Kind {
+function kindOf({ kind }: Asked): Kind {
   if (TRAVEL.has(kind)) return "travel";
   if (FLOW.has(kind)) return "flow";
   return NAMING.has(kind) ? "name" : "change";
