@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ildm.core.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from ildm.session import files
+from ildm.session.archive import carried
+from ildm.session.archive.carried import MOST_PIECES, PIECE
 from ildm.session.archive.transfer import import_session
 from ildm.session.files import log_hash, open_session_file
 from ildm.session.pictures.file import read_call, write_picture
@@ -118,6 +120,15 @@ def test_the_hash_of_a_log_is_that_of_what_happened_not_of_when(model):
     assert steered("a blue key") == steered("a blue key") != steered("a red key")
 
 
+def test_a_large_session_comes_in_pieces_that_every_reader_takes(model, session, tmp_path, monkeypatch):
+    assert MOST_PIECES * PIECE > files.MAX_CARRIED * 4 / 3 and PIECE < PngImagePlugin.MAX_TEXT_CHUNK
+    monkeypatch.setattr(carried, "PIECE", 1000)
+    session.save(tmp_path / "lion.png")
+    with Image.open(tmp_path / "lion.png") as picture:
+        assert {"ildm-session", "ildm-session-2", "ildm-session-3"} <= picture.info.keys()
+    assert torch.equal(Session.load(tmp_path / "lion.png", model).latent, session.latent)
+
+
 def test_a_session_too_large_for_a_picture_is_only_named(session, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_CARRIED", 100)
     session.save(tmp_path / "lion.png")
@@ -140,7 +151,7 @@ def test_files_without_a_session_are_told(session, tmp_path):
 
 
 def test_a_damaged_session_in_a_picture_is_told_by_the_pictures_name(session, tmp_path):
-    write_picture(session.image(), tmp_path / "cut.png", {}, {files.ARCHIVE_KEY: base64.b64encode(b"PK cut").decode()})
+    write_picture(session.image(), tmp_path / "cut.png", {}, {carried.ARCHIVE_KEY: base64.b64encode(b"PK cut").decode()})
     with pytest.raises(ProtocolError, match=r"cut\.png"), open_session_file(tmp_path / "cut.png"):
         pass
 

@@ -141,8 +141,8 @@ def import_from_file(
     from dataclasses import asdict
 
     from ildm.core.progress import steps_bar
+    from ildm.session.archive.carried import archive_in
     from ildm.session.archive.transfer import import_session
-    from ildm.session.files import archive_in
     from ildm.session.store import Store
 
     with archive_in(file) as archive, Store(_path(store)) as opened, steps_bar("importing") as progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import tempfile
 from collections.abc import Generator, Mapping
@@ -11,24 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ildm.core.errors import ConfigError, DataError, ProtocolError, StorageError
+from ildm.core.errors import ConfigError, StorageError
 from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
+from ildm.session.archive.carried import archive_in, archive_texts
 from ildm.session.archive.file import SUFFIX, open_archive
 from ildm.session.archive.transfer import export_session as export_stored
 from ildm.session.archive.transfer import import_session
 from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.keeping import Keeping, restore
 from ildm.session.log import Log, LoggedCursor
-from ildm.session.pictures.file import read_call, write_picture
-from ildm.session.pictures.text import read_text
+from ildm.session.pictures.file import write_picture
 from ildm.session.storage.records import Status, new_session_id
 from ildm.session.storage.stored import StoredSession
 from ildm.session.store import Store
 from ildm.session.wire import to_msgpack
 
-ARCHIVE_KEY = "ildm-session"
 MAX_CARRIED = 16 * 2**20
 """Bytes of a session that a picture carries at most; a larger one it only names."""
 
@@ -134,7 +132,7 @@ def save_picture(logged: LoggedCursor, path: Path) -> None:
         archive = Path(folder) / f"session{SUFFIX}"
         export_session(logged, archive, snapshots=False)
         data = archive.read_bytes()
-    extra = {ARCHIVE_KEY: base64.b64encode(data).decode()} if len(data) <= MAX_CARRIED else {}
+    extra = archive_texts(data) if len(data) <= MAX_CARRIED else {}
     write_picture(logged.run.picture(cursor.position.node), path, call, extra)
 
 
@@ -157,29 +155,6 @@ def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
         yield SessionFile(store.load(session_id), store.events(session_id), cursor)
 
 
-@contextmanager
-def archive_in(path: Path) -> Generator[Path, None, None]:
-    """The archive of a session: the file itself, or what a picture carries, in a file that goes when the block is left.
-
-    Raises:
-        DataError: for a missing file, or a picture without a session.
-        ProtocolError: for a damaged one, within the block too.
-    """
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
-    if path.suffix.lower() == SUFFIX:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="ildm-") as folder:
-        archive = Path(folder) / f"carried{SUFFIX}"
-        archive.write_bytes(_carried(path))
-        try:
-            yield archive
-        except ProtocolError as error:
-            # a person knows the picture, not what was taken out of it
-            raise ProtocolError(str(error).replace(str(archive), str(path))) from error
-
-
 def log_hash(log: Log) -> str:
     """A SHA-256 over what happened; when it happened plays no part."""
     digest = hashlib.sha256()
@@ -188,20 +163,6 @@ def log_hash(log: Log) -> str:
             to_msgpack(event.model_copy(update={"at": 0.0} | ({"seconds": 0.0} if hasattr(event, "seconds") else {})))
         )
     return digest.hexdigest()
-
-
-def _carried(path: Path) -> bytes:
-    text = read_text(path, ARCHIVE_KEY)
-    if text is None and "log_hash" in (read_call(path) or {}):
-        raise DataError(
-            f"{path} only names its session, which was too large for a picture: give the {SUFFIX} file of its export."
-        )
-    if text is None:
-        raise DataError(f"{path} carries no session: give a {SUFFIX} file, or a PNG that `Session.save` or the studio wrote.")
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise ProtocolError(f"The session in {path} is damaged ({error}).") from error
 
 
 def _status(logged: LoggedCursor) -> Status:

@@ -157,13 +157,21 @@ class Store:
         return self.writer.submit(lambda connection: write(connection, session_id, batch))
 
     def adopt(
-        self, session_id: str, opened: SessionOpened, batches: Callable[[float], Iterable[Batch]], *, title: str, created: float
+        self,
+        session_id: str,
+        opened: SessionOpened,
+        batches: Callable[[float], Iterable[Batch]],
+        *,
+        title: str,
+        created: float,
+        owner: str = "",
     ) -> None:
         """Take over a whole session at once, as an archive has it. Nobody is running it yet.
 
         Args:
             batches: given the present time, all of the session; the first event is `opened`.
             created: seconds since 1970.
+            owner: whose it is; "" = the person whose store it is.
 
         Raises:
             ProtocolError: when there is one of that id, or what comes is no session.
@@ -176,6 +184,7 @@ class Store:
             insert_session(
                 connection, session_id, title=title, model=opened.model, created=created, updated=now, status="paused"
             )
+            connection.execute(update(schema.sessions).where(schema.sessions.c.id == session_id).values(owner=owner))
             for batch in batches(now):
                 write(connection, session_id, batch)
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image as PILImage
@@ -16,14 +16,18 @@ from PIL import ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from ildm.core.files import atomic_file
+from ildm.session.archive.carried import archive_keywords
 from ildm.session.mask_pictures import mask_of_picture
+from ildm.session.pictures.file import KEY
+from ildm.session.pictures.parameters import KEYWORD, format_parameters, parameters_in
+from ildm.session.pictures.text import comment_of
 from ildm.session.wire import Mask
 from ildm.studio.limits import Limits
 from ildm.studio.refusals import Refused, too_large
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_SIDE = 4096
-OURS = ("ildm", "ildm-session", "parameters")
+OURS = (KEY, *archive_keywords(), KEYWORD)
 """What a picture may say about how it was made; everything else it says is dropped, such as where a photograph was taken."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -131,12 +135,25 @@ def _open(data: bytes) -> tuple[PILImage.Image, PngInfo]:
         said = picture.info.get(keyword)
         if picture.format == "PNG" and isinstance(said, str):
             text.add_itxt(keyword, said, zip=True)
+    if KEYWORD not in picture.info:
+        _keep_comment(picture, text)
     upright = ImageOps.exif_transpose(picture)
     has_alpha = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
     mode = upright.mode if upright.mode in ("L", "RGB", "RGBA") else "RGBA" if has_alpha else "RGB"
     clean = upright.convert(mode)
     clean.info.clear()
     return clean, text
+
+
+def _keep_comment(picture: PILImage.Image, text: PngInfo) -> None:
+    """Where other programs put `parameters` into a comment, keep those that we know; what a camera put there is nobody's business."""
+    try:
+        said = comment_of(picture)
+    except Exception:  # damaged metadata of a picture that is none the worse for it
+        return
+    found = None if said is None else parameters_in(said)
+    if found is not None and found.num_steps is not None:
+        text.add_itxt(KEYWORD, format_parameters(replace(found, other={})), zip=True)
 
 
 def _unknown(number: str) -> Refused:

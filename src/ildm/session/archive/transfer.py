@@ -77,8 +77,11 @@ def export_session(
     return left_out
 
 
-def import_session(store: Store, path: Path, *, progress: Progress | None = None) -> Imported:
+def import_session(store: Store, path: Path, *, owner: str = "", progress: Progress | None = None) -> Imported:
     """Read a session from a file into the store: all of it, or nothing.
+
+    Args:
+        owner: whose it becomes; what others have of it plays no part.
 
     The same session is imported once only, whatever its ids; a second time brings back the snapshots that were pruned from it. Where
     the session is here and has gone on since, or had not come so far, what is in the file becomes a session of its own beside it.
@@ -90,14 +93,14 @@ def import_session(store: Store, path: Path, *, progress: Progress | None = None
     with open_archive(path) as archive:
         content = read_content(archive)
         _verify(archive, progress)
-        known = list(_known(store, content))
+        known = [one for one in _known(store, content) if one.summary.owner == owner]
         same = next((session for session in known if _is_same(store, session, content)), None)
         if same is not None:
             _restore(store, same, archive)
             return Imported(session_id=same.summary.id, is_new=False)
         session_id, taken = _free_id(store, archive.manifest.session)
         title, created = archive.manifest.title, archive.manifest.created
-        store.adopt(session_id, content.opened, partial(_batches, archive, content), title=title, created=created)
+        store.adopt(session_id, content.opened, partial(_batches, archive, content), title=title, created=created, owner=owner)
     return Imported(session_id=session_id, is_new=True, beside=known[0].summary.id if known else taken)
 
 

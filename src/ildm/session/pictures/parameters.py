@@ -74,7 +74,12 @@ def read_parameters(path: Path) -> Parameters | None:
     if text is not None:
         return None if _is_json(text) else parse_parameters(text)
     comment = read_comment(path)
-    if comment is None or _is_json(comment):
+    return None if comment is None else parameters_in(comment)
+
+
+def parameters_in(comment: str) -> Parameters | None:
+    """What an EXIF comment says; None where it is a camera's."""
+    if _is_json(comment):
         return None
     parameters = parse_parameters(comment)
     return None if parameters == Parameters(prompt=parameters.prompt) else parameters

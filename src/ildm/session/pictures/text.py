@@ -38,7 +38,12 @@ def read_comment(path: Path) -> str | None:
         DataError: when the file is missing or no image.
     """
     with _opened(path) as picture:
-        comment = picture.getexif().get_ifd(IFD.Exif).get(Base.UserComment)
+        return comment_of(picture)
+
+
+def comment_of(picture: PILImage.Image) -> str | None:
+    """The EXIF UserComment of an open picture, or None."""
+    comment = picture.getexif().get_ifd(IFD.Exif).get(Base.UserComment)
     if isinstance(comment, str):
         return comment
     return decode_comment(comment) if isinstance(comment, bytes) else None

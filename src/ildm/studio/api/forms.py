@@ -129,6 +129,24 @@ class UploadInfo(Form):
     bytes: int
 
 
+class PictureToRestore(Form):
+    """A picture that was sent before."""
+
+    upload: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class RestoreAnswer(Form):
+    """What a picture restores: `session` is the one that it carries, which is among yours now; where it carries none, `opening` has the
+    fields of an `Opening` that it names, or is null where it says nothing.
+
+    `missing` names what it was made with that is not here: the `model`, or the `sampler`.
+    """
+
+    session: str | None = None
+    opening: dict[str, Any] | None = None
+    missing: dict[str, str] | None = None
+
+
 class PresetItem(Form):
     """A preset as a list shows it: a person's own, or one that comes with ildm."""
 

@@ -17,8 +17,18 @@ from ildm.session.view import SessionView, revision, view_of_stored
 from ildm.session.wire import Mask, from_msgpack
 from ildm.studio.api.bodies import command_in, read_into
 from ildm.studio.api.context import Context, Here, User, errors, json_response, refusal
-from ildm.studio.api.forms import EditAnswer, EditRequest, SessionItem, SessionList, Title
+from ildm.studio.api.forms import (
+    EditAnswer,
+    EditRequest,
+    PictureToRestore,
+    RestoreAnswer,
+    SessionItem,
+    SessionList,
+    Title,
+)
 from ildm.studio.refusals import Refused, no_such_session
+from ildm.studio.restoring import Restored
+from ildm.studio.restoring import restore as restore_picture
 from ildm.studio.room import Room
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -62,6 +72,24 @@ async def list_sessions(
     found = [one for one in waiting if any(sought in text.casefold() for text in (one.title, one.id, one.model))]
     found += [_stored_item(here, summary) for summary in stored]
     return SessionList(sessions=found[offset : offset + limit], total=len(found))
+
+
+@router.post("/restore", response_model_exclude_unset=True, responses=errors(413, 415))
+async def restore(here: Here, user: User, picture: PictureToRestore) -> RestoreAnswer:
+    """Take back what a picture brings along: its whole session, or the settings that it names, ours or in A1111's form."""
+
+    def look() -> Restored:
+        return restore_picture(here.store, user, here.uploads.read(user, picture.upload))
+
+    try:
+        found = await asyncio.to_thread(look)
+    except IldmError as error:
+        raise refusal(error) from error
+    if found.session is not None:
+        return RestoreAnswer(session=found.session)
+    if found.missing:
+        return RestoreAnswer(opening=found.opening, missing=found.missing)
+    return RestoreAnswer(opening=found.opening)
 
 
 @router.get("/{session_id}", response_model=SessionView, responses=errors(409, 503) | {202: {"model": SessionItem}})
