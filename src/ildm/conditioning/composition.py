@@ -14,6 +14,7 @@ from ildm.conditioning.wording import Said, changes, said, said_whole
 from ildm.core.errors import ConfigError, nearest
 from ildm.core.masks import ROUNDING, Grid, mask_on
 from ildm.core.randomness import SeedAreas
+from ildm.core.recent import Recent
 from ildm.core.types import Worn
 
 KEPT_PLANS = 16
@@ -98,7 +99,7 @@ class Composition:
     common_prompt: str = ""
     overlap: Overlap = "normalise"
     mode: Mode = "attention"
-    _plans: dict[tuple[_Said, Grid], Plan] = field(default_factory=dict, init=False, repr=False)
+    _plans: Recent[tuple[_Said, Grid], Plan] = field(default_factory=lambda: Recent(KEPT_PLANS), init=False, repr=False)
     _seeded: dict[tuple[tuple[int, ...], Grid], SeedAreas | None] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,12 +113,8 @@ class Composition:
         Args:
             size: (height, width) that masks are brought to, see `fine_grid`.
         """
-        key = (self._said(step, num_steps), size)
-        if key not in self._plans:
-            if len(self._plans) == KEPT_PLANS:
-                del self._plans[next(iter(self._plans))]
-            self._plans[key] = self._plan(*key)
-        return self._plans[key]
+        said = self._said(step, num_steps)
+        return self._plans.get((said, size), lambda: self._plan(said, size))
 
     def words(self, num_steps: int, limit: int | None = None) -> list[Words]:
         """What must be encoded for a run of `num_steps`, each once, in the order in which it is needed.

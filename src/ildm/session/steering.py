@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from ildm.conditioning.places import stands_in
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid, mask_on
 from ildm.core.randomness import START_STREAM, sample_noise
+from ildm.core.recent import Recent
 from ildm.core.types import Conditioning, Latent
 from ildm.diffusion.schedule import relaid
 from ildm.model import Model
@@ -30,8 +30,6 @@ from ildm.session.wire import Mask
 from ildm.session.word_masks import find_word, heat_of_word, shown_heat
 
 KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 128
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 class Steering:
@@ -46,11 +44,11 @@ class Steering:
         self.model = model
         self.blobs = blobs
         self.conditions = conditions
-        self._compositions: OrderedDict[tuple[object, ...], Composition] = OrderedDict()
-        self._denoisers: OrderedDict[tuple[object, ...], Denoise] = OrderedDict()
-        self._masks: OrderedDict[tuple[str, Grid], Tensor] = OrderedDict()
+        self._compositions = Recent[tuple[object, ...], Composition](KEPT_COMPOSITIONS)
+        self._denoisers = Recent[tuple[object, ...], Denoise](KEPT_DENOISERS)
+        self._masks = Recent[tuple[str, Grid], Tensor](KEPT_MASKS)
         self._shown: dict[tuple[int, int], Tensor | None] = {}
-        self._held: OrderedDict[tuple[Hold, tuple[int, ...]], Held] = OrderedDict()
+        self._held = Recent[tuple[Hold, tuple[int, ...]], Held](KEPT_HOLDS)
 
     @torch.inference_mode()
     def begin(self, settings: Settings) -> SamplerState:
@@ -199,16 +197,16 @@ class Steering:
         return given
 
     def _composition(self, settings: Settings) -> Composition:
-        key, grid = wording_of(settings), self._fine_grid(settings)
-        if (key, grid) not in self._compositions:
+        grid = self._fine_grid(settings)
+
+        def compose() -> Composition:
             masks = {one.mask: self._mask(one.mask, grid) for one in settings.regions if one.mask is not None}
-            self._compositions[key, grid] = composition_of(settings, masks)
-        return _recent(self._compositions, (key, grid), KEPT_COMPOSITIONS)
+            return composition_of(settings, masks)
+
+        return self._compositions.get((wording_of(settings), grid), compose)
 
     def _mask(self, name: str, grid: Grid) -> Tensor:
-        if (name, grid) not in self._masks:
-            self._masks[name, grid] = mask_on(torch.from_numpy(self.blobs.mask(name).to_array()), grid)
-        return _recent(self._masks, (name, grid), KEPT_MASKS)
+        return self._masks.get((name, grid), lambda: mask_on(torch.from_numpy(self.blobs.mask(name).to_array()), grid))
 
     def _fine_grid(self, settings: Settings) -> Grid:
         _, height, width = self._shape(settings)
@@ -219,9 +217,7 @@ class Steering:
         judged = settings.feedback if acts(state.schedule.share(state.step)) else ()
         plan = self._composition(settings).at(state.step, settings.num_steps, self._fine_grid(settings))
         key = (plan, settings.guidance_rescale, settings.size, judged, judged and settings.seed)
-        if key not in self._denoisers:
-            self._denoisers[key] = self._follow(settings, plan, judged)
-        return _recent(self._denoisers, key, KEPT_DENOISERS)
+        return self._denoisers.get(key, lambda: self._follow(settings, plan, judged))
 
     def _follow(self, settings: Settings, plan: Plan, judged: tuple[Feedback, ...] = ()) -> Denoise:
         size = settings.size
@@ -251,10 +247,7 @@ class Steering:
 
     def _holds(self, settings: Settings) -> list[Held]:
         grid = self._shape(settings)
-        for one in settings.holds:
-            if (one, grid) not in self._held:
-                self._held[one, grid] = self._read_hold(one, grid)
-        return [_recent(self._held, (one, grid), KEPT_HOLDS) for one in settings.holds]
+        return [self._held.get((one, grid), partial(self._read_hold, one, grid)) for one in settings.holds]
 
     def _read_hold(self, one: Hold, grid: tuple[int, int, int]) -> Held:
         device = self.model.device
@@ -275,10 +268,3 @@ class Steering:
 def estimate_of(state: SamplerState) -> Latent | None:
     """The picture behind a state, as far as it is known: the final latent, or the last step's data estimate; None before any step."""
     return state.latent if state.done else state.estimate
-
-
-def _recent(kept: OrderedDict[Key, Value], key: Key, limit: int) -> Value:
-    kept.move_to_end(key)
-    while len(kept) > limit:
-        kept.popitem(last=False)
-    return kept[key]
