@@ -91,8 +91,6 @@ export const api = {
     json<{ sessions: SessionItem[]; total: number }>(
       `/api/sessions?${new URLSearchParams({ search, offset: String(offset), limit: String(limit) })}`,
     ),
-  /** In the form that a restored picture tells; elsewhere a session begins over the socket. */
-  start: (opening: Partial<Opening>) => json<SessionItem>("/api/sessions", "POST", opening),
   look: (id: string) => json<SessionView>(session(id)),
   rename: (id: string, title: string) => json<SessionItem>(session(id), "PATCH", { title }),
   remove: (id: string) => json<null>(session(id), "DELETE"),

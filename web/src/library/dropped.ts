@@ -41,8 +41,7 @@ async function takePicture(file: File): Promise<void> {
       notice.info("This picture brought its whole session along: every state is there again.");
     } else if (opening && missing && Object.keys(missing).length > 0) fillIn(opening, missing);
     else if (opening) {
-      const begun = await api.start(opening);
-      open(begun.id);
+      if ((await begin(opening)) === null) return;
       notice.info("This picture says how it was made: it is made once more.");
     } else useIncoming.setState({ foreign: picture });
   } catch (problem) {

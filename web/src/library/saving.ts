@@ -7,6 +7,7 @@ import { useFrames } from "../session/frames";
 import { sentence, useSession } from "../session/store";
 import type { View } from "../session/view";
 import { fileName } from "./names";
+import { withText } from "./pngText";
 import { openingFields, parametersText } from "./settingsText";
 
 const NOTHING = "There is no picture to save yet: make one first.";
@@ -38,7 +39,13 @@ export const copySettings = (form: "parameters" | "json") =>
 
 async function saveAs(view: View, form: "png" | "session-png", ending: string): Promise<void> {
   const picture = await api.blob(pictures.image(view.session, nodeLookedAt(view), form));
-  download(picture, fileName(view.place.settings.prompt ?? "", ending));
+  download(form === "png" ? await told(picture, view) : picture, fileName(view.place.settings.prompt ?? "", ending));
+}
+
+/** The picture with its settings in it, so that it can be made again here and elsewhere. */
+async function told(picture: Blob, { model, place }: View): Promise<Blob> {
+  const png = new Uint8Array(await picture.arrayBuffer());
+  return new Blob([withText(png, "parameters", parametersText(model, place.settings))], { type: "image/png" });
 }
 
 function nodeLookedAt(view: View): number {
