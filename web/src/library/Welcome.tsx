@@ -24,9 +24,9 @@ export function Welcome() {
   const [busy, setBusy] = useState<IllustrationKind | null>(null);
   const wording = wordingFor(model);
   useEffect(() => {
-    // whoever comes with a keyboard can write at once; on a tablet half the page would be covered
+    // whoever comes with a keyboard can write at once; on a tablet half the page would be covered, on a narrow one it is far below
     const isFree = document.activeElement === document.body || document.activeElement === null;
-    if (isFree && !matchMedia("(pointer: coarse)").matches) focusPrompt();
+    if (isFree && matchMedia("(width >= 1000px) and (pointer: fine)").matches) focusPrompt();
   }, []);
 
   const examples: Example[] = [

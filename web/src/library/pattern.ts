@@ -1,7 +1,7 @@
 // The drawings beside the examples: cells of noise that become a shape from left to right. Pure.
 
 export type IllustrationKind = "draw" | "change" | "regions";
-export type Tone = "ground" | "noise" | "one" | "other";
+type Tone = "ground" | "noise" | "one" | "other";
 
 export interface Cell {
   x: number;
@@ -38,8 +38,8 @@ function toneAt(kind: IllustrationKind, x: number, y: number): Tone {
   const middle = (HEIGHT - 1) / 2;
   if (kind === "draw") return within(x - 15.5, y - middle, 5) ? "one" : "ground";
   if (kind === "change") {
-    if (within(x - 9.5, y - middle, 3.6)) return "one";
-    return Math.abs(x - 18) + Math.abs(y - middle) < 5 ? "other" : "ground";
+    if (within(x - 8.5, y - middle, 3.6)) return "one";
+    return Math.abs(x - 18.5) + Math.abs(y - middle) < 5 ? "other" : "ground";
   }
   if (x < WIDTH / 2) return within(x - 5.5, y - middle, 4) ? "one" : "ground";
   return Math.abs(x - 17.5) + Math.abs(y - middle) < 5.5 ? "other" : "ground";

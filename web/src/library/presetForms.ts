@@ -8,7 +8,7 @@ export type PresetKind = "settings" | "regions";
 export type Content = Record<string, unknown>;
 
 /** A region of a preset, as far as it differs from one of a session. */
-export interface PresetRegion extends Partial<Omit<Region, "id" | "mask">> {
+interface PresetRegion extends Partial<Omit<Region, "id" | "mask">> {
   /** left, top, right, bottom in fractions of the picture's sides. */
   box?: [number, number, number, number] | null;
   /** A PNG as a data URI. */
