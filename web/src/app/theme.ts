@@ -15,7 +15,7 @@ const sea: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "sea",
-  primaryShade: { light: 7, dark: 6 },
+  primaryShade: 7,
   colors: { sea },
   autoContrast: true,
   luminanceThreshold: 0.36,
@@ -38,6 +38,8 @@ export const theme = createTheme({
     Textarea: { defaultProps: { size: "sm" } },
     NumberInput: { defaultProps: { size: "sm" } },
     Select: { defaultProps: { size: "sm", checkIconPosition: "right", allowDeselect: false } },
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } }, // an empty element that a menu may not have
+    Modal: { defaultProps: { transitionProps: { duration: 120 } } },
     Slider: { defaultProps: { size: "sm", label: null } },
   },
 });
