@@ -7,9 +7,11 @@ import {
   IconRefresh,
   IconThumbDown,
   IconThumbUp,
+  IconTrash,
 } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { Dial } from "../app/Dial";
+import { IconAction } from "../app/Section";
 import { useSession } from "../session/store";
 import classes from "./Area.module.css";
 import {
@@ -72,14 +74,13 @@ function Marking({ layer, mark, marking }: { layer: string; mark: string; markin
         >
           {isActive ? "Done" : mark}
         </Button>
-        <Button
-          size="sm"
-          variant="default"
+        <IconAction
+          label="Clear what is marked"
           disabled={!isMarked}
           onClick={() => rework(layer, (mask) => fillAll(mask, 0))}
         >
-          Clear
-        </Button>
+          <IconTrash size={18} />
+        </IconAction>
       </Group>
       {isActive && (
         <Text size="xs" c="dimmed" mt={4}>
@@ -226,7 +227,7 @@ function Restart() {
       </Text>
       <Marking
         layer={CHANGE}
-        mark="Paint where it may change"
+        mark="Mark what may change"
         marking="Paint more or less: what is not painted stays. The brush's strength says how much may change."
       />
       {isActive && (

@@ -32,7 +32,15 @@ export function ViewBar() {
       <IconAction label="Smaller" tip="Zoom out (-)" onClick={() => zoomBy(1 / STEP)}>
         <IconMinus size={18} />
       </IconAction>
-      <Button variant="subtle" color="gray" size="compact-sm" w={56} onClick={() => zoomTo(1)} title="Own size (1)">
+      <Button
+        variant="subtle"
+        color="gray"
+        size="compact-sm"
+        miw={60}
+        px={6}
+        onClick={() => zoomTo(1)}
+        title="Own size (1)"
+      >
         {percent} %
       </Button>
       <IconAction label="Larger" tip="Zoom in (+)" onClick={() => zoomBy(STEP)}>

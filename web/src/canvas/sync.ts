@@ -1,10 +1,10 @@
 // Keeps the masks of the page and those of the session the same: own strokes go there, everybody else's come here.
 
-import { zlibSync } from "fflate";
 import { notice } from "../app/notices";
 import { sentence, stroke, useSession } from "../session/store";
 import type { View } from "../session/view";
 import { exchange, forgetMask, keepRegions, maskOf, paintedNow, resetLayers, useLayers } from "./layers";
+import { deflate } from "./masks/deflate";
 import { isForeign } from "./masks/foreign";
 import { emptyMask } from "./masks/mask";
 import { fetchMask } from "./masks/pictures";
@@ -32,7 +32,7 @@ let session: string | null = null;
 
 export const sender = new Sender({
   maskOf,
-  deflate: (rows) => zlibSync(rows, { level: 1 }),
+  deflate,
   async send(patch) {
     const applied = await stroke(patch);
     if (applied) noteOwn(patch.region);

@@ -2,13 +2,12 @@ import { ActionIcon, Menu } from "@mantine/core";
 import {
   IconDots,
   IconEye,
+  IconEyeOff,
   IconFocus2,
   IconGripVertical,
   IconLock,
   IconLockOpen,
   IconTrash,
-  IconVolume,
-  IconVolumeOff,
 } from "@tabler/icons-react";
 import { type KeyboardEvent, memo, type PointerEvent } from "react";
 import { IconAction } from "../app/Section";
@@ -92,7 +91,7 @@ export const RegionRow = memo(function RegionRow(props: RegionRowProps) {
           tip={isMuted ? "Let it act again" : "Let it do nothing for a while"}
           onClick={() => toggleMute(region)}
         >
-          {isMuted ? <IconVolumeOff size={16} /> : <IconVolume size={16} />}
+          {isMuted ? <IconEyeOff size={16} /> : <IconEye size={16} />}
         </IconAction>
         <Menu position="bottom-end" shadow="md" withinPortal>
           <Menu.Target>

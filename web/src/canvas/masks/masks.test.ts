@@ -38,8 +38,8 @@ describe("undo", () => {
   it.each([true, false])("gives the exact bytes back after 50 strokes over two layers (compacted: %s)", (compacted) => {
     const roll = dice(7);
     const masks = new Map([
-      ["fox", emptyMask(200, 130)],
-      ["owl", emptyMask(200, 130)],
+      ["fox", emptyMask(140, 70)],
+      ["owl", emptyMask(140, 70)],
     ]);
     const shot = () => [...masks.values()].map((mask) => mask.values.join()).join(" ");
     const history = new History();

@@ -40,19 +40,25 @@ export function dab(mask: Mask, { x, y }: Point, { radius, hardness }: Tip, ink:
   if (!rect) return null;
   const soft = Math.max(1, radius * (1 - hardness));
   const inner = Math.max(0, outer - soft) ** 2;
+  const outerSquared = outer * outer;
+  const full = ink.erase ? 255 - ink.level : ink.level;
+  const { values, width } = mask;
   for (let row = rect.top; row < rect.bottom; row++) {
     const dy = row + 0.5 - y;
     for (let column = rect.left; column < rect.right; column++) {
       const dx = column + 0.5 - x;
       const squared = dx * dx + dy * dy;
-      if (squared >= outer * outer) continue;
-      let share = 1;
+      if (squared >= outerSquared) continue;
+      const index = row * width + column;
+      const value = values[index] ?? 0;
+      // most of what a brush touches it has touched before
+      if (ink.erase ? value <= full : value >= full) continue;
+      let level = ink.level;
       if (squared > inner) {
         const part = (outer - Math.sqrt(squared)) / soft;
-        share = part * part * (3 - 2 * part);
+        level = Math.round(level * part * part * (3 - 2 * part));
       }
-      const index = row * mask.width + column;
-      mask.values[index] = inked(mask.values[index] ?? 0, Math.round(ink.level * share), ink);
+      values[index] = inked(value, level, ink);
     }
   }
   return rect;

@@ -18,7 +18,7 @@ interface Unsent {
 /** What a sender needs of the page. */
 interface Outlet {
   maskOf(region: string): Mask;
-  deflate(rows: Uint8Array): Uint8Array;
+  deflate(rows: Uint8Array): Promise<Uint8Array>;
   /** Resolves to whether it acts. */
   send(stroke: Stroke): Promise<boolean>;
   /** Nothing of this region is under way any more; `kept` = the server has taken everything. */
@@ -29,6 +29,8 @@ interface Outlet {
 export class Sender {
   private readonly unsent = new Map<string, Unsent>();
   private readonly failed = new Set<string>();
+  /** Patches are deflated beside the painting, and leave in order. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly outlet: Outlet) {}
 
@@ -68,19 +70,27 @@ export class Sender {
     const { left, top, right, bottom } = rect;
     const patch = { region, left, top, width: right - left, height: bottom - top };
     // erasing lowers to 255 minus the patch and painting raises to it: one after the other they set a value
-    if (falls) {
-      const inverse = rows.map((value) => 255 - value);
-      void this.post(state, { ...patch, erase: true, rows: this.outlet.deflate(inverse) });
-    }
-    if (rises) void this.post(state, { ...patch, erase: false, rows: this.outlet.deflate(rows) });
+    if (falls) void this.post(state, { ...patch, erase: true, rows: rows.map((value) => 255 - value) });
+    if (rises) void this.post(state, { ...patch, erase: false, rows });
   }
 
   private async post(state: Unsent, stroke: Stroke): Promise<void> {
     state.underWay++;
-    if (!(await this.outlet.send(stroke))) this.failed.add(stroke.region);
+    if (!(await this.taken(state, stroke))) this.failed.add(stroke.region);
     state.underWay--;
     if (this.unsent.get(stroke.region) !== state || state.underWay > 0 || state.rect) return;
     this.outlet.settled(stroke.region, !this.failed.delete(stroke.region));
+  }
+
+  private async taken(state: Unsent, stroke: Stroke): Promise<boolean> {
+    const deflated = this.outlet.deflate(stroke.rows);
+    const before = this.turn;
+    this.turn = deflated;
+    await before;
+    const rows = await deflated;
+    // another session is looked at meanwhile
+    if (this.unsent.get(stroke.region) !== state) return true;
+    return this.outlet.send({ ...stroke, rows });
   }
 
   private stateOf(region: string): Unsent {
