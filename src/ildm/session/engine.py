@@ -17,18 +17,20 @@ from typing import Any
 from ildm.core.errors import ConfigError, IldmError, MissingError, TakenError
 from ildm.core.threads import compute_alone, release_helpers
 from ildm.model import Model
+from ildm.session.calls import Calls, refused
 from ildm.session.commands import Command
 from ildm.session.composing import words_of
 from ildm.session.conditions import Conditions
 from ildm.session.cursor import Cursor
 from ildm.session.events import AnyEvent
 from ildm.session.keeping import Keeper, restore
-from ildm.session.live import LiveSession, Previewer
+from ildm.session.live import LiveSession
 from ildm.session.log import Log, LoggedCursor, open_log
 from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.same_model import check_same_model
 from ildm.session.saving import RETRY
 from ildm.session.settings import Settings
+from ildm.session.showing import Previewer
 from ildm.session.storage.records import Status, new_session_id
 from ildm.session.storage.stored import StoredSession
 
@@ -73,9 +75,7 @@ class Engine:
         self.patience = self._measure_patience()
         self._sessions: dict[str, LiveSession] = {}
         self._order: deque[str] = deque()
-        self._calls: deque[Callable[[], None]] = deque()
-        self._wake = threading.Condition()
-        self._stopping = False
+        self._calls = Calls()
         # the model is the engine's now, and so are the cores
         release_helpers()
         self._thread = threading.Thread(target=self._loop, name="ildm-engine", daemon=True)
@@ -84,7 +84,7 @@ class Engine:
     def open(self, settings: Settings, session_id: str | None = None, *, paused: bool = False) -> Future[str]:
         """Begin a session. The future gives its id, or says why it cannot begin."""
         number, size = session_id or new_session_id(), settings.size
-        encoded = [] if self._stopping else [self._conditions.prepare(words, size) for words in words_of(settings)]
+        encoded = [self._conditions.prepare(words, size) for words in words_of(settings)]
 
         def begin() -> str:
             for future in encoded:
@@ -96,7 +96,7 @@ class Engine:
             self._add(LiveSession(number, open_log(cursor, Log()), self._keeper, self._previewer, status), fresh=True)
             return number
 
-        return self._after(encoded, begin)
+        return self._calls.after(encoded, begin)
 
     def resume(
         self, session_id: str, stored: StoredSession, events: Sequence[AnyEvent], *, status: Status | None = None
@@ -115,7 +115,7 @@ class Engine:
         # as when a session begins, nobody else is held up meanwhile
         restored = None if session_id in self._sessions else self.beside(make)
         keys = [(words, record.settings.size) for record in stored.positions for words in words_of(record.settings)]
-        encoded = [] if self._stopping else [self._conditions.prepare(*key) for key in keys]
+        encoded = [self._conditions.prepare(*key) for key in keys]
 
         def take_up() -> str:
             if session_id not in self._sessions:
@@ -124,7 +124,7 @@ class Engine:
                 self._add(LiveSession(session_id, cursors[0], self._keeper, self._previewer, as_kept), fresh=False)
             return session_id
 
-        return self._after(encoded if restored is None else [*encoded, restored], take_up)
+        return self._calls.after(encoded if restored is None else [*encoded, restored], take_up)
 
     def close_session(self, session_id: str) -> Future[None]:
         """Let a session go from memory; what was made until now is kept where sessions are."""
@@ -136,7 +136,7 @@ class Engine:
             self._order.remove(session_id)
             session.leave()
 
-        return self._call(forget)
+        return self._calls.call(forget)
 
     def submit(self, session_id: str, command: Command, op: int | None = None) -> int:
         """Ask for something. It acts at the next step boundary; the log says when. Returns the command's number.
@@ -145,10 +145,10 @@ class Engine:
             ConfigError: for an unknown session, or a closed engine.
         """
         session = self._session(session_id)
-        if self._stopping:
+        if self._calls.closed:
             raise ConfigError("The engine has been closed.")
         number = session.receive(command, op, self._conditions)
-        self._notify()
+        self._calls.wake()
         return number
 
     def listen(self, session_id: str, listener: Callable[[AnyEvent], None]) -> list[AnyEvent]:
@@ -163,7 +163,7 @@ class Engine:
             session.log.listeners.append(listener)
             return list(session.log.events)
 
-        return self._call(add).result()
+        return self._calls.call(add).result()
 
     def unlisten(self, session_id: str, listener: Callable[[AnyEvent], None]) -> None:
         """Hear no more of a session; nothing comes once this has returned. It does not matter whether it is open, or was listened to."""
@@ -173,18 +173,18 @@ class Engine:
             if session is not None and listener in session.log.listeners:
                 session.log.listeners.remove(listener)
 
-        self._call(remove).result()
+        self._calls.call(remove).result()
 
     def on_thread(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something between two steps, on the thread that owns the model."""
-        return self._call(work)
+        return self._calls.call(work)
 
     def beside(self, work: Callable[[], Any]) -> Future[Any]:
         """Do something with the model on a thread of its own kind, while steps are made."""
         try:
             return self._finder.submit(work)
         except RuntimeError:  # it is being shut down, and the engine with it
-            return _closed()
+            return refused()
 
     def session(self, session_id: str) -> LiveSession:
         """A session, to be looked at on the engine's thread only.
@@ -200,9 +200,7 @@ class Engine:
 
     def close(self) -> None:
         """Finish the step in flight, keep what there is, and end the thread."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
+        self._calls.close()
         self._thread.join()
         self._finder.shutdown()
         self._encoder.shutdown()
@@ -216,15 +214,8 @@ class Engine:
     # --- the engine's thread ---------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        while True:
-            with self._wake:
-                while not (self._stopping or self._calls or self._has_work()):
-                    self._wake.wait(self._pause_length())
-                if self._stopping and not self._calls:
-                    break
-                calls, self._calls = self._calls, deque()
-            for call in calls:
-                call()
+        while self._calls.wait(self._has_work, self._pause_length):
+            self._calls.carry_out()
             if self._order:
                 self._order.rotate(-1)
                 for session in [self._sessions[session_id] for session_id in self._order]:
@@ -242,7 +233,7 @@ class Engine:
         return RETRY if any(session.saving.is_waiting for session in self._sessions.values()) else None
 
     def _add(self, session: LiveSession, *, fresh: bool) -> None:
-        session.notify = self._notify
+        session.notify = self._calls.wake
         session.begin(fresh=fresh)
         self._sessions[session.id] = session
         self._order.append(session.id)
@@ -251,57 +242,6 @@ class Engine:
         if session_id not in self._sessions:
             raise MissingError(f"There is no open session {session_id!r}: open it first.")
         return self._sessions[session_id]
-
-    def _call(self, work: Callable[[], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work())
-            except IldmError as error:
-                future.set_exception(error)
-            except BaseException as error:
-                _logger.exception("A call to the engine failed.")
-                future.set_exception(error)
-
-        if threading.current_thread() is self._thread:
-            call()
-            return future
-        with self._wake:
-            if self._stopping:
-                return _closed()
-            self._calls.append(call)
-            self._wake.notify_all()
-        return future
-
-    def _after(self, futures: Sequence[Future[Any]], work: Callable[[], Any]) -> Future[Any]:
-        """Do something on the engine's thread once all these are done; until then sessions go on."""
-        result: Future[Any] = Future()
-
-        def tell(done: Future[Any]) -> None:
-            if not result.set_running_or_notify_cancel():
-                return
-            problem = done.exception()
-            if problem is not None:
-                result.set_exception(problem)
-            else:
-                result.set_result(done.result())
-
-        def look(_: Future[Any] | None = None) -> None:
-            waiting = next((one for one in futures if not one.done()), None)
-            if waiting is None:
-                self._call(work).add_done_callback(tell)
-            else:
-                waiting.add_done_callback(look)
-
-        look()
-        return result
-
-    def _notify(self) -> None:
-        with self._wake:
-            self._wake.notify_all()
 
     def _measure_patience(self) -> float:
         text = "a red apple on a plain blue background" if self.model.conditioner is not None else ""
@@ -312,10 +252,3 @@ class Engine:
                 self.model.condition([text])
             took.append(time.perf_counter() - began)
         return 50 * SMALL_ENCODER if min(took) < SMALL_ENCODER else PATIENCE
-
-
-def _closed() -> Future[Any]:
-    """What comes of whatever an engine that has been closed is asked for."""
-    future: Future[Any] = Future()
-    future.set_exception(ConfigError("The engine has been closed."))
-    return future
