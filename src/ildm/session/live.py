@@ -8,10 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from ildm.core.errors import IldmError, MissingError
-from ildm.core.types import Latent
 from ildm.session.commands import (
     Cancel,
     Command,
@@ -37,29 +35,20 @@ from ildm.session.events import (
     RunResumed,
     SessionOpened,
     StateSaved,
-    StepCompleted,
 )
+from ildm.session.failures import in_a_sentence, is_expected
 from ildm.session.inbox import Inbox
 from ildm.session.keeping import Keeper, Keeping
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.mailbox import Received
 from ildm.session.refusals import NotNow, code_of
 from ildm.session.saving import Lost, NoRoom, RoomAgain, Saved, Saving
-from ildm.session.steering import estimate_of
+from ildm.session.showing import Previewer, Showing
 from ildm.session.storage.records import Status
 
 _RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
 """Commands after which a session that rests goes on by itself: what they ask for is yet to be made."""
 _logger = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class Previewer(Protocol):
-    """Makes pictures of estimates, off the engine's thread; the newest wins."""
-
-    def offer(self, session_id: str, node: int, estimate: Latent) -> None:
-        """Take an estimate. Returns at once."""
-        ...
 
 
 @dataclass
@@ -81,7 +70,6 @@ class LiveSession:
     notify: Callable[[], None] = lambda: None
     watch: Callable[[], None] = lambda: None
     resting: threading.Event = field(default_factory=threading.Event)
-    preview_every: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _to_finish: deque[int] = field(default_factory=deque)
     _steps_left: int | None = None
@@ -90,6 +78,7 @@ class LiveSession:
 
     def __post_init__(self) -> None:
         self._inbox = Inbox(self.logged, lambda: self.notify())
+        self._showing = Showing(self.id, self.previewer)
         self.saving = Saving(Keeping(self.keeper, self.id), lambda: self.notify())
         if self.logged.cursor.finished:
             self.status = "finished"
@@ -202,7 +191,7 @@ class LiveSession:
             self._reject(one, code_of(error), str(error))
         except Exception as error:
             _logger.exception("A command of session %s failed.", self.id)
-            self._reject(one, "failed", _sentence(error))
+            self._reject(one, "failed", in_a_sentence(error))
 
     def _flow(self, one: Received) -> bool:
         """Carry a command out that says when steps are made. Returns whether it was one."""
@@ -228,7 +217,7 @@ class LiveSession:
                 self.log.add(RunCancelled)
             case SetPreviewRate(every=every):
                 self._accept(one)
-                self.preview_every = every
+                self._showing.every = every
             case _:
                 return False
         return True
@@ -278,7 +267,7 @@ class LiveSession:
         except Exception as error:
             self._fail(error)
             return
-        self._show(event)
+        self._showing.show(self.logged, event)
         if self._steps_left is not None:
             self._steps_left -= 1
             if self._steps_left == 0:
@@ -296,22 +285,10 @@ class LiveSession:
         self.status = "finished"
 
     def _fail(self, error: BaseException) -> None:
-        if not isinstance(error, IldmError) and not _is_out_of_memory(error):
+        if not is_expected(error):
             _logger.error("A turn of session %s failed.", self.id, exc_info=error)
         self.status = "failed"
-        self.log.add(RunFailed, text=_sentence(error))
-
-    def _show(self, event: StepCompleted) -> None:
-        """Offer the picture behind a new state, where one is due."""
-        due = self.logged.cursor.finished or (self.preview_every > 0 and event.step % self.preview_every == 0)
-        if self.previewer is None or not due:
-            return
-        try:
-            estimate = estimate_of(self.logged.run.state(event.node))
-            if estimate is not None:
-                self.previewer.offer(self.id, event.node, estimate)
-        except Exception:
-            _logger.exception("A preview of session %s failed.", self.id)
+        self.log.add(RunFailed, text=in_a_sentence(error))
 
     # --- keeping ---------------------------------------------------------------------------------------------------------
 
@@ -342,15 +319,3 @@ class LiveSession:
                 self.resting.clear()
             else:
                 self.resting.set()
-
-
-def _sentence(error: BaseException) -> str:
-    text = str(error) or type(error).__name__
-    if _is_out_of_memory(error):
-        return "There is not enough memory for this step: choose a smaller size, or close other sessions."
-    return text if isinstance(error, IldmError) else f"This run cannot go on ({text})."
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
