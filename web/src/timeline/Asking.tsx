@@ -4,7 +4,7 @@ import { edit, useSession } from "../session/store";
 import { lineage } from "../session/tree";
 import type { View } from "../session/view";
 import { ask, useAsking } from "./comparing";
-import { useStory } from "./hooks";
+import { useStoryPart } from "./hooks";
 import { branchName } from "./words";
 
 const MOST_LETTERS = 60;
@@ -13,7 +13,7 @@ const MOST_LETTERS = 60;
 export function Asking() {
   const now = useAsking((state) => state.now);
   const view = useSession((state) => state.view);
-  const { names } = useStory();
+  const names = useStoryPart("names");
   const close = () => ask(null);
   if (!now || !view) return null;
   if (now.what === "delete") return <Deleting branch={now.branch} view={view} names={names} onClose={close} />;

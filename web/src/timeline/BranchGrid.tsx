@@ -4,12 +4,12 @@ import { edit } from "../session/store";
 import type { View } from "../session/view";
 import classes from "./Compared.module.css";
 import { compare } from "./comparing";
-import { useStory } from "./hooks";
+import { useStoryPart } from "./hooks";
 import { branchName } from "./words";
 
 /** The end of every branch. */
 export function BranchGrid({ view }: { view: View }) {
-  const { names } = useStory();
+  const names = useStoryPart("names");
   const { width, height } = view.place.settings;
   return (
     <div className={classes.grid}>

@@ -9,13 +9,13 @@ const PAGE = 150;
 
 /** What has happened, in words, the newest first. */
 export function Events() {
-  const { entries } = useStory();
+  const story = useStory();
   const view = useSession((state) => state.view);
   const [shown, setShown] = useState<"changes" | "all">("changes");
   const [most, setMost] = useState(PAGE);
-  const listed = useMemo(() => entries.filter((one) => shown === "all" || !one.plain).reverse(), [entries, shown]);
+  const listed = useMemo(() => story.entries.filter((one) => shown === "all" || !one.plain).reverse(), [story, shown]);
   const here = view ? listed.find((one) => one.node === view.place.node)?.seq : undefined;
-  if (!view || entries.length === 0)
+  if (!view || story.entries.length === 0)
     return (
       <Text size="sm" c="dimmed" p="md">
         What you change, and at which step it took effect, is written down here.

@@ -1,19 +1,18 @@
 import { Text } from "@mantine/core";
 import { IconBookmark, IconGitBranch } from "@tabler/icons-react";
+import { memo } from "react";
 import { IconAction } from "../app/Section";
 import { edit, useSession } from "../session/store";
 import { ask } from "./comparing";
-import { useStory } from "./hooks";
-import type { Way } from "./strip";
+import { useStoryPart } from "./hooks";
 import classes from "./Timeline.module.css";
 import { branchName } from "./words";
 
 /** Beside the strip: which branch it shows, and what can be done where it stands. */
-export function Here({ way }: { way: Way }) {
-  const branch = useSession((state) => state.view?.branches.get(way.branch)?.name);
-  const node = useSession((state) => state.view?.place.node);
-  const { names } = useStory();
-  const called = branchName(way.branch, branch, names);
+export const Here = memo(({ branch }: { branch: number }) => {
+  const name = useSession((state) => state.view?.branches.get(branch)?.name);
+  const names = useStoryPart("names");
+  const called = branchName(branch, name, names);
   return (
     <div className={classes.beside}>
       <Text size="xs" fw={600} truncate title={called}>
@@ -27,13 +26,15 @@ export function Here({ way }: { way: Way }) {
         >
           <IconGitBranch size={16} />
         </IconAction>
-        <IconAction
-          label="Give this state a name"
-          onClick={() => node !== undefined && ask({ what: "name-state", node })}
-        >
+        <IconAction label="Give this state a name" onClick={nameState}>
           <IconBookmark size={16} />
         </IconAction>
       </div>
     </div>
   );
+});
+
+function nameState(): void {
+  const node = useSession.getState().view?.place.node;
+  if (node !== undefined) ask({ what: "name-state", node });
 }

@@ -1,9 +1,9 @@
 import { useElementSize } from "@mantine/hooks";
 import { IconChevronRight } from "@tabler/icons-react";
-import { type MouseEvent, memo, useEffect, useMemo, useRef, useState } from "react";
+import { type MouseEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { edit, useSession } from "../session/store";
 import { lanesOf } from "../session/tree";
-import { useStory } from "./hooks";
+import { useStoryPart } from "./hooks";
 import { LaneMenu } from "./LaneMenu";
 import { type Row, rowsOf } from "./lanes";
 import { middleOf, statesSinceStart, type Way } from "./strip";
@@ -17,21 +17,22 @@ export function Lanes({ way }: { way: Way }) {
   const nodes = useSession((state) => state.view?.nodes);
   const branches = useSession((state) => state.view?.branches);
   const node = useSession((state) => state.view?.place.node);
-  const { names } = useStory();
+  const names = useStoryPart("names");
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set());
   const { ref, width } = useElementSize<HTMLDivElement>();
   const rows = useMemo(
     () => (nodes && branches ? rowsOf(lanesOf(nodes, branches), folded) : []),
     [nodes, branches, folded],
   );
-  const inWay = useMemo(() => new Set(way.states.map((state) => state.id)), [way]);
   const here = nodes?.get(node ?? -1)?.step ?? 0;
 
-  function fold(branch: number) {
-    const next = new Set(folded);
-    if (!next.delete(branch)) next.add(branch);
-    setFolded(next);
-  }
+  const fold = useCallback((branch: number) => {
+    setFolded((before) => {
+      const next = new Set(before);
+      if (!next.delete(branch)) next.add(branch);
+      return next;
+    });
+  }, []);
 
   return (
     <div className={classes.lanes}>
@@ -47,7 +48,6 @@ export function Lanes({ way }: { way: Way }) {
             lastOwn={row.own?.last ?? null}
             isOpen={row.branch === way.branch}
             here={row.branch === way.branch ? here : null}
-            isShared={inWay.has(row.tip)}
             last={way.last}
             width={width}
             onFold={fold}
@@ -66,7 +66,6 @@ interface LaneRowProps extends Omit<Row, "own" | "passing"> {
   isOpen: boolean;
   /** The step that is looked at, on the branch that is open. */
   here: number | null;
-  isShared: boolean;
   last: number;
   width: number;
   onFold(branch: number): void;

@@ -6,7 +6,7 @@ import { BranchGrid } from "./BranchGrid";
 import classes from "./Compared.module.css";
 import type { Manner } from "./comparing";
 import { DifferencePicture } from "./DifferencePicture";
-import { useStory } from "./hooks";
+import { useStoryPart } from "./hooks";
 import { branchName } from "./words";
 
 const MANNERS: { value: Manner; label: string }[] = [
@@ -28,7 +28,7 @@ export function Pair({ view, ...begun }: PairProps) {
   const [manner, setManner] = useState<Manner>(begun.manner);
   const [left, setLeft] = useState(begun.left);
   const [right, setRight] = useState(begun.right);
-  const { names } = useStory();
+  const names = useStoryPart("names");
   const states = useMemo(
     () => statesToChoose(view, names, [begun.left, begun.right]),
     [view, names, begun.left, begun.right],
@@ -79,7 +79,7 @@ function statesToChoose(
   const found = new Map<number, string>();
   for (const { id, tip, name } of branches.values()) {
     const step = nodes.get(tip)?.step ?? 0;
-    found.set(tip, `${branchName(id, name, names)}, step ${step}`);
+    if (!found.has(tip)) found.set(tip, `${branchName(id, name, names)}, step ${step}`);
   }
   for (const node of nodes.values()) if (node.name) found.set(node.id, `${node.name}, step ${node.step}`);
   for (const node of more) if (!found.has(node)) found.set(node, `Step ${nodes.get(node)?.step ?? 0}`);

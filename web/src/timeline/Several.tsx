@@ -7,12 +7,12 @@ import type { View } from "../session/view";
 import { openBranch } from "./BranchGrid";
 import classes from "./Compared.module.css";
 import { tableOf } from "./choices";
-import { useStory } from "./hooks";
+import { useStoryPart } from "./hooks";
 import { chosen } from "./words";
 
 /** The pictures of a comparison, as they come. */
 export function Several({ seq, view }: { seq: number; view: View }) {
-  const { comparisons } = useStory();
+  const comparisons = useStoryPart("comparisons");
   const comparison = comparisons.find((one) => one.seq === seq);
   const events = useSession((state) => state.events);
   const finished = useMemo(

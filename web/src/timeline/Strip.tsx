@@ -2,13 +2,15 @@ import { Tooltip } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { type KeyboardEvent, memo, type PointerEvent, useMemo } from "react";
 import { useSession } from "../session/store";
-import { useMarks } from "./hooks";
+import { useMarks, useSame } from "./hooks";
 import { giveUp, grasp, holdStep, letGo, moveBy, moveTo, moveToEnd, moveToStart, useScrub } from "./scrub";
+import type { Mark } from "./story";
 import { type Cell, cellsOf, middleOf, shownIn, stepAt, type Way } from "./strip";
 import { Thumb } from "./Thumb";
 import classes from "./Timeline.module.css";
 
 const NARROWEST = 38;
+const MOST_LINES = 6;
 
 /** The states of the way that is looked at, side by side; drag over it to go back and forth. */
 export function Strip({ session, way }: { session: string; way: Way }) {
@@ -125,23 +127,34 @@ function Ticks({ way }: { way: Way }) {
   );
 }
 
-/** Where changes took effect. */
+/** Where changes took effect, and the states that have a name. */
 function Marks({ way }: { way: Way }) {
   const marks = useMarks(way);
-  const bySteps = useMemo(() => {
-    const grouped = new Map<number, string[]>();
-    for (const { step, text } of marks) grouped.set(step, [...(grouped.get(step) ?? []), text]);
-    return [...grouped];
-  }, [marks]);
   const nodes = useSession((state) => state.view?.nodes);
-  const named = way.states.filter((state) => nodes?.get(state.id)?.name);
+  const pins = way.states.flatMap(({ id, step }) => {
+    const name = nodes?.get(id)?.name;
+    return name ? [{ id, step, name }] : [];
+  });
+  const named = useSame(pins, (one, other) => JSON.stringify(one) === JSON.stringify(other));
+  return <MarkRow marks={marks} named={named} last={way.last} />;
+}
+
+interface MarkRowProps {
+  marks: readonly Mark[];
+  named: readonly { id: number; step: number; name: string }[];
+  last: number;
+}
+
+const MarkRow = memo(({ marks, named, last }: MarkRowProps) => {
+  const bySteps = new Map<number, string[]>();
+  for (const { step, text } of marks) bySteps.set(step, [...(bySteps.get(step) ?? []), text]);
   return (
     <div className={classes.marks}>
-      {bySteps.map(([step, texts]) => (
+      {[...bySteps].map(([step, texts]) => (
         <Tooltip
           key={step}
           openDelay={100}
-          label={texts.slice(-6).map((text) => (
+          label={texts.slice(-MOST_LINES).map((text) => (
             <span key={text} className={classes.line}>
               {text}
             </span>
@@ -150,24 +163,24 @@ function Marks({ way }: { way: Way }) {
           <button
             type="button"
             className={classes.mark}
-            style={{ left: `${100 * ((Math.min(step, way.last) + 1) / (way.last + 1))}%` }}
+            style={{ left: `${(100 * (Math.min(step, last) + 1)) / (last + 1)}%` }}
             aria-label={texts.join(" ")}
             data-mark={step}
             onClick={() => moveTo(step)}
           />
         </Tooltip>
       ))}
-      {named.map((state) => (
-        <Tooltip key={`name-${state.id}`} openDelay={100} label={`Step ${state.step}: ${state.name}`}>
+      {named.map(({ id, step, name }) => (
+        <Tooltip key={`name-${id}`} openDelay={100} label={`Step ${step}: ${name}`}>
           <button
             type="button"
             className={classes.pin}
-            style={{ left: `${100 * middleOf(state.step, way.last)}%` }}
-            aria-label={`Step ${state.step}: ${state.name}`}
-            onClick={() => moveTo(state.step)}
+            style={{ left: `${100 * middleOf(step, last)}%` }}
+            aria-label={`Step ${step}: ${name}`}
+            onClick={() => moveTo(step)}
           />
         </Tooltip>
       ))}
     </div>
   );
-}
+});

@@ -5,7 +5,6 @@ import { bind } from "../app/keyboard";
 import { useSession } from "../session/store";
 import { Asking } from "./Asking";
 import { Compared } from "./Compared";
-import { CompareMenu } from "./CompareMenu";
 import { Here } from "./Here";
 import { useWay } from "./hooks";
 import { Lanes } from "./Lanes";
@@ -41,11 +40,11 @@ export function Timeline() {
       data-at-node={place?.node}
     >
       <Resizer height={height} onChange={setHeight} />
-      <Transport way={way}>{way && <CompareMenu way={way} />}</Transport>
+      <Transport way={way} />
       {id && way ? (
         <>
           <div className={classes.row}>
-            <Here way={way} />
+            <Here branch={way.branch} />
             <Strip session={id} way={way} />
           </div>
           <Lanes way={way} />

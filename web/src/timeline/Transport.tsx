@@ -1,5 +1,6 @@
 import { ActionIcon, Menu, Text, Tooltip } from "@mantine/core";
 import {
+  IconCheck,
   IconEye,
   IconPlayerPause,
   IconPlayerPlay,
@@ -8,66 +9,76 @@ import {
   IconPlayerStop,
   IconPlayerTrackNext,
 } from "@tabler/icons-react";
-import type { ReactNode } from "react";
+import { memo } from "react";
 import { IconAction } from "../app/Section";
 import { edit, useSession } from "../session/store";
-import { useStory } from "./hooks";
+import { CompareMenu } from "./CompareMenu";
+import { useStoryPart } from "./hooks";
 import { moveToEnd, moveToStart, useScrub } from "./scrub";
 import type { Way } from "./strip";
 import classes from "./Timeline.module.css";
 import { able, cancel, playOrPause, stepOnce } from "./transport";
 
 /** Play, pause, one step, stop; and where the picture is. */
-export function Transport({ way, children }: { way: Way | null; children?: ReactNode }) {
-  // what can be done follows from where it stands
-  const place = useSession((state) => state.view?.place);
-  const link = useSession((state) => state.link);
-  const can = able();
-  const isRunning = place?.status === "running";
-  const word = isRunning ? "Pause" : can.replay ? "See it form once more" : "Go on";
+export function Transport({ way }: { way: Way | null }) {
   return (
     <div className={classes.transport}>
-      <div className={classes.buttons}>
-        <IconAction label="To the first step (Home)" onClick={moveToStart} disabled={!way || way.tip === way.first}>
-          <IconPlayerSkipBack size={16} />
-        </IconAction>
-        <Tooltip label={`${word} (P)`}>
-          <ActionIcon
-            aria-label={word}
-            id="play"
-            variant="filled"
-            color="sea"
-            radius="xl"
-            size={34}
-            onClick={playOrPause}
-            disabled={link !== "live" || !(can.play || can.pause || can.replay)}
-          >
-            {isRunning ? <IconPlayerPause size={18} /> : <IconPlayerPlay size={18} />}
-          </ActionIcon>
-        </Tooltip>
-        <IconAction label="One step (.)" onClick={stepOnce} disabled={!can.step}>
-          <IconPlayerTrackNext size={16} />
-        </IconAction>
-        <IconAction label="To the last step (End)" onClick={moveToEnd} disabled={!way || way.tip === way.first}>
-          <IconPlayerSkipForward size={16} />
-        </IconAction>
-        <IconAction
-          label="Stop here"
-          tip="Stop here; all that was made stays, and it can go on later"
-          onClick={cancel}
-          disabled={!can.cancel}
-        >
-          <IconPlayerStop size={16} />
-        </IconAction>
-      </div>
+      <Buttons canMove={way !== null && way.tip > way.first} />
       <Readout way={way} />
-      <div className={classes.more}>
-        {way && <PreviewRate />}
-        {children}
-      </div>
+      {way && (
+        <div className={classes.more}>
+          <PreviewRate />
+          <CompareMenu />
+        </div>
+      )}
     </div>
   );
 }
+
+const Buttons = memo(({ canMove }: { canMove: boolean }) => {
+  const status = useSession((state) => state.view?.place.status);
+  const link = useSession((state) => state.link);
+  // as one value: what can be done seldom changes from step to step
+  const can = useSession(() => able().join(" ")).split(" ");
+  const isRunning = status === "running";
+  const word = isRunning ? "Pause" : can.includes("replay") ? "See it form once more" : "Go on";
+  const plays = ["play", "pause", "replay"].some((one) => can.includes(one));
+  return (
+    <div className={classes.buttons}>
+      <IconAction label="To the first step (Home)" onClick={moveToStart} disabled={!canMove}>
+        <IconPlayerSkipBack size={16} />
+      </IconAction>
+      <Tooltip label={`${word} (P)`}>
+        <ActionIcon
+          aria-label={word}
+          id="play"
+          variant="filled"
+          color="sea"
+          radius="xl"
+          size={34}
+          onClick={playOrPause}
+          disabled={link !== "live" || !plays}
+        >
+          {isRunning ? <IconPlayerPause size={18} /> : <IconPlayerPlay size={18} />}
+        </ActionIcon>
+      </Tooltip>
+      <IconAction label="One step (.)" onClick={stepOnce} disabled={!can.includes("step")}>
+        <IconPlayerTrackNext size={16} />
+      </IconAction>
+      <IconAction label="To the last step (End)" onClick={moveToEnd} disabled={!canMove}>
+        <IconPlayerSkipForward size={16} />
+      </IconAction>
+      <IconAction
+        label="Stop here"
+        tip="Stop here; all that was made stays, and it can go on later"
+        onClick={cancel}
+        disabled={!can.includes("cancel")}
+      >
+        <IconPlayerStop size={16} />
+      </IconAction>
+    </div>
+  );
+});
 
 const WORDS = {
   running: "being made",
@@ -105,8 +116,8 @@ function Readout({ way }: { way: Way | null }) {
 const RATES = [1, 2, 5, 10, 0];
 
 /** How often the picture is shown while it forms. */
-function PreviewRate() {
-  const { previewEvery } = useStory();
+const PreviewRate = memo(() => {
+  const previewEvery = useStoryPart("previewEvery");
   return (
     <Menu position="top-end" withinPortal>
       <Menu.Target>
@@ -121,9 +132,8 @@ function PreviewRate() {
         {RATES.map((every) => (
           <Menu.Item
             key={every}
-            aria-checked={every === previewEvery}
-            role="menuitemradio"
-            rightSection={every === previewEvery ? "✓" : null}
+            leftSection={<IconCheck size={14} visibility={every === previewEvery ? "visible" : "hidden"} aria-hidden />}
+            aria-current={every === previewEvery || undefined}
             onClick={() => void edit({ kind: "set-preview-rate", every })}
           >
             {every === 0 ? "only when it is finished" : every === 1 ? "at every step" : `every ${every} steps`}
@@ -132,4 +142,4 @@ function PreviewRate() {
       </Menu.Dropdown>
     </Menu>
   );
-}
+});

@@ -124,7 +124,10 @@ export function followStanding(): () => void {
     // its frame may be on the way
     else late = setTimeout(() => void draw(view.session, node), FRAME_PATIENCE);
   }
-  const stops = [useSession.subscribe(stand), useFrames.subscribe(stand), useScrub.subscribe(stand)];
+  const changed = useSession.subscribe(({ id }, before) => {
+    if (id !== before.id) giveUp();
+  });
+  const stops = [changed, useSession.subscribe(stand), useFrames.subscribe(stand), useScrub.subscribe(stand)];
   stand();
   return () => {
     clearTimeout(late);

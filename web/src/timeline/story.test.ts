@@ -52,6 +52,7 @@ describe("a story", () => {
     const teller = new Teller();
     const first = teller.tell(events.slice(0, 2));
     expect(teller.tell(events.slice(0, 2))).toBe(first);
+    expect(first.marks).toHaveLength(0);
     expect(teller.tell(events)).toEqual(new Teller().tell(events));
     expect(teller.tell(events.slice(0, 1)).entries).toHaveLength(1);
   });

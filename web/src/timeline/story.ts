@@ -36,6 +36,7 @@ export interface Comparison {
   branches: number[];
 }
 
+/** The same lists as long as nothing came to them; but for `entries`, which grow in place. */
 export interface Story {
   entries: readonly Entry[];
   marks: readonly Mark[];
@@ -85,14 +86,8 @@ export class Teller {
     if (events.length === this.events.length) return this.story;
     for (let at = this.events.length; at < events.length; at++) this.read(events[at] as Happened, events[at - 1]);
     this.events = events;
-    const { previewEvery } = this;
-    this.story = {
-      entries: [...this.entries],
-      marks: [...this.marks],
-      comparisons: [...this.comparisons],
-      previewEvery,
-      names: this.names,
-    };
+    const { entries, marks, comparisons, previewEvery, names } = this;
+    this.story = { entries, marks, comparisons, previewEvery, names };
     return this.story;
   }
 
@@ -179,7 +174,7 @@ export class Teller {
     this.taken = [];
     this.before = changed(this.before, command);
     const mark = { seq, node, step, branch: this.branch, text };
-    this.marks.push(mark);
+    this.marks = [...this.marks, mark];
     this.fresh.push(mark);
     const tip = this.tips.get(this.branch);
     if (tip?.node === node) this.tips.set(this.branch, { node, inForce: this.before });
@@ -191,7 +186,10 @@ export class Teller {
     if (cause && kindOf(cause) === "change") {
       // the change is in force from there on, on a branch that it may have begun
       const mark = this.marks.at(-1);
-      if (mark && mark.seq === former?.seq) Object.assign(mark, { node, step, branch });
+      if (mark && mark.seq === former?.seq) {
+        Object.assign(mark, { node, step, branch });
+        this.marks = [...this.marks];
+      }
       if (cause.kind === "compare") this.begin(cause, event);
       else this.tips.set(branch, { node, inForce: this.before });
       if (BEGINS_AGAIN.has(cause.kind)) this.made.set(node, this.before);
@@ -222,6 +220,7 @@ export class Teller {
     });
     this.before = { ...this.before, branches: this.names };
     if (comparison) Object.assign(comparison, { node, step });
+    this.comparisons = [...this.comparisons];
   }
 
   private grow({ node, parent, branch, step, fresh = true }: Extract<Happened, { kind: "step-completed" }>): void {
@@ -264,7 +263,7 @@ export class Teller {
     this.before = { ...later, branches: this.names };
     const mark = this.taken.pop();
     if (!mark) return;
-    this.marks.push(mark);
+    this.marks = [...this.marks, mark];
     this.fresh.push(mark);
   }
 
