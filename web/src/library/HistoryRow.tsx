@@ -1,10 +1,11 @@
 import { ActionIcon, Button, Group, Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { IconDots, IconPencil, IconTrash } from "@tabler/icons-react";
-import { memo, useState } from "react";
+import { memo, useRef, useState } from "react";
 import { pictures, type SessionItem } from "../connection/http";
 import { useFrames } from "../session/frames";
 import { open } from "../session/store";
 import classes from "./History.module.css";
+import { focusNeighbour, useReturnFocus } from "./returnFocus";
 import { remove, rename } from "./sessions";
 import { ago, statesWords, statusWords, titleWords } from "./words";
 
@@ -20,9 +21,15 @@ export const HistoryRow = memo(function HistoryRow({ session, isCurrent, now }: 
   const [doing, setDoing] = useState<"nothing" | "renaming" | "deleting">("nothing");
   const title = titleWords(session.title);
   const rest = () => setDoing("nothing");
+  const row = useReturnFocus<HTMLLIElement>(doing === "nothing");
   const isEmpty = session.num_states <= 1;
   return (
-    <li className={classes.row} data-current={isCurrent || undefined} data-empty={(isEmpty && !isCurrent) || undefined}>
+    <li
+      ref={row}
+      className={classes.row}
+      data-current={isCurrent || undefined}
+      data-empty={(isEmpty && !isCurrent) || undefined}
+    >
       {isCurrent ? <LiveThumbnail session={session} /> : <Thumbnail session={session} />}
       {doing === "renaming" && <Rename session={session} onDone={rest} />}
       {doing === "deleting" && <Delete session={session} title={title} onDone={rest} />}
@@ -123,13 +130,15 @@ function Rename({ session, onDone }: { session: SessionItem; onDone(): void }) {
 
 function Delete({ session, title, onDone }: { session: SessionItem; title: string; onDone(): void }) {
   const [isGoing, setGoing] = useState(false);
+  const question = useRef<HTMLDivElement>(null);
   async function go() {
     setGoing(true);
+    focusNeighbour(question.current?.closest("li"));
     await remove(session.id);
     onDone();
   }
   return (
-    <div className={classes.sure} role="alertdialog" aria-label={`Delete "${title}"?`}>
+    <div ref={question} className={classes.sure} role="alertdialog" aria-label={`Delete "${title}"?`}>
       <Text size="sm">Delete it, with all its states?</Text>
       <Group gap={8}>
         <Button size="compact-sm" color="red" variant="light" loading={isGoing} onClick={() => void go()}>

@@ -9,6 +9,7 @@ import { freeName } from "./names";
 import classes from "./Presets.module.css";
 import type { PresetKind } from "./presetForms";
 import { exported, imported, keep, load, readPresets, remove, rename, usePresets } from "./presets";
+import { focusNeighbour, useReturnFocus } from "./returnFocus";
 
 const TOLD = {
   regions: {
@@ -112,6 +113,7 @@ function Row({ preset, tip }: { preset: PresetItem; tip: string }) {
   const { kind, name, origin, problem } = preset;
   const [doing, setDoing] = useState<"nothing" | "renaming" | "deleting">("nothing");
   const rest = () => setDoing("nothing");
+  const row = useReturnFocus<HTMLLIElement>(doing === "nothing");
   if (doing === "renaming") return <Rename preset={preset} onDone={rest} />;
   if (doing === "deleting")
     return (
@@ -119,7 +121,15 @@ function Row({ preset, tip }: { preset: PresetItem; tip: string }) {
         <Text size="sm" flex={1} lineClamp={2}>
           Delete "{name}"?
         </Text>
-        <Button size="compact-sm" color="red" variant="light" onClick={() => void remove(kind, name).then(rest)}>
+        <Button
+          size="compact-sm"
+          color="red"
+          variant="light"
+          onClick={(event) => {
+            focusNeighbour(event.currentTarget.closest("li"));
+            void remove(kind, name).then(rest);
+          }}
+        >
           Delete
         </Button>
         <Button size="compact-sm" variant="subtle" color="gray" onClick={rest} autoFocus>
@@ -128,7 +138,7 @@ function Row({ preset, tip }: { preset: PresetItem; tip: string }) {
       </li>
     );
   return (
-    <li className={classes.row}>
+    <li ref={row} className={classes.row}>
       <UnstyledButton
         className={classes.load}
         disabled={problem !== null}
