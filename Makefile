@@ -30,22 +30,24 @@ demo: $(RUNTIME) ## install, draw a contact sheet from twelve prompts with the s
 install: $(TRAINING) ## install all that drawing, training and evaluating need
 	@echo "Installed. Type: source .venv/bin/activate, then: ildm --help"
 
-test: $(DEVELOPMENT) lint ## install, then lint, types, layers and the everyday tests (15 minutes at most on 2 cores)
+test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (15 minutes at most on 2 cores)
 	@$(BIN)/pytest -m "not slow"
 
-test-all: $(DEVELOPMENT) lint ## the same with the long tests (60 minutes at most)
+test-all: $(DEVELOPMENT) $(PAGE) lint ## the same with the long tests (60 minutes at most)
 	@$(BIN)/pytest
 
-lint: $(DEVELOPMENT) ## style, spelling, types and layers, without running a test
+lint: $(DEVELOPMENT) ## style, spelling, types and layers, and all that there is to check of the page, without running a test
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/codespell
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/build_page.py check
 
 format: $(DEVELOPMENT) ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/python tools/build_page.py format
 
 bench: $(DEVELOPMENT) ## measure speed and memory on this machine; tables on screen, JSON in bench/results
 	$(BIN)/python bench/sample.py --model emoji-scenes --out bench/results/sample.json

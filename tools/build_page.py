@@ -3,6 +3,9 @@
 Nothing is built where a page that is newer than all of `web/` is there already, nor where there is no `web/`, as in a source
 distribution, which carries the built page: only a source tree needs Node, and one is fetched for the build where there is none.
 What can go wrong is told in one sentence.
+
+`python tools/build_page.py check` checks the page's sources: types, style, what nobody uses, and their own tests; `format` rewrites them
+in the project's style.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +49,29 @@ def build(root: Path) -> None:
     Raises:
         SystemExit: with one sentence, when it cannot be built.
     """
-    node, npm = _node()
     web = root / "web"
-    environment = os.environ | {"PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]), "NO_COLOR": "1"}
-    if not _has_packages(web):
-        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", web, environment)
+    node, _, environment = _ready(web)
     _run([str(node), "node_modules/vite/bin/vite.js", "build"], "vite build", web, environment)
     if not (root / STATIC / "index.html").is_file():
         raise SystemExit(f"{FAILURE}: vite build has ended without a word, but left no {STATIC}/index.html.")
+
+
+def run(script: str, root: Path) -> int:
+    """Run a script of `web/package.json`, where there is one. Returns the exit code; what is wrong is on the screen."""
+    web = root / "web"
+    if not (web / "package.json").is_file():
+        return 0
+    _, npm, environment = _ready(web)
+    return subprocess.run([*npm, "run", "--silent", script], cwd=web, env=environment, check=False).returncode
+
+
+def _ready(web: Path) -> tuple[Path, list[str], dict[str, str]]:
+    """Node, how npm is run, and the environment for both, once the packages are there."""
+    node, npm = _node()
+    environment = os.environ | {"PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]), "NO_COLOR": "1"}
+    if not _has_packages(web):
+        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", web, environment)
+    return node, npm, environment
 
 
 def _is_stale(root: Path) -> bool:
@@ -138,3 +157,9 @@ def _reason(said: str) -> str:
     bare = [line.removeprefix("npm error").strip() for line in lines[first:]]
     telling = [line for line in bare if line and not line.endswith(":") and not line.startswith("code ")]
     return (telling or ["it gave no reason"])[0][:200].rstrip(".")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["check"], ["format"]):
+        raise SystemExit("Say what to do with the page: check or format. Installing ildm builds it.")
+    sys.exit(run(sys.argv[1], Path(__file__).resolve().parent.parent))

@@ -162,6 +162,14 @@ def test_what_goes_wrong_is_one_sentence(
     assert explain("installing ildm", f"error: metadata-generation-failed\n      {said}\n      [end of output]") == said
 
 
+def test_the_page_is_checked_once_its_packages_are_there(hooks: ModuleType, tree: Path, programs: Callable[..., None]) -> None:
+    programs(npm="mkdir -p node_modules; touch node_modules/.package-lock.json; [ $1 = ci ] || exit 3")
+    assert [hooks.run("check", tree), hooks.run("check", tree)] == [3, 3]
+    assert asked(tree) == ["npm ci", "npm run", "npm run"]
+    shutil.rmtree(tree / "web")
+    assert hooks.run("check", tree) == 0
+
+
 @pytest.mark.slow
 def test_a_machine_without_node_builds_a_wheel_with_the_page_in_it(repository: Path, tmp_path: Path) -> None:
     listed = subprocess.run(
