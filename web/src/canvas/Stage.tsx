@@ -1,5 +1,4 @@
-import { type DragEvent, useEffect, useRef, useState } from "react";
-import { takeFile } from "../library/dropped";
+import { useEffect, useRef, useState } from "react";
 import { Welcome } from "../library/Welcome";
 import { useSession } from "../session/store";
 import { bindStageKeys } from "./keys";
@@ -26,16 +25,7 @@ export function Stage() {
     };
   }, []);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: a file can be chosen by a button elsewhere too
-    <div
-      className={classes.place}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event: DragEvent) => {
-        event.preventDefault();
-        const file = event.dataTransfer.files[0];
-        if (file) void takeFile(file);
-      }}
-    >
+    <div className={classes.place}>
       {isEmpty ? <Welcome /> : <Surface />}
       <ToolBar />
     </div>
