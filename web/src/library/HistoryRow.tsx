@@ -118,7 +118,10 @@ function Rename({ session, onDone }: { session: SessionItem; onDone(): void }) {
       onChange={(event) => setTitle(event.currentTarget.value)}
       onBlur={keep}
       onKeyDown={(event) => {
-        if (event.key === "Enter") keep();
+        if (event.key === "Enter") {
+          event.preventDefault(); // it would press the button that gets the focus
+          keep();
+        }
         if (event.key === "Escape") {
           event.stopPropagation();
           onDone();

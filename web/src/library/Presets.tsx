@@ -231,7 +231,10 @@ function NameForm({ name, label, button, onName, onKeep, onDrop }: NameFormProps
         onFocus={(event) => event.currentTarget.select()}
         onChange={(event) => onName(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter") onKeep();
+          if (event.key === "Enter") {
+            event.preventDefault(); // it would press the button that gets the focus
+            onKeep();
+          }
           if (event.key === "Escape") onDrop();
         }}
       />
