@@ -10,7 +10,8 @@ from PIL import Image as PILImage
 
 from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid
-from ildm.session.commands import MAX_CHOICES, Choice
+from ildm.session.commands import MAX_CHOICES, Choice, Compare, OpenBranch, OpenNode
+from ildm.session.log import LoggedCursor
 from ildm.session.wire import checked
 
 
@@ -54,3 +55,24 @@ def combinations(values: dict[str, Sequence[Any]]) -> tuple[Choice, ...]:
     if len(rows) > MAX_CHOICES:
         raise ConfigError(f"A comparison has at most {MAX_CHOICES} pictures, but these values give {len(rows)}: take fewer.")
     return tuple(checked(Choice, row) for row in rows)
+
+
+def finish_all(logged: LoggedCursor, command: Compare, columns: int) -> Comparison:
+    """Make all steps of every future that a comparison begins, and go back to where the run stood.
+
+    Raises:
+        ConfigError: when one of them cannot be begun; then none is.
+    """
+    former = logged.cursor.position
+    begun, pictures = logged.apply(command), list[PILImage.Image]()
+    for number in begun:
+        logged.apply(OpenBranch(branch=number))
+        while not logged.cursor.finished:
+            logged.step()
+        pictures.append(logged.run.picture(logged.cursor.position.node))
+    # by its own branch: the new ones lead through this state as well
+    logged.apply(OpenBranch(branch=former.branch))
+    if logged.cursor.position.node != former.node:
+        logged.apply(OpenNode(node=former.node))
+    captions = [", ".join(f"{key} {value}" for key, value in one.given().items()) for one in command.choices]
+    return Comparison(begun, pictures, captions, columns)

@@ -16,7 +16,7 @@ from ildm.model import Model
 from ildm.session import commands
 from ildm.session.area import Area, as_mask
 from ildm.session.commands import Command
-from ildm.session.comparison import Comparison, combinations
+from ildm.session.comparison import Comparison, combinations, finish_all
 from ildm.session.cursor import Cursor
 from ildm.session.defaults import settings_for
 from ildm.session.editing import changed
@@ -300,19 +300,8 @@ class Session:
         choices = combinations(values)
         if columns is not None and columns < 1:
             raise ConfigError(f"A sheet has at least 1 column, but {columns} was given.")
-        node, branch = self.node, self._cursor.position.branch
-        begun = self._logged.apply(checked(commands.Compare, {"choices": choices, "step": at}))
-        pictures = []
-        for number in begun:
-            self._ask(commands.OpenBranch, branch=number)
-            self.run()
-            pictures.append(self.image())
-        # by its own branch: the new ones lead through this state as well
-        self._ask(commands.OpenBranch, branch=branch)
-        if self.node != node:
-            self._ask(commands.OpenNode, node=node)
-        captions = [", ".join(f"{key} {value}" for key, value in one.given().items()) for one in choices]
-        return Comparison(begun, pictures, captions, columns or len(list(values.values())[-1]))
+        command = checked(commands.Compare, {"choices": choices, "step": at})
+        return finish_all(self._logged, command, columns or len(list(values.values())[-1]))
 
     # --- keeping -------------------------------------------------------------------------------------------------------
 
