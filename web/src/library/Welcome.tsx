@@ -58,7 +58,7 @@ export function Welcome() {
           Say what you would like to see, and change your mind while it appears.
         </Text>
         <Text size="sm" c="dimmed">
-          Write on the left and press Enter. Or see how it goes:
+          Write it down and press Enter. Or see how it goes:
         </Text>
         <ul className={classes.examples}>
           {examples.map((one) => (

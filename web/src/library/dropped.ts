@@ -57,7 +57,7 @@ function fillIn(opening: Partial<Opening>, missing: Record<string, string>): voi
   useDraft.setState({ ...draftIn(opening), ...(opening.seed == null ? {} : { seed_locked: true }) });
   const lacking = Object.entries(missing).map(([what, name]) => `the ${what} "${name}"`);
   notice.problem(
-    `This picture was made with ${lacking.join(" and ")}, not known here. Its words and settings are on the left.`,
+    `This picture was made with ${lacking.join(" and ")}, not known here. Its words and settings are filled in.`,
   );
 }
 
