@@ -42,7 +42,7 @@ interface Outlet {
 export class Pointers {
   private held: Held | null = null;
   private queue: Touch[] = [];
-  private panning: number | null = null;
+  private panning: { pointer: number; x: number; y: number } | null = null;
   private readonly fingers = new Map<number, { x: number; y: number }>();
   private isPinching = false;
   private penSeen = -PALM;
@@ -109,7 +109,7 @@ export class Pointers {
     const { tool } = useCanvas.getState();
     if (event.button === 1 || this.isSpace || (tool === "hand" && event.button === 0)) {
       event.preventDefault();
-      this.panning = event.pointerId;
+      this.panning = { pointer: event.pointerId, ...this.place(event) };
       this.stage.dataset.pans = "yes";
       return;
     }
@@ -137,8 +137,10 @@ export class Pointers {
     if (event.pointerType !== "touch")
       this.outlet.hover(place, event.pointerType === "pen" && event.buttons ? event.pressure : 1);
     if (this.fingers.has(event.pointerId) && this.pinch(event)) return;
-    if (this.panning === event.pointerId) {
-      panBy(event.movementX, event.movementY);
+    const { panning } = this;
+    if (panning?.pointer === event.pointerId) {
+      panBy(place.x - panning.x, place.y - panning.y);
+      this.panning = { ...panning, ...place };
       return;
     }
     const { held } = this;
@@ -152,7 +154,7 @@ export class Pointers {
   private up(event: PointerEvent, cancelled: boolean): void {
     this.fingers.delete(event.pointerId);
     if (this.fingers.size === 0) this.isPinching = false;
-    if (this.panning === event.pointerId) {
+    if (this.panning?.pointer === event.pointerId) {
       this.panning = null;
       delete this.stage.dataset.pans;
     }

@@ -151,7 +151,8 @@ export class Renderer {
     const { overlay, solo } = useCanvas.getState();
     const { zoom, x, y } = this.placement();
     if (width === 0) return;
-    if (overlay && solo === null) {
+    // where a word acts is seen alone: two tints on each other would say nothing
+    if (overlay && solo === null && !heat) {
       if (!this.isComposed) this.composeOthers();
       context.globalAlpha = 1;
       context.drawImage(this.together, x, y, width * zoom, height * zoom);
@@ -192,9 +193,9 @@ export class Renderer {
     const [left, top, wide, high] = [part.left, part.top, part.right - part.left, part.bottom - part.top];
     context.clearRect(left, top, wide, high);
     lines.clearRect(left, top, wide, high);
-    const { pointed } = useOverlays.getState();
+    const { pointed, heat } = useOverlays.getState();
     if (pointed) this.drawOutline(lines, pointed, { ...place, zoom: (zoom * width) / pointed.width }, part);
-    if (active === null || !overlay) return;
+    if (active === null || !overlay || heat) return;
     context.save();
     context.beginPath();
     context.rect(left, top, wide, high);

@@ -35,7 +35,7 @@ export function RegionHelpers() {
 
   return (
     <>
-      <Popover opened={isOpen} onChange={setOpen} width={240} shadow="md" position="bottom-end" trapFocus withArrow>
+      <Popover opened={isOpen} onChange={setOpen} width={240} shadow="md" position="right-start" offset={72} trapFocus>
         <Popover.Target>
           <span>
             <IconAction

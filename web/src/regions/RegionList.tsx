@@ -21,9 +21,8 @@ export function RegionList() {
     return () => clearTimeout(timer ?? undefined);
   }, [removed]);
 
-  useEffect(() => {
-    list.current?.querySelector("[data-active]")?.scrollIntoView({ block: "nearest" });
-  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another one was chosen
+  useEffect(() => bringIntoSight(list.current), [active]);
 
   const grab = useCallback((event: PointerEvent<HTMLElement>, id: string) => {
     const handle = event.currentTarget;
@@ -101,4 +100,13 @@ function placeOf(id: string, gap: number): number {
 function dropAt(gap: number | undefined, index: number, length: number): "before" | "after" | null {
   if (gap === index) return "before";
   return gap === length && index === length - 1 ? "after" : null;
+}
+
+/** Scroll the list, and nothing around it, to the chosen region. */
+function bringIntoSight(list: HTMLElement | null): void {
+  const row = list?.querySelector<HTMLElement>("[data-active]");
+  if (!list || !row) return;
+  const [box, inside] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
+  if (inside.top < box.top) list.scrollTop -= box.top - inside.top;
+  if (inside.bottom > box.bottom) list.scrollTop += inside.bottom - box.bottom;
 }
