@@ -96,8 +96,13 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
     change(name, text);
   }
 
-  function pressed(event: KeyboardEvent) {
-    if (event.key === "Escape") setText(said);
+  function pressed(event: KeyboardEvent<HTMLTextAreaElement>) {
+    if (event.key === "Escape") {
+      setText(said);
+      before.current = said;
+      // so that the keys are the studio's again
+      event.currentTarget.blur();
+    }
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
     say();

@@ -76,7 +76,10 @@ function SeedAndSize() {
             allowNegative={false}
             hideControls
             flex={1}
-            onChange={(seed) => typeof seed === "number" && useDraft.setState({ seed })}
+            onChange={(seed) => {
+              // a seed that somebody types is one that they want
+              if (typeof seed === "number" && seed !== draft.seed) useDraft.setState({ seed, seed_locked: true });
+            }}
           />
         </Tooltip>
         <IconAction label="Another seed" onClick={() => useDraft.setState({ seed: anySeed(), seed_locked: true })}>

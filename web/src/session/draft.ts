@@ -40,12 +40,14 @@ export function anySeed(): number {
   return Math.floor(Math.random() * 1_000_000);
 }
 
-/** Take over what a model has by default. */
-export function draftFor(model: ModelInfo): void {
+/** Take over what a model has by default; at a first visit, only where the person has not been faster. */
+export function draftFor(model: ModelInfo, isFirst = false): void {
   const { width, height, num_steps, guidance_scale, sampler } = model;
-  const told = Object.entries({ width, height, num_steps, guidance_scale, sampler }).filter(
-    ([, value]) => value !== null,
-  );
+  const draft = useDraft.getState();
+  const told = Object.entries({ width, height, num_steps, guidance_scale, sampler }).filter(([key, value]) => {
+    const name = key as keyof Draft;
+    return value !== null && !(isFirst && draft[name] !== FIRST[name]);
+  });
   useDraft.setState({ model: model.id, ...Object.fromEntries(told) });
 }
 

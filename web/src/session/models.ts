@@ -32,7 +32,7 @@ export async function readModels(): Promise<void> {
     // a person's own numbers stay as long as the model does
     if (model === null || !chosen) {
       const taken = chosen ?? fallback;
-      if (taken) draftFor(taken);
+      if (taken) draftFor(taken, model === null);
     }
   } catch (problem) {
     useModels.setState({ problem: sentence(problem) });

@@ -1,0 +1,112 @@
+"""The studio in a real browser: a server of its own for each file, and pages that must behave."""
+
+import os
+import shutil
+import signal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+from studios import RealStudio
+from toy import build_model
+
+from ildm.checkpoint.native import save_native
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+IGNORED = ("WebSocket connection to", "net::ERR_CONNECTION_REFUSED", "net::ERR_EMPTY_RESPONSE", "net::ERR_CONNECTION_RESET")
+"""What the browser itself writes when a server is gone: the tests that kill one expect it."""
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real Chromium, without a window."""
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("The browser tests need Chromium: install Debian's package chromium.")
+        pytest.skip("The browser tests need Chromium: install Debian's package chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def toy_home(tmp_path_factory):
+    """An `ILDM_HOME` that knows the toy model."""
+    home = tmp_path_factory.mktemp("studio-home")
+    save_native(build_model(), home / "models" / "toy")
+    return home
+
+
+@pytest.fixture(scope="module")
+def studio(toy_home):
+    """One for the tests of a file."""
+    studio = RealStudio(toy_home).wait_ready()
+    yield studio
+    studio.stop(signal.SIGKILL)
+
+
+class Visit:
+    """A browser of its own in a studio. `page` is its first page; `open` opens another one, as a second tab.
+
+    `problems` are errors that the pages wrote, `requests` the addresses they asked.
+    """
+
+    def __init__(self, browser, studio, **options):
+        self.studio, self.problems, self.requests = studio, [], []
+        self.context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
+        self.context.set_default_timeout(20_000)
+        self.page = self.open(self._link())
+
+    def open(self, address=None):
+        page = self.context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(address or self.studio.url)
+        return page
+
+    def close(self):
+        self.context.close()
+
+    def _link(self):
+        with self.studio.client() as client:
+            path = client.post("/api/launch", json={}).json()["path"]
+        return f"{self.studio.url}{path}"
+
+    def _hear(self, message):
+        if message.type in ("error", "warning") and not any(part in message.text for part in IGNORED):
+            self.problems.append(f"{message.type}: {message.text}")
+
+
+@pytest.fixture
+def visit(chromium, studio):
+    """`visit(**options)` opens the studio in a browser of its own; every page must be without errors and ask no one else."""
+    visits = []
+
+    def visit(at=studio, **options):
+        visits.append(Visit(chromium, at, **options))
+        return visits[-1]
+
+    yield visit
+    for one in visits:
+        one.close()
+        assert one.problems == []
+        hosts = {urlsplit(address).hostname for address in one.requests if address.startswith(("http", "ws"))}
+        assert hosts <= {"127.0.0.1"}
+
+
+@pytest.fixture
+def page(visit):
+    """A page of the studio, before any picture."""
+    return visit().page

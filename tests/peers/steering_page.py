@@ -1,0 +1,72 @@
+"""What a person does in the studio's page, for the browser tests."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+PROMPT = "What should it show?"
+
+
+def stage(page):
+    """The picture's element: it says in `data-` attributes what it shows."""
+    return page.locator("[data-rev]").first
+
+
+def begin(page, prompt, *, steps=25, seed=7):
+    """Make a picture."""
+    page.get_by_role("textbox", name="Steps").fill(str(steps))
+    page.get_by_role("textbox", name="Seed").fill(str(seed))
+    say(page, prompt)
+    expect(page).to_have_url(re.compile("#session="))
+
+
+def open_long(page, studio, **opening):
+    """Look at a session that waits to be started and then runs for seconds: long enough for a hand. Its id."""
+    asked = {"prompt": "a fox", "num_steps": 250, "seed": 3, "width": 256, "height": 256, "paused": True} | opening
+    with studio.client() as client:
+        session = client.post("/api/sessions", json=asked).raise_for_status().json()["id"]
+    page.goto(f"{studio.url}/#session={session}")
+    page.reload()  # an address that differs after # only is the same page
+    expect(page.get_by_label(PROMPT)).to_have_value(asked["prompt"])
+    return session
+
+
+def go_on(page):
+    """Let it make steps."""
+    page.get_by_role("button", name="Go on").click()
+
+
+def pause(page):
+    """Let it make none."""
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+
+
+def say(page, prompt):
+    """Type a prompt and press Enter."""
+    page.get_by_label(PROMPT).fill(prompt)
+    page.get_by_label(PROMPT).press("Enter")
+
+
+def session_of(page):
+    """The session that the page looks at."""
+    return re.search(r"#session=([\w-]+)", page.url)[1]
+
+
+def wait_until(page, script, argument=None, timeout=20.0):
+    """Until a function of the page says so. (The browser's own waiting would need a policy that lets pages make code.)"""
+    deadline = time.monotonic() + timeout
+    while not page.evaluate(script, argument):
+        assert time.monotonic() < deadline, f"It never came to {script} ({argument})."
+        page.wait_for_timeout(10)
+
+
+def wait_for_step(page, step):
+    """Until so many steps are shown, or more."""
+    wait_until(page, "step => +(document.querySelector('[data-rev]')?.dataset.step ?? -1) >= step", step)
+
+
+def wait_for_model(page):
+    """Until the page knows what it can draw with."""
+    expect(page.get_by_role("combobox", name="Model")).not_to_have_value("")
