@@ -9,6 +9,7 @@ from PIL import Image
 from studios import RealStudio
 
 from ildm.session.service.messages import DrawThumbnail, OpenSession
+from ildm.studio.refusals import Refused
 from ildm.studio.thumbnails import shrink
 
 
@@ -30,6 +31,11 @@ def test_a_picture_gets_small_enough(size, small, form, mode):
 def test_one_that_is_small_enough_stays_as_it_is():
     data = file_of((192, 100), "JPEG")
     assert shrink(data) is data
+
+
+def test_what_is_no_picture_has_none():
+    with pytest.raises(Refused, match="no picture to show"):
+        shrink(b"no picture")
 
 
 def begin(http, **opening):
