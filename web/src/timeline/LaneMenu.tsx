@@ -24,7 +24,7 @@ export function LaneMenu({ branch, called, isOpen }: LaneMenuProps) {
   return (
     <Menu position="top-start" withinPortal>
       <Menu.Target>
-        <ActionIcon size={22} aria-label={`What to do with ${called}`} data-menu={branch}>
+        <ActionIcon size={24} aria-label={`What to do with ${called}`} data-menu={branch}>
           <IconDots size={14} />
         </ActionIcon>
       </Menu.Target>

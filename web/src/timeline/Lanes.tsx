@@ -79,7 +79,7 @@ const LaneRow = memo((row: LaneRowProps) => {
   }, [isOpen]);
   return (
     <li className={classes.lane} data-branch={branch} data-open={isOpen || undefined} ref={self}>
-      <div className={classes.label} style={{ paddingLeft: Math.min(depth, 4) * 8 }}>
+      <div className={classes.label} style={{ paddingLeft: 6 + Math.min(depth, 4) * 8 }}>
         {children > 0 ? (
           <button
             type="button"
@@ -88,7 +88,7 @@ const LaneRow = memo((row: LaneRowProps) => {
             aria-expanded={!isFolded}
             onClick={() => onFold(branch)}
           >
-            <IconChevronRight size={12} data-open={!isFolded || undefined} aria-hidden />
+            <IconChevronRight size={14} data-open={!isFolded || undefined} aria-hidden />
           </button>
         ) : (
           <span className={classes.fold} />

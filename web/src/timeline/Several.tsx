@@ -41,9 +41,9 @@ export function Several({ seq, view }: { seq: number; view: View }) {
           : " Each opens its branch."}
       </Text>
       <div
-        className={isTable ? classes.table : classes.grid}
+        className={isTable ? classes.table : classes.few}
         style={
-          isTable ? { gridTemplateColumns: `minmax(80px, auto) repeat(${table.columns.length}, ${column})` } : undefined
+          isTable ? { gridTemplateColumns: `fit-content(180px) repeat(${table.columns.length}, ${column})` } : undefined
         }
       >
         {isTable && <span />}
