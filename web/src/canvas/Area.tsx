@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Button, Group, NumberInput, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import {
   IconBrush,
   IconLock,
@@ -95,6 +95,7 @@ function Asked() {
   const isMarked = useMarked(AREA);
   const holds = useSession((state) => (state.view?.place.settings.holds?.length ?? 0) > 0);
   const [redo, setRedo] = useState(0.7);
+  const [seed, setSeed] = useState<number | null>(null);
   const [weight, setWeight] = useState(1);
   const action = (icon: ReactNode, label: string, tip: string, onClick: () => void, enabled = true) => (
     <Button
@@ -130,7 +131,7 @@ function Asked() {
           <IconRefresh size={16} />,
           "Make it anew",
           "Redo: the area is noised again and made with another seed",
-          () => void redoArea(redo),
+          () => void redoArea(redo, seed),
           isMarked,
         )}
       </div>
@@ -143,6 +144,19 @@ function Asked() {
         step={0.05}
         onChange={setRedo}
       />
+      <Tooltip label="The seed that the new content is drawn from; empty is another one each time.">
+        <NumberInput
+          label="Seed of the new content"
+          placeholder="another one"
+          size="xs"
+          value={seed ?? ""}
+          min={0}
+          allowDecimal={false}
+          allowNegative={false}
+          hideControls
+          onChange={(value) => setSeed(typeof value === "number" ? value : null)}
+        />
+      </Tooltip>
       <div className={classes.actions}>
         {action(
           <IconThumbUp size={16} />,

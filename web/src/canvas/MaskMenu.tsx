@@ -1,5 +1,6 @@
-import { ActionIcon, Menu, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, Menu, NumberInput, Tooltip } from "@mantine/core";
 import { IconBlur, IconContrast2, IconDots, IconDownload, IconPaint, IconTrash, IconUpload } from "@tabler/icons-react";
+import { useState } from "react";
 import { chooseFile } from "./chooseFile";
 import { maskOf, useLayers } from "./layers";
 import { feather, fillAll, invert } from "./masks/paint";
@@ -37,9 +38,7 @@ export function MaskItems({ layer }: { layer: string }) {
       <Menu.Item leftSection={<IconContrast2 size={16} />} onClick={() => rework(layer, invert)}>
         Invert
       </Menu.Item>
-      <Menu.Item leftSection={<IconBlur size={16} />} closeMenuOnClick={false} onClick={() => rework(layer, soften)}>
-        Soften the edge
-      </Menu.Item>
+      <Soften layer={layer} />
       <Menu.Item leftSection={<IconTrash size={16} />} onClick={() => rework(layer, (mask) => fillAll(mask, 0))}>
         Clear
       </Menu.Item>
@@ -54,9 +53,32 @@ export function MaskItems({ layer }: { layer: string }) {
   );
 }
 
-/** By a fiftieth of the picture each time, at least two pixels. */
-function soften(mask: Parameters<typeof feather>[0]): void {
-  feather(mask, Math.max(2, Math.round(Math.max(mask.width, mask.height) / 50)));
+/** Its edge becomes soft over so many pixels; once more makes it softer still. */
+function Soften({ layer }: { layer: string }) {
+  const [pixels, setPixels] = useState(4);
+  return (
+    <Group gap={4} wrap="nowrap" pr={8}>
+      <Menu.Item
+        leftSection={<IconBlur size={16} />}
+        closeMenuOnClick={false}
+        onClick={() => rework(layer, (mask) => feather(mask, pixels))}
+      >
+        Soften by
+      </Menu.Item>
+      <NumberInput
+        aria-label="Pixels to soften by"
+        size="xs"
+        w={72}
+        suffix=" px"
+        min={1}
+        max={256}
+        allowDecimal={false}
+        value={pixels}
+        onChange={(value) => typeof value === "number" && value >= 1 && setPixels(value)}
+        onKeyDown={(event) => event.stopPropagation()}
+      />
+    </Group>
+  );
 }
 
 async function bringIn(layer: string): Promise<void> {

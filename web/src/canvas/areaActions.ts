@@ -18,10 +18,11 @@ export function keepArea(): void {
   if (area) void edit({ kind: "lock-area", area });
 }
 
-export async function redoArea(strength: number): Promise<void> {
+/** `seed` of the new content; null = another one than before. */
+export async function redoArea(strength: number, seed: number | null): Promise<void> {
   const area = chosen();
   if (!area) return;
-  const applied = await edit({ kind: "redo-area", area, strength });
+  const applied = await edit({ kind: "redo-area", area, strength, seed });
   if (applied) await goOn();
 }
 

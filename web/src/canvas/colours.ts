@@ -1,6 +1,6 @@
 // One colour for each region: twelve hues that can be told apart, by most colour-blind people too. Pure.
 
-export const PALETTE = [
+const PALETTE = [
   "#e69f00",
   "#56b4e9",
   "#009e73",

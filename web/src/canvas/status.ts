@@ -2,7 +2,7 @@
 
 import type { SessionEvent, View } from "../session/view";
 
-export type Standing = "waiting" | "starting" | "prepared" | "running" | "paused" | "finished" | "cancelled" | "failed";
+type Standing = "waiting" | "starting" | "prepared" | "running" | "paused" | "finished" | "cancelled" | "failed";
 
 export interface Status {
   standing: Standing;
