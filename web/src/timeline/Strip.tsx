@@ -1,6 +1,6 @@
 import { Tooltip } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
-import { type KeyboardEvent, memo, type PointerEvent, useMemo } from "react";
+import { type KeyboardEvent, memo, type PointerEvent, useMemo, useRef } from "react";
 import { useSession } from "../session/store";
 import { useMarks, useSame } from "./hooks";
 import { giveUp, grasp, holdStep, letGo, moveBy, moveTo, moveToEnd, moveToStart, useScrub } from "./scrub";
@@ -17,6 +17,8 @@ export function Strip({ session, way }: { session: string; way: Way }) {
   const { ref, width } = useElementSize<HTMLDivElement>();
   const stands = useSession((state) => state.view?.place.step ?? 0);
   const held = useScrub((state) => state.step);
+  /** The pointer that drags. */
+  const grip = useRef<number | null>(null);
   const step = held ?? stands;
   const cells = useMemo(() => cellsOf(way.last, width || 600, NARROWEST), [way.last, width]);
   const share = `${100 * middleOf(step, way.last)}%`;
@@ -26,7 +28,12 @@ export function Strip({ session, way }: { session: string; way: Way }) {
     return stepAt((event.clientX - box.left) / box.width, way);
   }
 
-  function pressed(event: KeyboardEvent) {
+  function pressed(event: KeyboardEvent<HTMLDivElement>) {
+    if (event.key === "Escape" && held !== null && grip.current !== null) {
+      event.currentTarget.releasePointerCapture(grip.current);
+      giveUp();
+      return;
+    }
     const act = KEYS[event.key];
     if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -51,6 +58,7 @@ export function Strip({ session, way }: { session: string; way: Way }) {
         onPointerDown={(event) => {
           if (event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
+          grip.current = event.pointerId;
           grasp(stepUnder(event));
         }}
         onPointerMove={(event) => {
@@ -60,6 +68,9 @@ export function Strip({ session, way }: { session: string; way: Way }) {
           if (event.currentTarget.hasPointerCapture(event.pointerId)) void letGo();
         }}
         onPointerCancel={giveUp}
+        onLostPointerCapture={() => {
+          grip.current = null;
+        }}
       >
         {cells.map((cell) => {
           const state = shownIn(way, cell);
