@@ -1,8 +1,7 @@
-import { Popover, Stack, Switch } from "@mantine/core";
+import { ActionIcon, Popover, Stack, Switch, Tooltip } from "@mantine/core";
 import { IconAdjustmentsHorizontal } from "@tabler/icons-react";
 import { useState } from "react";
 import { Dial } from "../app/Dial";
-import { IconAction } from "../app/Section";
 import { setBrush, useCanvas } from "./state";
 
 const percent = (share: number) => Math.round(100 * share);
@@ -10,19 +9,16 @@ const percent = (share: number) => Math.round(100 * share);
 /** What the brush is like. */
 export function BrushSettings() {
   const brush = useCanvas((state) => state.brush);
+  const softness = useCanvas((state) => state.softness);
   const [isOpen, setOpen] = useState(false);
   return (
     <Popover opened={isOpen} onChange={setOpen} position="right-start" width={260} shadow="md" trapFocus withArrow>
       <Popover.Target>
-        <span>
-          <IconAction
-            label="Brush settings"
-            tip="Size, hardness and strength of the brush"
-            onClick={() => setOpen(!isOpen)}
-          >
+        <Tooltip label="Size, hardness and strength of the brush, and how softly edges are softened">
+          <ActionIcon aria-label="Brush settings" onClick={() => setOpen(!isOpen)}>
             <IconAdjustmentsHorizontal size={18} />
-          </IconAction>
-        </span>
+          </ActionIcon>
+        </Tooltip>
       </Popover.Target>
       <Popover.Dropdown aria-label="Brush settings">
         <Stack gap="xs">
@@ -62,6 +58,16 @@ export function BrushSettings() {
             max={100}
             step={1}
             onChange={(flow) => setBrush({ flow: flow / 100 })}
+          />
+          <Dial
+            label="Softening of edges"
+            term="Feather: by how many pixels 'Soften' blurs the whole mask (in the menu with the dots)"
+            value={softness}
+            min={1}
+            max={64}
+            most={256}
+            step={1}
+            onChange={(value) => useCanvas.setState({ softness: value })}
           />
           <Switch
             label="A pen's pressure makes it wider"

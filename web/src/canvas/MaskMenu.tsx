@@ -1,6 +1,5 @@
-import { ActionIcon, Group, Menu, NumberInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Menu, Tooltip } from "@mantine/core";
 import { IconBlur, IconContrast2, IconDots, IconDownload, IconPaint, IconTrash, IconUpload } from "@tabler/icons-react";
-import { useState } from "react";
 import { chooseFile } from "./chooseFile";
 import { maskOf, useLayers } from "./layers";
 import { feather, fillAll, invert } from "./masks/paint";
@@ -30,6 +29,7 @@ export function MaskMenu() {
 
 /** The same for any layer, in a menu. */
 export function MaskItems({ layer }: { layer: string }) {
+  const softness = useCanvas((state) => state.softness);
   return (
     <>
       <Menu.Item leftSection={<IconPaint size={16} />} onClick={() => rework(layer, (mask) => fillAll(mask, 255))}>
@@ -38,7 +38,13 @@ export function MaskItems({ layer }: { layer: string }) {
       <Menu.Item leftSection={<IconContrast2 size={16} />} onClick={() => rework(layer, invert)}>
         Invert
       </Menu.Item>
-      <Soften layer={layer} />
+      <Menu.Item
+        leftSection={<IconBlur size={16} />}
+        closeMenuOnClick={false}
+        onClick={() => rework(layer, (mask) => feather(mask, softness))}
+      >
+        Soften by {softness} px
+      </Menu.Item>
       <Menu.Item leftSection={<IconTrash size={16} />} onClick={() => rework(layer, (mask) => fillAll(mask, 0))}>
         Clear
       </Menu.Item>
@@ -50,34 +56,6 @@ export function MaskItems({ layer }: { layer: string }) {
         Export as PNG
       </Menu.Item>
     </>
-  );
-}
-
-/** Its edge becomes soft over so many pixels; once more makes it softer still. */
-function Soften({ layer }: { layer: string }) {
-  const [pixels, setPixels] = useState(4);
-  return (
-    <Group gap={4} wrap="nowrap" pr={8}>
-      <Menu.Item
-        leftSection={<IconBlur size={16} />}
-        closeMenuOnClick={false}
-        onClick={() => rework(layer, (mask) => feather(mask, pixels))}
-      >
-        Soften by
-      </Menu.Item>
-      <NumberInput
-        aria-label="Pixels to soften by"
-        size="xs"
-        w={72}
-        suffix=" px"
-        min={1}
-        max={256}
-        allowDecimal={false}
-        value={pixels}
-        onChange={(value) => typeof value === "number" && value >= 1 && setPixels(value)}
-        onKeyDown={(event) => event.stopPropagation()}
-      />
-    </Group>
   );
 }
 

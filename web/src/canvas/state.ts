@@ -25,6 +25,8 @@ interface CanvasState {
   /** Whether tools take away instead of adding. */
   erases: boolean;
   brush: Brush;
+  /** By how many pixels a mask's edge is softened at a time. */
+  softness: number;
   /** Whether the enlarged picture is smooth; else every pixel is a square. */
   smooth: boolean;
   overlay: boolean;
@@ -46,6 +48,7 @@ export const useCanvas = create<CanvasState>()(
       tool: "hand",
       erases: false,
       brush: { size: 32, hardness: 0.8, flow: 1, strength: 1, pressure: true },
+      softness: 4,
       smooth: true,
       overlay: true,
       active: null,
@@ -56,7 +59,7 @@ export const useCanvas = create<CanvasState>()(
     {
       name: "ildm-canvas",
       version: 1,
-      partialize: ({ brush, smooth }) => ({ brush, smooth }),
+      partialize: ({ brush, softness, smooth }) => ({ brush, softness, smooth }),
     },
   ),
 );

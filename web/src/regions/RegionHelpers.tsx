@@ -1,4 +1,4 @@
-import { Button, Group, NumberInput, Popover, Stack, Text } from "@mantine/core";
+import { ActionIcon, Button, Group, NumberInput, Popover, Stack, Text, Tooltip } from "@mantine/core";
 import { IconColumns2, IconPalette } from "@tabler/icons-react";
 import { useState } from "react";
 import { notice } from "../app/notices";
@@ -37,18 +37,17 @@ export function RegionHelpers() {
     <>
       <Popover opened={isOpen} onChange={setOpen} width={240} shadow="md" position="right-start" offset={72} trapFocus>
         <Popover.Target>
-          <span>
-            <IconAction
-              label="Divide the picture"
-              tip="Columns and rows: a region for each cell"
+          <Tooltip label="Columns and rows: a region for each cell">
+            <ActionIcon
+              aria-label="Divide the picture"
               onClick={() => {
                 setOpen(!isOpen);
                 setDivided(false);
               }}
             >
               <IconColumns2 size={16} />
-            </IconAction>
-          </span>
+            </ActionIcon>
+          </Tooltip>
         </Popover.Target>
         <Popover.Dropdown>
           <Stack gap="xs">
