@@ -3,13 +3,24 @@
 import { useSession } from "../session/store";
 import { titleOf } from "./title";
 
+/** Milliseconds between two titles: browsers do much for each, and a run has many steps a second. */
+const PAUSE = 500;
+
 /** From now on. Returns what stops it. */
 export function followTitle(): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const write = () => {
+    timer = null;
     const { view, waiting } = useSession.getState();
     const title = titleOf(view, waiting);
     if (document.title !== title) document.title = title;
   };
   write();
-  return useSession.subscribe(write);
+  const unsubscribe = useSession.subscribe(() => {
+    timer ??= setTimeout(write, PAUSE);
+  });
+  return () => {
+    unsubscribe();
+    if (timer !== null) clearTimeout(timer);
+  };
 }
