@@ -31,7 +31,7 @@ export function statusOf(
   const share = step / settings.num_steps;
   const peek = looked !== null && looked !== step && status !== "running" ? ` (step ${looked} is shown)` : "";
   if (status === "paused" && view.nodes.size === 1)
-    return { standing: "prepared", text: "Ready: paint areas, then make the picture.", share: 0 };
+    return { standing: "prepared", text: "Ready: paint, then make it.", share: 0 };
   if (status === "failed") return { standing: status, text: `Stopped at ${at}. ${reasonOf(events)}`, share };
   const words = { running: "Running", paused: "Paused", finished: "Finished", cancelled: "Stopped" }[status];
   return { standing: status, text: `${words}, ${at}${peek}`, share };
