@@ -81,7 +81,7 @@ export function followSession(): () => void {
   });
 }
 
-export function openingOf(draft: Draft): Opening {
+function openingOf(draft: Draft): Opening {
   const { seed_locked: _, ...fields } = draft;
   return fields;
 }

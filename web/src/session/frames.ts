@@ -5,7 +5,7 @@ import type { FrameHeader } from "../wire";
 
 const MOST_BYTES = 48 * 2 ** 20;
 
-export interface Frame {
+interface Frame {
   node: number;
   step: number;
   rev: number;
