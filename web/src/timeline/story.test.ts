@@ -41,6 +41,12 @@ describe("a story", () => {
     ]);
   });
 
+  it("says once that a run pauses that goes step by step", () => {
+    const events = log(opened, ...[1, 2, 3].flatMap((node) => [step(node), { kind: "run-paused" }]));
+    const told = new Teller().tell(events).entries.filter((one) => !one.plain);
+    expect(told.map((one) => one.text).filter((text) => text === "Paused.")).toHaveLength(1);
+  });
+
   it("takes back what was undone before a step", () => {
     const events = log(opened, step(1), said(prompt("a dog"), 1), said({ kind: "undo" }, 1), said(prompt("a fox"), 1));
     const story = new Teller().tell(events);

@@ -145,7 +145,12 @@ export class Teller {
       case "run-failed":
         return { ...base, kind: "problem" };
       case "run-paused":
-        return { ...base, kind: event.reason ? "problem" : "flow", plain: false };
+        return {
+          ...base,
+          kind: event.reason ? "problem" : "flow",
+          // step by step, it pauses after each
+          plain: this.entries.findLast((one) => !one.plain)?.text === base.text,
+        };
       case "run-resumed":
         return {
           ...base,
