@@ -124,7 +124,8 @@ function describe(host: HTMLElement): () => void {
   const write = () => {
     const { node, step, rev, exact } = usePicture.getState();
     const { view } = useView.getState();
-    const said = { node, step, rev, exact, zoom: Number(view.zoom.toFixed(4)), strokes: history.length };
+    const { zoom, x, y } = view;
+    const said = { node, step, rev, exact, zoom: Number(zoom.toFixed(4)), left: x, top: y, strokes: history.length };
     for (const [name, value] of Object.entries(said)) host.dataset[name] = value === null ? "" : String(value);
     host.dataset.unsent = String(sender.underWay);
   };
