@@ -6,7 +6,7 @@ import signal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from studios import RealStudio
 from toy import build_model
 
@@ -24,6 +24,8 @@ ARGUMENTS = [
 ]
 IGNORED = ("WebSocket connection to", "net::ERR_CONNECTION_REFUSED", "net::ERR_EMPTY_RESPONSE", "net::ERR_CONNECTION_RESET")
 """What the browser itself writes when a server is gone: the tests that kill one expect it."""
+
+expect.set_options(timeout=20_000)  # a slow machine takes longer than the usual five seconds
 
 
 @pytest.fixture(scope="session")

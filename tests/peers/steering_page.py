@@ -13,6 +13,11 @@ def stage(page):
     return page.locator("[data-rev]").first
 
 
+def timeline(page):
+    """The timeline's element: it says in `data-` attributes where the session stands."""
+    return page.get_by_role("region", name="Timeline")
+
+
 def begin(page, prompt, *, steps=25, seed=7):
     """Make a picture."""
     page.get_by_role("textbox", name="Steps").fill(str(steps))
@@ -70,3 +75,28 @@ def wait_for_step(page, step):
 def wait_for_model(page):
     """Until the page knows what it can draw with."""
     expect(page.get_by_role("combobox", name="Model")).not_to_have_value("")
+
+
+def place(page, x, y):
+    """Where a place of the picture, in its pixels, lies on the page."""
+    box, said = stage(page).bounding_box(), stage(page).evaluate("host => ({...host.dataset})")
+    return box["x"] + float(said["left"]) + x * float(said["zoom"]), box["y"] + float(said["top"]) + y * float(said["zoom"])
+
+
+def drag(page, *places, steps=4):
+    """Press the mouse at a place of the picture, go through the others, and let it go."""
+    first, *others = [place(page, *one) for one in places]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for one in others:
+        page.mouse.move(*one, steps=steps)
+    page.mouse.up()
+
+
+def press_until_step(page, step):
+    """Have it make steps one at a time, until so many are done."""
+    done = int(timeline(page).get_attribute("data-step"))
+    for made in range(done + 1, step + 1):
+        page.get_by_role("button", name="One step (.)").click()
+        expect(timeline(page)).to_have_attribute("data-step", str(made))
+        expect(timeline(page)).to_have_attribute("data-status", re.compile("paused|finished"))

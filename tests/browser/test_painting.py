@@ -1,0 +1,200 @@
+"""Masks that are painted on the stage: where they come to lie in the session, and what the engine makes of them."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from session_data import commands_in, edit, look, mask_of, node_at, picture, settings_of, wait_for
+from steering_page import drag, go_on, open_long, pause, place, stage, wait_for_step
+
+WIDE = 32
+"""The brush's width as it comes, in pixels of the picture."""
+
+
+def open_still(page, studio, **opening):
+    """A session that makes no step, to be painted on. Its id."""
+    session = open_long(page, studio, **{"num_steps": 8} | opening)
+    expect(stage(page)).to_have_attribute("data-unsent", "0")
+    expect(stage(page)).to_be_visible()
+    return session
+
+
+def away(line):
+    """How far the middle of each pixel lies from a line between two places, (256, 256)."""
+    (x1, y1), (x2, y2) = line
+    y, x = np.mgrid[:256, :256] + 0.5
+    share = np.clip(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / ((x2 - x1) ** 2 + (y2 - y1) ** 2), 0.0, 1.0)
+    return np.hypot(x - x1 - share * (x2 - x1), y - y1 - share * (y2 - y1))
+
+
+def is_stroke(mask, line):
+    """Whether a stroke of the brush, and nothing else, lies along a line."""
+    far = away(line)
+    return (mask[far < WIDE / 2 - 6] == 255).all() and (mask[far > WIDE / 2 + 2] == 0).all()
+
+
+def wait_for_mask(client, session, is_it, number=0):
+    """Until a region's mask is as meant. It."""
+    return wait_for(lambda: (mask := mask_of(client, session, number)) is not None and is_it(mask) and (mask,), "The mask")[0]
+
+
+def say_in_region(page, client, session, words):
+    """Give the first region its words."""
+    page.get_by_label("What is in region 1?").fill(words)
+    page.get_by_label("What is in region 1?").press("Enter")
+    wait_for(lambda: settings_of(client, session)["regions"][0]["prompt"] == words)
+
+
+def test_a_stroke_lies_where_it_was_painted(page, studio):
+    session = open_still(page, studio)
+    line, other = ((40, 60), (200, 60)), ((200, 60), (40, 200))
+    page.keyboard.press("b")
+    drag(page, *line)
+    with studio.client() as client:
+        mask = wait_for_mask(client, session, lambda mask: is_stroke(mask, line))
+        assert not is_stroke(mask, other)
+        # a region has come into being for it, and its words are those of its row
+        say_in_region(page, client, session, "a lion")
+        # the next region has a mask of its own
+        page.get_by_role("button", name="Add a region").click()
+        expect(page.get_by_label("What is in region 2?")).to_be_visible()
+        drag(page, *other)
+        wait_for_mask(client, session, lambda mask: is_stroke(mask, other), 1)
+        assert np.array_equal(mask_of(client, session), mask)
+
+
+def test_a_region_painted_in_mid_run_acts_at_the_next_step(page, studio):
+    """The engine's own pictures say so: up to the stroke they are those of a run without it, and no longer from the step after it."""
+    session = open_long(page, studio)
+    with studio.client() as client:
+        page.get_by_role("button", name="Add a region").click()
+        say_in_region(page, client, session, "a blue key")
+        stage(page).focus()
+        page.keyboard.press("r")
+        go_on(page)
+        wait_for_step(page, 3)
+        drag(page, (20, 20), (236, 236))
+        painted = wait_for(lambda: commands_in(client, session, "paint-region"))[0]
+        step = painted["applied_step"]
+        assert 3 <= step < 250
+        wait_for_step(page, step + 1)
+        pause(page)
+        mask = wait_for_mask(client, session, lambda mask: mask.any())
+        assert (mask[24:232, 24:232] == 255).all() and not mask[:16].any() and not mask[:, 240:].any()
+        fields = {"prompt": "a fox", "num_steps": 250, "seed": 3, "width": 256, "height": 256}
+        plain = client.post("/api/sessions", json=fields).json()["id"]
+        wait_for(lambda: look(client, plain)["place"]["step"] > step)
+        edit(client, plain, kind="cancel")
+        pairs = [[picture(client, one, node_at(client, one, at)) for one in (session, plain)] for at in (1, step, step + 1)]
+    assert [np.array_equal(*pair) for pair in pairs] == [True, True, False]
+
+
+def test_less_pressure_makes_a_thinner_line(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("b")
+    pen = page.context.new_cdp_session(page)
+
+    def line(y, force):
+        for kind, x in (("mousePressed", 30), *(("mouseMoved", x) for x in range(50, 231, 20)), ("mouseReleased", 230)):
+            left, top = place(page, x, y)
+            pen.send(
+                "Input.dispatchMouseEvent",
+                {"type": kind, "x": left, "y": top, "pointerType": "pen", "force": force, "button": "left", "buttons": 1},
+            )
+
+    forces = {40: 1.0, 100: 0.5, 160: 0.25, 220: 0.5}
+    for y, force in forces.items():
+        line(y, force)
+    with studio.client() as client:
+        mask = wait_for_mask(client, session, lambda mask: mask[220, 200] == 255)
+    hard, middle, soft, again = [int((mask[y - 30 : y + 30, 130] > 127).sum()) for y in forces]
+    assert hard > middle + 4 > soft + 8
+    assert again == middle
+    assert abs(hard - WIDE) <= 4
+
+
+def test_fifty_strokes_are_taken_back_exactly(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("b")
+    drag(page, (30, 128), (220, 140))
+    expect(stage(page)).to_have_attribute("data-strokes", "1")
+    with studio.client() as client:
+        first = wait_for_mask(client, session, lambda mask: is_stroke(mask, ((30, 128), (220, 140))))
+        for number in range(49):
+            if number == 30:
+                page.keyboard.press("e")  # where something has been painted: what changes nothing is no stroke
+            x, y = 20 + 31 * (number % 30 % 8), 20 + 36 * (number % 30 // 8)
+            drag(page, (x, y), (x + 17, y + 11), steps=2)
+        page.keyboard.press("b")
+        page.mouse.click(*place(page, 240, 245))
+        expect(stage(page)).to_have_attribute("data-strokes", "51")
+        # patches leave in order: with the last one all are there
+        painted = wait_for_mask(client, session, lambda mask: mask[245, 240] == 255)
+        assert (painted > first).any() and (painted < first).any()
+        for left in range(50, 0, -1):
+            page.keyboard.press("Control+z")
+            expect(stage(page)).to_have_attribute("data-strokes", str(left))
+        wait_for_mask(client, session, lambda mask: np.array_equal(mask, first))
+        for made in range(2, 52):
+            page.keyboard.press("Control+Shift+z")
+            expect(stage(page)).to_have_attribute("data-strokes", str(made))
+        wait_for_mask(client, session, lambda mask: np.array_equal(mask, painted))
+        assert len(settings_of(client, session)["regions"]) == 1
+
+
+def test_the_eraser_takes_away(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("r")
+    drag(page, (40, 40), (216, 216))
+    with studio.client() as client:
+        whole = wait_for_mask(client, session, lambda mask: mask[200, 200] == 255)
+        page.keyboard.press("e")
+        drag(page, (20, 128), (236, 128))
+        mask = wait_for_mask(client, session, lambda mask: mask[128, 205] == 0)
+    far = away(((20, 128), (236, 128)))
+    assert not mask[far < WIDE / 2 - 6].any()
+    assert np.array_equal(mask[far > WIDE / 2 + 2], whole[far > WIDE / 2 + 2])
+    assert whole[128, 128] == 255
+
+
+def test_shapes_are_filled(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("r")
+    drag(page, (32, 48), (160, 96))
+    rectangle = np.zeros((256, 256), np.uint8)
+    rectangle[48:96, 32:160] = 255
+    with studio.client() as client:
+        wait_for_mask(client, session, lambda mask: np.array_equal(mask, rectangle))
+        page.keyboard.press("l")
+        corners = [(60, 140), (200, 140), (60, 240)]
+        drag(page, *corners)
+        mask = wait_for_mask(client, session, lambda mask: mask[150, 70] == 255)
+        assert np.array_equal(mask[:130], rectangle[:130])
+        y, x = np.mgrid[:256, :256] + 0.5
+        inside = np.minimum.reduce([x - 60, y - 140, (14000 - 100 * (x - 60) - 140 * (y - 140)) / np.hypot(100, 140)])
+        assert (mask[(inside > 2) & (y > 130)] == 255).all() and not mask[(inside < -2) & (y > 130)].any()
+        # what is connected, and no more
+        page.keyboard.press("g")
+        page.keyboard.press("x")
+        page.mouse.click(*place(page, 80, 160))
+        wait_for_mask(
+            client, session, lambda mask: np.array_equal(mask[:130], rectangle[:130]) and not (mask[130:] > 200).any()
+        )
+
+
+@pytest.mark.parametrize("where", ["tools", "row"])
+def test_inverting_swaps_inside_and_outside(page, studio, where):
+    session = open_still(page, studio)
+    page.keyboard.press("b")
+    drag(page, (30, 30), (150, 180))
+    with studio.client() as client:
+        before = wait_for_mask(client, session, lambda mask: is_stroke(mask, ((30, 30), (150, 180))))
+        if where == "tools":
+            page.get_by_role("button", name="The whole mask").click()
+        else:
+            page.get_by_role("button", name="More for region 1").click()
+        page.get_by_role("menuitem", name="Invert").click()
+        wait_for_mask(client, session, lambda mask: np.array_equal(mask, 255 - before))
+        page.keyboard.press("Escape")
+        stage(page).focus()
+        page.keyboard.press("Control+z")
+        wait_for_mask(client, session, lambda mask: np.array_equal(mask, before))
