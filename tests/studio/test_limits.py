@@ -297,6 +297,22 @@ def test_a_run_has_so_many_steps_and_pixels(serve):
             assert told.status_code == 422 and "at most" in told.json()["error"]["text"], told.text
 
 
+def test_changes_over_http_come_only_so_fast(serve):
+    with serve(limits=Limits(requests_per_second=3)) as studio, studio.client() as client, studio.client(ANNA_TOKEN) as anna:
+        answers = [client.post("/api/launch", json={}) for _ in range(20)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert [answer.status_code for answer in answers[:6]] == [201] * 6
+        assert len(refused) > 5
+        assert refused[0].json()["error"] == {
+            "code": "busy",
+            "text": "More than 3 changes a second were asked for: slow down.",
+        }
+        assert refused[0].headers["retry-after"] == "5"
+        # nobody else is held up, and looking costs nothing
+        assert anna.post("/api/launch", json={}).status_code == 201
+        assert client.get("/api/sessions").status_code == 200
+
+
 def test_connections_are_counted_sockets_and_streams_alike(serve):
     async def one_more(port, token):
         client = await Client.connect(port, token)
@@ -325,3 +341,10 @@ def test_connections_are_counted_sockets_and_streams_alike(serve):
         with studio.client() as client:
             session = client.post("/api/sessions", json={"paused": True}).json()["id"]
         asyncio.run(work(studio, session))
+
+
+def test_every_change_may_come_too_fast_and_the_description_says_so(client):
+    paths = client.get("/api/openapi.json").json()["paths"]
+    changes = [(path, method) for path, ways in paths.items() for method in ways if method != "get"]
+    assert len(changes) > 8
+    assert [change for change in changes if "429" not in paths[change[0]][change[1]]["responses"]] == []

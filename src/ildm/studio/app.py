@@ -107,5 +107,5 @@ def create_app(
         answer.headers.update(error.headers or {})
         return answer
 
-    app.add_middleware(Guard, access=access, metrics=metrics, max_body=limits.upload_bytes)
+    app.add_middleware(Guard, access=access, metrics=metrics, limits=limits)
     return app

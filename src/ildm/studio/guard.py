@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ildm.studio.access import SAFE_METHODS, Access, check_content_type
+from ildm.studio.limits import Bucket, Limits
 from ildm.studio.metrics import Metrics
 from ildm.studio.notices import for_stranger
 from ildm.studio.refusals import STATUS, Refused, too_large
@@ -39,11 +40,12 @@ class Guard:
     """See above. What it lets through carries `visitor` and `nonce` in its state.
 
     Args:
-        max_body: bytes of a request's body.
+        limits: of a request's body, and of a user's requests.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, max_body: int) -> None:
-        self._app, self._access, self._metrics, self._max_body = app, access, metrics, max_body
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, limits: Limits) -> None:
+        self._app, self._access, self._metrics, self._limits = app, access, metrics, limits
+        self._buckets: dict[str, Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one socket."""
@@ -72,7 +74,7 @@ class Guard:
             await _refuse(problem, scope, receive, answer, for_stranger(problem, scope, self._access.port))
         else:
             try:
-                await self._app(scope, _bounded(receive, self._max_body), answer)
+                await self._app(scope, _bounded(receive, self._limits.upload_bytes), answer)
             except ClientDisconnect:
                 pass  # there is nobody to answer any more
             except Exception as error:
@@ -87,6 +89,12 @@ class Guard:
             fields = {"method": scope["method"], "path": scope["path"], "status": status}
             _logger.info("request", extra={"fields": fields | {"ms": round(1e3 * (time.perf_counter() - began), 1)}})
 
+    def _count(self, user: str) -> None:
+        """Let one more change of a user's through. There are as many buckets as users with a token."""
+        now, rate = time.monotonic(), self._limits.requests_per_second
+        if not self._buckets.setdefault(user, Bucket(rate, now)).take(now):
+            raise Refused("busy", f"More than {rate} changes a second were asked for: slow down.")
+
     def _check(self, scope: Scope, state: dict[str, Any]) -> None:
         headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
         self._access.check_host(headers.getlist("host"))
@@ -100,10 +108,12 @@ class Guard:
         elif visitor.by_cookie and headers.get("sec-fetch-site") == "cross-site":
             raise Refused("forbidden", "Only this server's own pages may ask for that.")
         announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._max_body:
-            raise too_large(self._max_body)
+        if announced.isdecimal() and int(announced) > self._limits.upload_bytes:
+            raise too_large(self._limits.upload_bytes)
         if changes and not is_socket and (scope["method"] != "DELETE" or headers.get("content-type") is not None):
             check_content_type(headers.get("content-type"))
+        if changes and not is_socket:
+            self._count(visitor.user)
 
 
 async def _refuse(problem: Refused, scope: Scope, receive: Receive, send: Send, notice: Response | None = None) -> None:

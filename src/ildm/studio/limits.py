@@ -24,6 +24,7 @@ class Limits:
         upload_bytes: of one file; message_bytes: of one message over a socket.
         uploads: files kept for each user, and upload_total the bytes of all of them; the oldest goes first.
         connections: sockets and event streams at once; connections_per_user: of one user.
+        requests_per_second: of one user over HTTP, those that change something; in the long run, twice as many at once.
         messages_per_second: from one socket, in the long run; twice as many at once. An acknowledgement counts a tenth.
     """
 
@@ -40,6 +41,7 @@ class Limits:
     upload_total: int = 2**30
     connections: int = 256
     connections_per_user: int = 64
+    requests_per_second: int = 500
     messages_per_second: int = 200
 
     def check_opening(self, opening: Opening) -> None:

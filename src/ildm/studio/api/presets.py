@@ -78,7 +78,7 @@ async def save(here: Here, user: User, kind: Kind, name: PresetName, body: Prese
     return PresetItem(kind=kind, name=name, origin="own")
 
 
-@router.post("/{kind}/{name}/name", responses=errors(409, 413, 415))
+@router.post("/{kind}/{name}/name", responses=errors(409, 413, 415, 429))
 async def rename(here: Here, user: User, kind: Kind, name: PresetName, new: NewName) -> PresetItem:
     """Give a preset of yours another name."""
     own = here.store.presets.of(user)
@@ -91,7 +91,7 @@ async def rename(here: Here, user: User, kind: Kind, name: PresetName, new: NewN
     return PresetItem(kind=kind, name=new.name, origin="own")
 
 
-@router.delete("/{kind}/{name}", status_code=204, response_class=Response, responses=errors(409))
+@router.delete("/{kind}/{name}", status_code=204, response_class=Response, responses=errors(409, 429))
 async def remove(here: Here, user: User, kind: Kind, name: PresetName) -> None:
     """Forget a preset of yours."""
     own = here.store.presets.of(user)

@@ -60,7 +60,7 @@ async def models(here: Here, user: User) -> list[ModelInfo]:
     return [ModelInfo.model_validate(fields) for fields in reply.value]
 
 
-@router.post("/api/launch", status_code=201, responses=errors(413, 415))
+@router.post("/api/launch", status_code=201, responses=errors(413, 415, 429))
 async def new_launch(here: Here, user: User) -> LaunchLink:
     """A link that opens the studio for you in another browser, once."""
     return LaunchLink(path=f"/launch?token={here.access.new_launch(user)}")

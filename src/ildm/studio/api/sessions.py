@@ -74,7 +74,7 @@ async def list_sessions(
     return SessionList(sessions=found[offset : offset + limit], total=len(found))
 
 
-@router.post("/restore", response_model_exclude_unset=True, responses=errors(413, 415))
+@router.post("/restore", response_model_exclude_unset=True, responses=errors(413, 415, 429))
 async def restore(here: Here, user: User, picture: PictureToRestore) -> RestoreAnswer:
     """Take back what a picture brings along: its whole session, or the settings that it names, ours or in A1111's form."""
 
@@ -105,7 +105,7 @@ async def look(here: Here, user: User, session_id: SessionId) -> Response:
     return json_response(stored.model_dump())
 
 
-@router.patch("/{session_id}", responses=errors(409, 413, 415))
+@router.patch("/{session_id}", responses=errors(409, 413, 415, 429))
 async def rename(here: Here, user: User, session_id: SessionId, title: Title) -> SessionItem:
     """Give a session another title."""
     here.rooms.check_begun(await here.rooms.find(user, session_id))
@@ -123,7 +123,7 @@ async def rename(here: Here, user: User, session_id: SessionId, title: Title) ->
     return _stored_item(here, summary)
 
 
-@router.delete("/{session_id}", status_code=204, response_class=Response, responses=errors(503))
+@router.delete("/{session_id}", status_code=204, response_class=Response, responses=errors(429, 503))
 async def delete(here: Here, user: User, session_id: SessionId) -> None:
     """Forget a session and all that was kept of it."""
     await here.rooms.delete(await here.rooms.find(user, session_id))

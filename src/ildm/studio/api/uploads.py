@@ -24,7 +24,7 @@ _FILE = {
 }
 
 
-@router.post("", status_code=201, responses=errors(413, 415), openapi_extra=_FILE)
+@router.post("", status_code=201, responses=errors(413, 415, 429), openapi_extra=_FILE)
 async def send(here: Here, user: User, request: Request) -> UploadInfo:
     """Send a PNG, JPEG or WebP file. What it says about anything but ildm is dropped."""
     data = await request.body()
