@@ -191,6 +191,9 @@ export class Client {
     if (started && message.op != null && message.session) {
       this.starting.delete(message.op);
       started.resolve(message.session);
+    } else if ((message.session ?? null) !== this.session) {
+      // the answer to an earlier question: another session is looked at by now
+      return;
     }
     this.session = message.session ?? null;
     if (message.epoch && message.view) {
