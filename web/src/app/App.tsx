@@ -3,6 +3,7 @@ import { Area } from "../canvas/Area";
 import { Stage } from "../canvas/Stage";
 import { History } from "../library/History";
 import { Presets } from "../library/Presets";
+import { Welcome } from "../library/Welcome";
 import { PromptPanel } from "../prompt/PromptPanel";
 import { SettingsPanel } from "../prompt/SettingsPanel";
 import { RegionsPanel } from "../regions/RegionsPanel";
@@ -27,7 +28,7 @@ export function App() {
         <SettingsPanel />
       </aside>
       <main className={classes.middle} aria-label="The picture">
-        <Stage />
+        <Stage empty={<Welcome />} />
       </main>
       <footer className={classes.bottom}>
         <Timeline />

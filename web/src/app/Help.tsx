@@ -1,8 +1,8 @@
 import { Button, Code, Group, Kbd, Text } from "@mantine/core";
 import { IconCube, IconKeyboard } from "@tabler/icons-react";
 import type { ReactNode } from "react";
+import { openPage } from "../parts/pages";
 import classes from "./Pages.module.css";
-import { openPage } from "./pages";
 
 /** One page for whoever has never heard of latents. */
 export function Help() {

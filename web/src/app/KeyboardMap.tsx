@@ -1,7 +1,7 @@
 import { Kbd, Text } from "@mantine/core";
 import { Fragment } from "react";
-import { type Binding, useBindings } from "./keyboard";
-import { caps } from "./keys";
+import { type Binding, useBindings } from "../parts/keyboard";
+import { caps } from "../parts/keys";
 import classes from "./Pages.module.css";
 
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);

@@ -1,12 +1,12 @@
 import { Modal } from "@mantine/core";
 import { useEffect } from "react";
 import { DropLayer } from "../library/DropLayer";
+import { closePage, type PageName, usePages } from "../parts/pages";
 import { followTitle } from "./followTitle";
 import { bindGlobalKeys } from "./globalKeys";
 import { Help } from "./Help";
 import { KeyboardMap } from "./KeyboardMap";
 import { Models } from "./Models";
-import { closePage, type PageName, usePages } from "./pages";
 
 const PAGES: { [name in PageName]: { title: string; size: number; content(): React.ReactNode } } = {
   help: { title: "How this works", size: 620, content: Help },

@@ -1,11 +1,11 @@
 import { Group, Indicator, Loader, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconHelp, IconKeyboard, IconMoon, IconPlus, IconSun } from "@tabler/icons-react";
 import { SaveMenu } from "../library/SaveMenu";
+import { openPage } from "../parts/pages";
+import { IconAction } from "../parts/Section";
 import { useModels } from "../session/models";
 import { close, useSession } from "../session/store";
 import classes from "./App.module.css";
-import { openPage } from "./pages";
-import { IconAction } from "./Section";
 
 const LINKS = {
   connecting: { color: "yellow", text: "Connecting ..." },

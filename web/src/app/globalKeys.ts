@@ -1,17 +1,10 @@
 // The keys that concern the whole page.
 
 import { saveImage } from "../library/saving";
+import { bind } from "../parts/keyboard";
+import { openPage } from "../parts/pages";
+import { focusPrompt } from "../prompt/focus";
 import { close } from "../session/store";
-import { bind } from "./keyboard";
-import { openPage } from "./pages";
-
-/** Put the cursor into the prompt. */
-export function focusPrompt(): void {
-  const prompt = document.getElementById("prompt");
-  if (!(prompt instanceof HTMLTextAreaElement)) return;
-  prompt.focus();
-  prompt.setSelectionRange(prompt.value.length, prompt.value.length);
-}
 
 /** Bind them. Returns what lets them go. */
 export function bindGlobalKeys(): () => void {

@@ -10,8 +10,8 @@ import {
   IconTrash,
 } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
-import { Dial } from "../app/Dial";
-import { IconAction } from "../app/Section";
+import { Dial } from "../parts/Dial";
+import { IconAction } from "../parts/Section";
 import { useSession } from "../session/store";
 import classes from "./Area.module.css";
 import {

@@ -1,7 +1,7 @@
 import { ActionIcon, Popover, Stack, Switch, Tooltip } from "@mantine/core";
 import { IconAdjustmentsHorizontal } from "@tabler/icons-react";
 import { useState } from "react";
-import { Dial } from "../app/Dial";
+import { Dial } from "../parts/Dial";
 import { setBrush, useCanvas } from "./state";
 
 const percent = (share: number) => Math.round(100 * share);

@@ -1,5 +1,4 @@
-import { useEffect, useRef, useState } from "react";
-import { Welcome } from "../library/Welcome";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useSession } from "../session/store";
 import { bindStageKeys } from "./keys";
 import { history } from "./layers";
@@ -16,7 +15,7 @@ import { ViewBar } from "./ViewBar";
 import { followSize, sized, useView } from "./view";
 
 /** The picture as it emerges, with what is painted over it. */
-export function Stage() {
+export function Stage({ empty }: { empty: ReactNode }) {
   const isEmpty = useSession((state) => state.id === null);
   useEffect(() => {
     const stops = [followSize(), followMasks(), followPicture(), bindStageKeys()];
@@ -26,7 +25,7 @@ export function Stage() {
   }, []);
   return (
     <div className={classes.place}>
-      {isEmpty ? <Welcome /> : <Surface />}
+      {isEmpty ? empty : <Surface />}
       <ToolBar />
     </div>
   );

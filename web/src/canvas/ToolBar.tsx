@@ -11,7 +11,7 @@ import {
   IconRectangle,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
-import { IconAction } from "../app/Section";
+import { IconAction } from "../parts/Section";
 import { useRegions } from "../regions/edit";
 import { useSession } from "../session/store";
 import { BrushSettings } from "./BrushSettings";

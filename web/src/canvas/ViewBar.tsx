@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import { IconEye, IconEyeOff, IconGrain, IconMaximize, IconMinus, IconPlus } from "@tabler/icons-react";
-import { IconAction } from "../app/Section";
+import { IconAction } from "../parts/Section";
 import classes from "./Stage.module.css";
 import { useCanvas } from "./state";
 import { fitView, useView, zoomBy, zoomTo } from "./view";

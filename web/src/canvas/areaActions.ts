@@ -1,7 +1,7 @@
 // What is asked of the chosen area.
 
-import { notice } from "../app/notices";
 import { api, pictures } from "../connection/http";
+import { notice } from "../parts/notices";
 import { wired } from "../regions/edit";
 import { edit, sentence, useSession } from "../session/store";
 import type { HeldArea } from "./heldAreas";

@@ -1,6 +1,6 @@
 // The stage's keys.
 
-import { bind } from "../app/keyboard";
+import { bind } from "../parts/keyboard";
 import { edit, useSession } from "../session/store";
 import { choose, chooseBrush } from "./choose";
 import { history } from "./layers";

@@ -1,6 +1,6 @@
 // Keeps the masks of the page and those of the session the same: own strokes go there, everybody else's come here.
 
-import { notice } from "../app/notices";
+import { notice } from "../parts/notices";
 import { sentence, stroke, useSession } from "../session/store";
 import type { View } from "../session/view";
 import { exchange, forgetMask, keepRegions, maskOf, paintedNow, resetLayers, useLayers } from "./layers";

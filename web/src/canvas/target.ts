@@ -1,6 +1,6 @@
 // The layer that a tool paints on now; a region is made where there is none yet.
 
-import { notice } from "../app/notices";
+import { notice } from "../parts/notices";
 import { addRegion } from "../regions/edit";
 import { useSession } from "../session/store";
 import { activate, useCanvas } from "./state";

@@ -1,8 +1,8 @@
 import { ActionIcon, Button, FileButton, Group, Menu, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { IconDots, IconDownload, IconFileImport, IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useState } from "react";
-import { IconAction } from "../app/Section";
 import type { PresetItem } from "../connection/http";
+import { IconAction } from "../parts/Section";
 import { useDraft } from "../session/draft";
 import { useSession } from "../session/store";
 import { freeName } from "./names";

@@ -1,7 +1,7 @@
 import { Button, FileButton, Text, UnstyledButton } from "@mantine/core";
 import { IconFolderOpen } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
-import { focusPrompt } from "../app/globalKeys";
+import { focusPrompt } from "../prompt/focus";
 import { useModel } from "../session/models";
 import { useSession } from "../session/store";
 import { takeFile } from "./dropped";

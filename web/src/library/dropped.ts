@@ -1,8 +1,8 @@
 // Files that somebody drops, pastes or picks: ours restore what they were, others can be started from.
 
 import { create } from "zustand";
-import { notice } from "../app/notices";
 import { api } from "../connection/http";
+import { notice } from "../parts/notices";
 import { begin, change } from "../session/actions";
 import { anySeed, useDraft } from "../session/draft";
 import { close, edit, open, sentence, useSession } from "../session/store";

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 vi.mock("../session/actions", () => ({ begin: async () => null }));
 vi.mock("../session/store", () => ({ edit: async () => null, useSession: { subscribe: () => () => {} } }));
-vi.mock("../app/notices", () => ({ notice: { info: () => {} } }));
+vi.mock("../parts/notices", () => ({ notice: { info: () => {} } }));
 
 const { subject, wordingFor } = await import("./examples");
 

@@ -1,7 +1,7 @@
 // Three pictures to begin with, each by one click: drawn, changed on the way, and made of regions.
 
-import { notice } from "../app/notices";
 import type { ModelInfo } from "../connection/http";
+import { notice } from "../parts/notices";
 import { begin } from "../session/actions";
 import { useDraft } from "../session/draft";
 import { edit, useSession } from "../session/store";

@@ -2,9 +2,9 @@
 
 import { zlibSync } from "fflate";
 import { create } from "zustand";
-import { notice } from "../app/notices";
 import { download, maskOfFile } from "../canvas/masks/pictures";
 import { api, type PresetItem } from "../connection/http";
+import { notice } from "../parts/notices";
 import { change, isPrepared, prepare } from "../session/actions";
 import { useDraft } from "../session/draft";
 import { edit, sentence, useSession } from "../session/store";

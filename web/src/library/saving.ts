@@ -1,8 +1,8 @@
 // Pictures, sessions and settings out of the page: as files, or into the clipboard.
 
-import { notice } from "../app/notices";
 import { download } from "../canvas/masks/pictures";
 import { api, pictures } from "../connection/http";
+import { notice } from "../parts/notices";
 import { useFrames } from "../session/frames";
 import { sentence, useSession } from "../session/store";
 import type { View } from "../session/view";

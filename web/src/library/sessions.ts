@@ -1,8 +1,8 @@
 // The sessions that the history shows, as far as they were read: a page at a time, the one that changed last first.
 
 import { create } from "zustand";
-import { notice } from "../app/notices";
 import { api, type SessionItem } from "../connection/http";
+import { notice } from "../parts/notices";
 import { close, sentence, useSession } from "../session/store";
 
 const PAGE = 50;

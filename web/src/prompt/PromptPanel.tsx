@@ -1,7 +1,7 @@
 import { Button, Group, Stack, Text, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconPlayerPlay, IconSparkles } from "@tabler/icons-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { IconAction, Section } from "../app/Section";
+import { IconAction, Section } from "../parts/Section";
 import { placedRegions } from "../regions/placed";
 import { change, generate, type LiveControl, useControl } from "../session/actions";
 import { edit, useSession } from "../session/store";

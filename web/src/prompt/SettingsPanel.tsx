@@ -1,8 +1,8 @@
 import { Group, NumberInput, Select, Stack, Text, Tooltip } from "@mantine/core";
 import { IconDice5, IconInfoCircle, IconLock, IconLockOpen, IconRefresh } from "@tabler/icons-react";
-import { Dial } from "../app/Dial";
-import { openPage } from "../app/pages";
-import { IconAction, Section } from "../app/Section";
+import { Dial } from "../parts/Dial";
+import { openPage } from "../parts/pages";
+import { IconAction, Section } from "../parts/Section";
 import { change, useControl } from "../session/actions";
 import { anySeed, draftFor, useDraft } from "../session/draft";
 import { useModel, useModels } from "../session/models";

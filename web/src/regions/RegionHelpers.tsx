@@ -1,14 +1,14 @@
 import { ActionIcon, Button, Group, NumberInput, Popover, Stack, Text, Tooltip } from "@mantine/core";
 import { IconColumns2, IconPalette } from "@tabler/icons-react";
 import { useState } from "react";
-import { notice } from "../app/notices";
-import { IconAction } from "../app/Section";
 import { chooseFile } from "../canvas/chooseFile";
 import { useLayers } from "../canvas/layers";
 import { fitted } from "../canvas/masks/mask";
 import { pixelsOf } from "../canvas/masks/pictures";
 import { activate } from "../canvas/state";
 import { rework } from "../canvas/strokes";
+import { notice } from "../parts/notices";
+import { IconAction } from "../parts/Section";
 import { prepare } from "../session/actions";
 import { sentence } from "../session/store";
 import { addRegion, regionsNow } from "./edit";

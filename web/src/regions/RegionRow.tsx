@@ -10,9 +10,9 @@ import {
   IconTrash,
 } from "@tabler/icons-react";
 import { type KeyboardEvent, memo, type PointerEvent } from "react";
-import { IconAction } from "../app/Section";
 import { MaskItems } from "../canvas/MaskMenu";
 import { activate, toggleLock, useCanvas } from "../canvas/state";
+import { IconAction } from "../parts/Section";
 import type { Region } from "../wire";
 import { changeRegion, toggleMute } from "./edit";
 import classes from "./Regions.module.css";

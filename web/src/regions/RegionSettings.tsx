@@ -1,6 +1,6 @@
 import { Button, Group, NumberInput, RangeSlider, Stack, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
-import { Dial } from "../app/Dial";
+import { Dial } from "../parts/Dial";
 import { useSession } from "../session/store";
 import type { Region } from "../wire";
 import { changeRegion } from "./edit";

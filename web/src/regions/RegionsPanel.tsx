@@ -1,7 +1,7 @@
 import { Button, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
-import { IconAction, Section } from "../app/Section";
 import { useCanvas } from "../canvas/state";
+import { IconAction, Section } from "../parts/Section";
 import { useSession } from "../session/store";
 import { useRegions } from "./edit";
 import { beginRegion, RegionHelpers } from "./RegionHelpers";

@@ -1,10 +1,10 @@
 import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { notice } from "../app/notices";
 import { pixelsOf } from "../canvas/masks/pictures";
 import { useOverlays } from "../canvas/overlays";
 import { activate } from "../canvas/state";
 import { api, pictures } from "../connection/http";
+import { notice } from "../parts/notices";
 import { sentence, useSession } from "../session/store";
 import { addRegionFromWord } from "./edit";
 import { Fold } from "./Fold";

@@ -47,13 +47,11 @@ export async function generate(regions: () => Promise<Placed[]>): Promise<void> 
     return;
   }
   const { view } = useSession.getState();
-  const draft = view
-    ? { ...useDraft.getState(), ...shown(view.place.settings), model: view.model }
-    : useDraft.getState();
-  const locked = useDraft.getState().seed_locked;
-  const seed = locked ? useDraft.getState().seed : anySeed();
+  // the form follows the session, and has what was said just now before the session has it
+  const draft = { ...useDraft.getState(), ...(view ? { model: view.model } : {}) };
+  const seed = draft.seed_locked ? draft.seed : anySeed();
   useDraft.setState({ seed });
-  const opening = { ...openingOf({ ...draft, seed }), ...size() };
+  const opening = openingOf({ ...draft, seed });
   const kept = view ? await regions() : [];
   if (view && kept.length > 0) opening.regions = replaced(view.place.settings, kept);
   await start(opening);
@@ -84,11 +82,6 @@ export function followSession(): () => void {
 function openingOf(draft: Draft): Opening {
   const { seed_locked: _, ...fields } = draft;
   return fields;
-}
-
-function size(): Pick<Draft, "width" | "height"> {
-  const { width, height } = useDraft.getState();
-  return { width, height };
 }
 
 function replaced(settings: Settings, regions: Placed[]): Opening["regions"] {

@@ -1,9 +1,9 @@
 // The session that is looked at, as the page sees it, and the one connection that keeps it so.
 
 import { create } from "zustand";
-import { notice } from "../app/notices";
 import { type Applied, Client, type Command, type Link, Rejected, type Stroke } from "../connection/client";
 import { api, mayEnter } from "../connection/http";
+import { notice } from "../parts/notices";
 import type { Opening } from "../wire";
 import { forgetNewest, takeFrame } from "./frames";
 import { afterEvent, afterMove, type SessionEvent, type View, viewOf } from "./view";

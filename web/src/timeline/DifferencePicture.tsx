@@ -2,12 +2,11 @@ import { SegmentedControl, Text } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import classes from "./Compared.module.css";
 import { differenceOf, inWords } from "./difference";
-import type { TwoProps } from "./Pair";
 
 const GAINS = ["1", "4", "16"];
 
-/** What differs between two pictures: black where nothing does. */
-export function DifferencePicture({ left, right }: TwoProps) {
+/** What differs between two pictures, by their addresses: black where nothing does. */
+export function DifferencePicture({ left, right }: { left: string; right: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [gain, setGain] = useState("4");
   const [said, setSaid] = useState("Looking ...");

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { IconBookmark, IconGitBranch } from "@tabler/icons-react";
 import { memo } from "react";
-import { IconAction } from "../app/Section";
+import { IconAction } from "../parts/Section";
 import { edit, useSession } from "../session/store";
 import { ask } from "./comparing";
 import { useStoryPart } from "./hooks";

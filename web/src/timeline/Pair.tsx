@@ -86,7 +86,7 @@ function statesToChoose(
   return [...found].map(([node, label]) => ({ value: String(node), label }));
 }
 
-export interface TwoProps {
+interface TwoProps {
   left: string;
   right: string;
   width: number;

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import { useEffect } from "react";
-import { bind } from "../app/keyboard";
+import { bind } from "../parts/keyboard";
 import { useSession } from "../session/store";
 import { Asking } from "./Asking";
 import { Compared } from "./Compared";

@@ -10,7 +10,7 @@ import {
   IconPlayerTrackNext,
 } from "@tabler/icons-react";
 import { memo } from "react";
-import { IconAction } from "../app/Section";
+import { IconAction } from "../parts/Section";
 import { edit, useSession } from "../session/store";
 import { CompareMenu } from "./CompareMenu";
 import { useStoryPart } from "./hooks";
