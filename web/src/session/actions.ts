@@ -2,7 +2,7 @@
 
 import type { Command } from "../connection/client";
 import type { Opening, Placed, Settings } from "../wire";
-import { anySeed, type Draft, draftOf, useDraft } from "./draft";
+import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
 import { edit, start, useSession } from "./store";
 
 /** What a control shows: the session's settings, or else the draft's. */
@@ -24,14 +24,14 @@ const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
 export function useControl<Name extends keyof Controls>(name: Name): Controls[Name] {
   const live = useSession((state) => state.view?.place.settings);
   const draft = useDraft((state) => state[name]);
-  return live ? shown(live)[name] : draft;
+  return live ? controlsOf(live)[name] : draft;
 }
 
 /** Change something that can change while the picture forms. */
 export function change<Name extends LiveControl>(name: Name, value: Draft[Name]): void {
   useDraft.setState({ [name]: value });
   const { view } = useSession.getState();
-  if (view && shown(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
+  if (view && controlsOf(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
 }
 
 /** What Generate does now: go on with what was prepared, or begin a new picture. */
@@ -48,7 +48,7 @@ export async function generate(regions: () => Promise<Placed[]>): Promise<void> 
   }
   const { view } = useSession.getState();
   // the form follows the session, and has what was said just now before the session has it
-  const draft = { ...useDraft.getState(), ...(view ? { model: view.model } : {}) };
+  const draft = useDraft.getState();
   const seed = draft.seed_locked ? draft.seed : anySeed();
   useDraft.setState({ seed });
   const opening = openingOf({ ...draft, seed });
@@ -75,7 +75,10 @@ export async function begin(opening: Partial<Opening>): Promise<string | null> {
 /** Keep the form as the session has it, so that the next picture begins where this one is. */
 export function followSession(): () => void {
   return useSession.subscribe(({ view }, before) => {
-    if (view && view.place.settings !== before.view?.place.settings) draftOf(view.model, view.place.settings);
+    const former = before.view?.session === view?.session ? before.view : null;
+    if (!view || view.place.settings === former?.place.settings) return;
+    // what the person has chosen for the next picture stays, but for what has changed in this one
+    draftOf(view.model, view.place.settings, former?.place.settings);
   });
 }
 
@@ -87,9 +90,4 @@ function openingOf(draft: Draft): Opening {
 function replaced(settings: Settings, regions: Placed[]): Opening["regions"] {
   const { region_mode, overlap, common_prompt } = settings;
   return { version: 1, kind: "replace-regions", regions, mode: region_mode, overlap, common_prompt };
-}
-
-function shown(settings: Settings): Controls {
-  const { prompt = "", negative_prompt = "", num_steps, guidance_scale, sampler, seed, width, height } = settings;
-  return { prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height };
 }

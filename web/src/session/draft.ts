@@ -51,9 +51,20 @@ export function draftFor(model: ModelInfo, isFirst = false): void {
   useDraft.setState({ model: model.id, ...Object.fromEntries(told) });
 }
 
-/** Take over what a session has. */
-export function draftOf(model: string, settings: Settings): void {
-  const { num_steps, guidance_scale, sampler, seed, width, height } = settings;
-  const { prompt = "", negative_prompt = "" } = settings;
-  useDraft.setState({ model, prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height });
+/** Take over what a session has; where its former settings are given, only what differs from them. */
+export function draftOf(model: string, settings: Settings, former?: Settings): void {
+  const now = controlsOf(settings);
+  if (!former) {
+    useDraft.setState({ model, ...now });
+    return;
+  }
+  const then = controlsOf(former);
+  const changed = Object.entries(now).filter(([name, value]) => value !== then[name as keyof typeof then]);
+  useDraft.setState(Object.fromEntries(changed));
+}
+
+/** What the controls of the page show of a session. */
+export function controlsOf(settings: Settings) {
+  const { prompt = "", negative_prompt = "", num_steps, guidance_scale, sampler, seed, width, height } = settings;
+  return { prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height };
 }
