@@ -2,7 +2,6 @@
 
 import io
 import time
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -10,9 +9,8 @@ from PIL import Image
 
 from ildm.sampler.state import SamplerState
 from ildm.session.store import Store
-from ildm.studio.restoring import restore
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def wait_for(found, what="It"):
@@ -89,11 +87,13 @@ def mask_of(client, session, number=0):
     return np.asarray(Image.open(io.BytesIO(answer.raise_for_status().content)).convert("L"))
 
 
-def latents_of(client, session, nodes):
-    """The latents of states as they were saved, (1, channels, height, width): from the picture that brings its session along."""
-    answer = client.get(f"/api/sessions/{session}/image", params={"form": "session-png"}).raise_for_status()
-    with TemporaryDirectory(prefix="ildm-tests-") as folder, Store(f"{folder}/sessions.sqlite") as store:
-        kept = store.load(restore(store, "", answer.content).session)
+def latents_of(studio, session, nodes):
+    """The latents of states as they were saved, (1, channels, height, width)."""
+    with studio.client() as client:
+        for node in nodes:
+            wait_for_event(client, session, lambda event, node=node: event["kind"] == "state-saved" and event["node"] == node)
+    with Store(studio.home / "sessions" / "sessions.sqlite") as store:
+        kept = store.load(session)
         return [SamplerState.from_bytes(kept.snapshot(node)).latent for node in nodes]
 
 

@@ -31,8 +31,8 @@ def open_long(page, studio, **opening):
     asked = {"prompt": "a fox", "num_steps": 250, "seed": 3, "width": 256, "height": 256, "paused": True} | opening
     with studio.client() as client:
         session = client.post("/api/sessions", json=asked).raise_for_status().json()["id"]
+    page.goto("about:blank")  # an address that differs after # only is the same page
     page.goto(f"{studio.url}/#session={session}")
-    page.reload()  # an address that differs after # only is the same page
     expect(page.get_by_label(PROMPT)).to_have_value(asked["prompt"])
     return session
 
@@ -59,7 +59,13 @@ def session_of(page):
     return re.search(r"#session=([\w-]+)", page.url)[1]
 
 
-def wait_until(page, script, argument=None, timeout=20.0):
+def wait_for_session(page, other_than=""):
+    """Until the page looks at a session, or at another one. Its id."""
+    wait_until(page, "other => location.hash.startsWith('#session=') && location.hash !== `#session=${other}`", other_than)
+    return page.evaluate("location.hash.slice('#session='.length)")
+
+
+def wait_until(page, script, argument=None, timeout=120.0):
     """Until a function of the page says so. (The browser's own waiting would need a policy that lets pages make code.)"""
     deadline = time.monotonic() + timeout
     while not page.evaluate(script, argument):
