@@ -1,0 +1,234 @@
+"""Pictures that come back, presets, the history and the examples, with what the server has of them."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from session_data import commands_in, look, mask_of, picture, settings_of, wait_for, wait_for_status
+from steering_page import begin, open_long, session_of, stage, timeline, wait_for_model, wait_for_session
+
+DROP = """([data, name, type]) => {
+  const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name, { type }));
+  for (const kind of ["dragenter", "dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
+}"""
+
+
+def drop(page, data, name="picture.png", kind="image/png"):
+    """Let a file fall onto the page."""
+    page.evaluate(DROP, [base64.b64encode(data).decode(), name, kind])
+
+
+def make(page, prompt, **settings):
+    """A picture of 4 steps. Its session."""
+    page.get_by_role("button", name="New picture").click()
+    begin(page, prompt, steps=4, **settings)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    return session_of(page)
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name).click()
+
+
+def test_a_saved_picture_brings_its_session_back(page, studio):
+    session = make(page, "a red rose")
+    with studio.client() as client:
+        saved = client.get(f"/api/sessions/{session}/image", params={"form": "session-png"}).content
+        shown = client.get(f"/api/sessions/{session}/image").content
+        other = make(page, "a blue key")
+        assert client.get(f"/api/sessions/{other}/image").content != shown
+        client.delete(f"/api/sessions/{session}").raise_for_status()
+        assert session not in [one["id"] for one in client.get("/api/sessions").json()["sessions"]]
+
+        drop(page, saved)
+        expect(page.get_by_text("This picture brought its whole session along")).to_be_visible()
+        back = session_of(page)
+        assert back != other
+        expect(page.get_by_label("What should it show?")).to_have_value("a red rose")
+        assert client.get(f"/api/sessions/{back}/image").content == shown
+        expect(stage(page)).to_have_attribute("data-exact", "true")
+        expect(stage(page)).to_have_attribute("data-step", "4")
+        # every state is there again
+        assert sorted(node["step"] for node in look(client, back)["tree"]["nodes"]) == [0, 1, 2, 3, 4]
+
+
+def test_what_the_page_saves_can_be_dropped_in(page, studio):
+    session = make(page, "a red rose")
+    with studio.client() as client:
+        shown = client.get(f"/api/sessions/{session}/image").content
+        page.get_by_role("button", name="Save", exact=True).click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name="Save the picture").click()
+        assert download.value.suggested_filename == "a-red-rose.png"
+        saved = download.value.path().read_bytes()
+        assert np.array_equal(pixels(saved), pixels(shown))
+        # the plain picture says how it was made
+        page.get_by_role("button", name="New picture").click()
+        drop(page, saved)
+        expect(page.get_by_text("it is made once more")).to_be_visible()
+        again = wait_for_session(page, session)
+        wait_for_status(client, again, "finished")
+        assert np.array_equal(pixels(client.get(f"/api/sessions/{again}/image").content), pixels(shown))
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def foreign():
+    """A picture that was made elsewhere."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_another_picture_asks_what_it_should_become(page, studio):
+    wait_for_model(page)
+    drop(page, foreign())
+    dialog = page.get_by_role("dialog", name="Start from this picture?")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("img", name="What you brought")).to_be_visible()
+    dialog.get_by_role("button", name="Not now").click()
+    expect(dialog).to_have_count(0)
+    assert "#session=" not in page.url
+    drop(page, foreign())
+    dialog.get_by_role("textbox", name="What should it become?").fill("a blue key")
+    dialog.get_by_role("button", name="Start from it").click()
+    session = wait_for_session(page)
+    with studio.client() as client:
+        wait_for_status(client, session, "finished")
+        settings = settings_of(client, session)
+        assert settings["prompt"] == "a blue key" and settings["start"]["source"]
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence(page, studio):
+    wait_for_model(page)
+    drop(page, b"hello", "hello.txt", "text/plain")
+    expect(page.get_by_text("Only pictures (PNG, JPEG, WebP) and presets (.json) can be brought in here.")).to_be_visible()
+
+
+def test_settings_are_kept_loaded_and_renamed(page, studio):
+    wait_for_model(page)
+    page.get_by_label("What should it show?").fill("a red rose")
+    page.get_by_role("textbox", name="Steps").fill("9")
+    page.get_by_role("textbox", name="Seed").fill("123")
+    tab(page, "Presets")
+    page.get_by_role("button", name="Keep these settings").click()
+    page.get_by_role("textbox", name="Name of the settings").fill("roses")
+    page.keyboard.press("Enter")
+    with studio.client() as client:
+
+        def names():
+            return [one["name"] for one in client.get("/api/presets").json()["presets"] if one["kind"] == "settings"]
+
+        wait_for(lambda: "roses" in names())
+        content = client.get("/api/presets/settings/roses").json()["content"]
+        assert (content["prompt"], content["num_steps"], content["seed"]) == ("a red rose", 9, 123)
+
+        page.get_by_role("button", name='More about "roses"').click()
+        page.get_by_role("menuitem", name="Rename").click()
+        page.get_by_role("textbox", name="Its new name").fill("red roses")
+        page.keyboard.press("Enter")
+        wait_for(lambda: "red roses" in names() and "roses" not in names())
+
+        page.get_by_label("What should it show?").fill("a blue key")
+        page.get_by_role("textbox", name="Steps").fill("3")
+        page.get_by_role("button", name="red roses", exact=True).click()
+        expect(page.get_by_label("What should it show?")).to_have_value("a red rose")
+        expect(page.get_by_role("textbox", name="Steps")).to_have_value("9")
+        page.get_by_role("button", name="Make the picture").click()
+        session = wait_for_session(page)
+        wait_for_status(client, session, "finished")
+        settings = settings_of(client, session)
+        assert (settings["prompt"], settings["num_steps"], settings["seed"]) == ("a red rose", 9, 123)
+
+
+def test_regions_are_kept_and_put_into_another_picture(page, studio):
+    with studio.client() as client:
+        left = {"region": {"id": "1", "prompt": "a blue key"}, "mask": uploaded(client, lambda mask: mask[:, :32])}
+        opening = {"prompt": "a red rose", "num_steps": 4, "width": 64, "height": 64, "paused": True}
+        opening["regions"] = {"kind": "replace-regions", "regions": [left]}
+        first = client.post("/api/sessions", json=opening).raise_for_status().json()["id"]
+        page.goto(f"{studio.url}/#session={first}")
+        page.reload()
+        expect(page.get_by_label("What is in region 1?")).to_have_value("a blue key")
+        tab(page, "Presets")
+        page.get_by_role("button", name="Keep these regions").click()
+        page.get_by_role("textbox", name="Name of the regions").fill("key on the left")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="key on the left", exact=True)).to_be_visible()
+        open_long(page, studio, num_steps=4)
+        second = session_of(page)
+        assert not settings_of(client, second)["regions"]
+        tab(page, "Presets")
+        page.get_by_role("button", name="key on the left", exact=True).click()
+        expect(page.get_by_label("What is in region 1?")).to_have_value("a blue key")
+        mask = wait_for(lambda: (mask := mask_of(client, second)) is not None and mask.any() and (mask,))[0]
+    # it fits the larger picture
+    assert mask.shape == (256, 256)
+    assert (mask[:, :120] == 255).all() and not mask[:, 136:].any()
+
+
+def uploaded(client, painted):
+    mask = np.zeros((64, 64), np.uint8)
+    painted(mask)[:] = 255
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    answer = client.post("/api/uploads", content=file.getvalue(), headers={"content-type": "image/png"})
+    return {"upload": answer.raise_for_status().json()["id"]}
+
+
+def test_the_history_is_searched_and_opened(page, studio):
+    rose, key = make(page, "a very red rose"), make(page, "a very blue key")
+    page.get_by_role("button", name="New picture").click()
+    tab(page, "History")
+    listed = page.get_by_role("list", name="Pictures made here").get_by_role("listitem")
+    expect(listed.filter(has_text="a very red rose")).to_have_count(1)
+    page.get_by_label("Search the history by words").fill("very blue")
+    expect(listed).to_have_count(1)
+    expect(listed).to_contain_text("a very blue key")
+    page.get_by_label("Search the history by words").fill("nothing like it")
+    expect(page.get_by_text("No picture was made with these words.")).to_be_visible()
+    page.get_by_label("Search the history by words").fill("red rose")
+    row = listed.filter(has_text="a very red rose")
+    row.get_by_role("button").first.click()
+    expect(stage(page)).to_have_attribute("data-exact", "true")
+    assert session_of(page) == rose != key
+    with studio.client() as client:
+        assert settings_of(client, rose)["prompt"] == "a very red rose"
+        # it is named, and deleted, on the server too
+        row.get_by_role("button", name="More about").click()
+        page.get_by_role("menuitem", name="Rename").click()
+        page.get_by_label("Its new name").fill("the red rose of all")
+        page.keyboard.press("Enter")
+        found = {"search": "of all"}
+        wait_for(lambda: [one["id"] for one in client.get("/api/sessions", params=found).json()["sessions"]] == [rose])
+        listed.filter(has_text="of all").get_by_role("button", name="More about").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+        wait_for(lambda: client.get(f"/api/sessions/{rose}").status_code == 404)
+        assert client.get(f"/api/sessions/{key}").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["draw", "change", "regions"])
+def test_an_example_runs_by_one_click(page, studio, kind):
+    wait_for_model(page)
+    page.locator(f"[data-example={kind}]").click()
+    session = wait_for_session(page)
+    with studio.client() as client:
+        view = wait_for_status(client, session, "finished")
+        settings = view["place"]["settings"]
+        expect(stage(page)).to_have_attribute("data-step", str(settings["num_steps"]))
+        assert np.ptp(picture(client, session, view["place"]["node"])) > 0
+        changes = commands_in(client, session, "set-prompt")
+        assert len(changes) == (kind == "change")
+        assert len(settings["regions"]) == (2 if kind == "regions" else 0)
+        if kind == "change":
+            assert 8 <= changes[0]["applied_step"] < 40
+            assert settings["prompt"] == changes[0]["command"]["text"]
