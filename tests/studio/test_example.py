@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def test_the_guide_s_program_draws_a_picture(real, repository, tmp_path):
-    page = (repository / "docs" / "studio.md").read_text("utf-8")
+    page = (repository / "docs" / "server.md").read_text("utf-8")
     [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "steer.py").write_text(program)
     done = subprocess.run(
@@ -29,7 +29,7 @@ def test_the_guide_s_program_draws_a_picture(real, repository, tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_guide_s_commands_paint_a_region(real, repository, tmp_path):
-    page = (repository / "docs" / "studio.md").read_text("utf-8")
+    page = (repository / "docs" / "server.md").read_text("utf-8")
     [commands] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "curl" in block]
     Image.new("L", (64, 64)).save(tmp_path / "left.png")
     done = subprocess.run(
