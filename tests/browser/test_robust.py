@@ -4,7 +4,18 @@ import shutil
 import signal
 
 from playwright.sync_api import expect
-from steering_page import go_on, open_long, pause, say, session_of, stage, wait_for_step, wait_until
+from steering_page import (
+    go_on,
+    open_long,
+    pause,
+    press_until_step,
+    say,
+    session_of,
+    stage,
+    timeline,
+    wait_for_step,
+    wait_until,
+)
 from studios import RealStudio
 
 
@@ -23,16 +34,20 @@ def test_a_reload_in_mid_run_loses_nothing(page, studio):
 
 def test_two_tabs_are_in_step(visit, studio):
     here = visit()
-    open_long(here.page, studio)
+    open_long(here.page, studio, width=512, height=512)  # steps so large that none of the two is too late for any
     there = here.open(here.page.url)
-    go_on(there)
-    wait_for_step(here.page, 5)
+    press_until_step(there, 2)
+    expect(stage(here.page)).to_have_attribute("data-step", "2")
     say(there, "a lion")
     expect(here.page.get_by_label("What should it show?")).to_have_value("a lion")
-    pause(here.page)
-    expect(there.get_by_role("button", name="Go on")).to_be_visible()
-    steps = [stage(one).get_attribute("data-step") for one in (here.page, there)]
-    assert steps[0] == steps[1]
+    go_on(here.page)
+    pause(there)
+    expect(here.page.get_by_role("button", name="Go on")).to_be_visible()
+    step = timeline(here.page).get_attribute("data-step")
+    assert 2 < int(step) < 250
+    expect(timeline(there)).to_have_attribute("data-step", step)
+    for one in (here.page, there):
+        expect(stage(one)).to_have_attribute("data-step", step)
 
 
 def test_a_page_comes_back_to_a_server_that_was_killed(visit, toy_home, tmp_path):
@@ -46,7 +61,7 @@ def test_a_page_comes_back_to_a_server_that_was_killed(visit, toy_home, tmp_path
     expect(page.get_by_text("Connecting again")).to_be_visible()
     later = RealStudio(home, "--port", str(former.port)).wait_ready()
     try:
-        expect(page.get_by_text("Connected again")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Connected again")).to_be_visible()
         wait_for_step(page, 250)
     finally:
         later.stop(signal.SIGKILL)
@@ -54,11 +69,11 @@ def test_a_page_comes_back_to_a_server_that_was_killed(visit, toy_home, tmp_path
 
 def test_a_slow_page_holds_nobody_up(visit, studio):
     slow, fast = visit(), visit()
-    open_long(fast.page, studio)
-    slow.context.new_cdp_session(slow.page).send("Emulation.setCPUThrottlingRate", {"rate": 20})
+    open_long(fast.page, studio, num_steps=40)
+    slow.page.goto("about:blank")
     slow.page.goto(fast.page.url)
-    slow.page.reload()
-    expect(slow.page.get_by_label("What should it show?")).to_have_value("a fox", timeout=30_000)
+    expect(slow.page.get_by_label("What should it show?")).to_have_value("a fox")
+    slow.context.new_cdp_session(slow.page).send("Emulation.setCPUThrottlingRate", {"rate": 20})
     go_on(fast.page)
-    wait_for_step(fast.page, 250)
-    wait_until(slow.page, "() => document.querySelector('[data-rev]')?.dataset.step === '250'", timeout=60.0)
+    wait_for_step(fast.page, 40)
+    wait_until(slow.page, "() => document.querySelector('[data-rev]')?.dataset.step === '40'")
