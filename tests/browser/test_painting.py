@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from playwright.sync_api import expect
-from session_data import commands_in, edit, look, mask_of, node_at, picture, settings_of, wait_for
+from session_data import commands_in, edit, look, mask_of, picture_at, settings_of, wait_for
 from steering_page import drag, go_on, open_long, pause, place, stage, wait_for_step
 
 WIDE = 32
@@ -84,7 +84,7 @@ def test_a_region_painted_in_mid_run_acts_at_the_next_step(page, studio):
         plain = client.post("/api/sessions", json=fields).json()["id"]
         wait_for(lambda: look(client, plain)["place"]["step"] > step)
         edit(client, plain, kind="cancel")
-        pairs = [[picture(client, one, node_at(client, one, at)) for one in (session, plain)] for at in (1, step, step + 1)]
+        pairs = [[picture_at(client, one, at) for one in (session, plain)] for at in (1, step, step + 1)]
     assert [np.array_equal(*pair) for pair in pairs] == [True, True, False]
 
 
