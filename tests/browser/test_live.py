@@ -1,13 +1,25 @@
 """A picture made and changed in the page while it forms, and what the engine has made of it."""
 
-import io
-import time
-
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
-from steering_page import begin, go_on, open_long, pause, say, session_of, stage, wait_for_model, wait_for_step, wait_until
+from session_data import commands_in, edit, look, picture_at, settings_of, wait_for, wait_for_status
+from steering_page import (
+    begin,
+    go_on,
+    open_long,
+    pause,
+    say,
+    session_of,
+    stage,
+    timeline,
+    wait_for_model,
+    wait_for_session,
+    wait_for_step,
+    wait_until,
+)
+
+LIKE_IT = {"prompt": "a fox", "num_steps": 250, "seed": 3, "width": 256, "height": 256}
 
 
 def test_words_become_a_picture(page, studio):
@@ -27,7 +39,7 @@ def test_other_words_act_at_the_next_step(page, studio):
     wait_for_step(page, 3)
     say(page, "a lion on a plain green background")
     with studio.client() as client:
-        change = wait_for_event(client, edited, lambda event: event.get("command", {}).get("kind") == "set-prompt")
+        [change] = wait_for(lambda: commands_in(client, edited, "set-prompt"))
         step = change["applied_step"]
         assert 3 <= step < 250
         # the page shows what was made under the new words
@@ -35,30 +47,26 @@ def test_other_words_act_at_the_next_step(page, studio):
         wait_for_step(page, step + 1)
         pause(page)
         plain = client.post("/api/sessions", json=LIKE_IT).json()["id"]
-        wait_for_event(client, plain, lambda event: event["kind"] == "step-completed" and event["step"] == step + 1)
-        client.post(f"/api/sessions/{plain}/edits", json={"command": {"kind": "cancel"}})
-        same = [np.array_equal(picture(client, edited, at), picture(client, plain, at)) for at in (1, step, step + 1)]
+        wait_for(lambda: look(client, plain)["place"]["step"] > step)
+        edit(client, plain, kind="cancel")
+        same = [np.array_equal(picture_at(client, edited, at), picture_at(client, plain, at)) for at in (1, step, step + 1)]
     assert same == [True, True, False]
 
 
-LIKE_IT = {"prompt": "a fox", "num_steps": 250, "seed": 3, "width": 256, "height": 256}
-
-
-def wait_for_event(client, session, is_it):
-    """The first event of a session's log that is meant."""
-    deadline = time.monotonic() + 30.0
-    while True:
-        found = [event for event in client.get(f"/api/sessions/{session}/events").json()["events"] if is_it(event)]
-        if found:
-            return found[0]
-        assert time.monotonic() < deadline, "It never happened."
-
-
-def picture(client, session, step):
-    """The picture after so many steps of a session that has one branch."""
-    nodes = client.get(f"/api/sessions/{session}").json()["tree"]["nodes"]
-    [node] = [one["id"] for one in nodes if one["step"] == step]
-    return np.asarray(Image.open(io.BytesIO(client.get(f"/api/sessions/{session}/image?node={node}").content)))
+def test_other_words_over_a_finished_picture_make_another(page, studio):
+    begin(page, "a fox", steps=4, seed=8)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    first = session_of(page)
+    say(page, "a lion on a plain green background")
+    second = wait_for_session(page, first)
+    with studio.client() as client:
+        wait_for_status(client, second, "finished")
+        settings = settings_of(client, second)
+        # all but the words is as it was
+        assert settings["prompt"] == "a lion on a plain green background"
+        assert (settings["num_steps"], settings["seed"]) == (4, 8)
+        one, other = [picture_at(client, session, 4) for session in (first, second)]
+    assert (one != other).any()
 
 
 @pytest.mark.parametrize("key", ["Enter", "Control+Enter"])

@@ -20,6 +20,7 @@ def timeline(page):
 
 def begin(page, prompt, *, steps=25, seed=7):
     """Make a picture."""
+    wait_for_model(page)  # what it has by default has come into the form then
     page.get_by_role("textbox", name="Steps").fill(str(steps))
     page.get_by_role("textbox", name="Seed").fill(str(seed))
     say(page, prompt)
