@@ -23,7 +23,7 @@ def mark(page):
     page.get_by_role("button", name="Mark an area").click()
     page.keyboard.press("r")
     drag(page, (-2, -2), (32, 32))
-    expect(page.get_by_role("button", name="Clear what is marked").first).to_be_enabled()
+    expect(page.get_by_role("button", name="Clear the area")).to_be_enabled()
 
 
 def finish(page, client, session):

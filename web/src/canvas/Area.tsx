@@ -43,7 +43,12 @@ export function Area() {
   }
   return (
     <div className={classes.panel}>
-      <Marking layer={AREA} mark="Mark an area" marking="You are marking: paint on the picture" />
+      <Marking
+        layer={AREA}
+        mark="Mark an area"
+        marking="You are marking: paint on the picture"
+        clear="Clear the area"
+      />
       <Asked />
       <Held />
       <Restart />
@@ -58,7 +63,14 @@ function useMarked(layer: string): boolean {
   return !isEmpty(layer);
 }
 
-function Marking({ layer, mark, marking }: { layer: string; mark: string; marking: string }) {
+interface MarkingProps {
+  layer: string;
+  mark: string;
+  marking: string;
+  clear: string;
+}
+
+function Marking({ layer, mark, marking, clear }: MarkingProps) {
   const isActive = useCanvas((state) => state.active === layer);
   const isMarked = useMarked(layer);
   return (
@@ -74,11 +86,7 @@ function Marking({ layer, mark, marking }: { layer: string; mark: string; markin
         >
           {isActive ? "Done" : mark}
         </Button>
-        <IconAction
-          label="Clear what is marked"
-          disabled={!isMarked}
-          onClick={() => rework(layer, (mask) => fillAll(mask, 0))}
-        >
+        <IconAction label={clear} disabled={!isMarked} onClick={() => rework(layer, (mask) => fillAll(mask, 0))}>
           <IconTrash size={18} />
         </IconAction>
       </Group>
@@ -243,6 +251,7 @@ function Restart() {
         layer={CHANGE}
         mark="Mark what may change"
         marking="Paint more or less: what is not painted stays. The brush's strength says how much may change."
+        clear="Clear what may change"
       />
       {isActive && (
         <Dial
