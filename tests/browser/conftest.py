@@ -28,9 +28,9 @@ IGNORED = ("WebSocket connection to", "net::ERR_CONNECTION_REFUSED", "net::ERR_E
 expect.set_options(timeout=20_000)  # a slow machine takes longer than the usual five seconds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A real Chromium, without a window."""
+    """A real Chromium, without a window. One for the tests of a file: as long as it is open, an event loop runs in this thread."""
     path = shutil.which("chromium")
     if path is None:
         if os.environ.get("CI") == "true":
