@@ -46,7 +46,7 @@ def test_on_all_addresses_it_needs_a_name_too(run, host, tmp_path):
         ('"a long token that stands alone"', "holds no tokens"),
         ('{"anna": 12345678901234567890}', "holds no tokens"),
         ('{"anna": "short"}', "20 characters at least, but that of 'anna' has 5"),
-        ('{"": "short"}', "that of 'the owner' has 5"),
+        ('{"": "short"}', "that of the owner has 5"),
         (json.dumps({"anna": LONG, "ben": LONG}), "the same token"),
     ],
 )
