@@ -40,6 +40,18 @@ def ildm_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An `ILDM_HOME` that knows the toy model, for studios as people start them."""
+    from toy import build_model
+
+    from ildm.checkpoint.native import save_native
+
+    home = tmp_path_factory.mktemp("studio-home")
+    save_native(build_model(), home / "models" / "toy")
+    return home
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """What a command does to the log of its process is over with its test."""

@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from studios import RealStudio
-from toy import build_model
-
-from ildm.checkpoint.native import save_native
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -40,14 +37,6 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def toy_home(tmp_path_factory):
-    """An `ILDM_HOME` that knows the toy model."""
-    home = tmp_path_factory.mktemp("studio-home")
-    save_native(build_model(), home / "models" / "toy")
-    return home
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,6 @@ import signal
 
 import pytest
 from studios import RealStudio, serving
-from toy import build_model
-
-from ildm.checkpoint.native import save_native
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +17,6 @@ def studio(tmp_path_factory):
 def serve(tmp_path):
     """`serve(worker=..., limits=...)` is a block with one of its own."""
     return lambda **options: serving(tmp_path, **options)
-
-
-@pytest.fixture(scope="session")
-def toy_home(tmp_path_factory):
-    """An `ILDM_HOME` that knows the toy model."""
-    home = tmp_path_factory.mktemp("studio-home")
-    save_native(build_model(), home / "models" / "toy")
-    return home
 
 
 @pytest.fixture(scope="module")
