@@ -127,36 +127,51 @@ def previews_and_snapshots(model: Model, options: argparse.Namespace) -> Figures
 
 
 def stall_by_an_edit(model: Model, options: argparse.Namespace) -> Figures:
-    """How much longer than the others the longer of two steps is: the one in flight when a prompt edit comes, and the one after it."""
-    extra, lengths_of_others = list[float](), list[float]()
+    """How much longer than the others the longer of two steps is: the one in flight when a prompt edit comes, and the one after it.
+
+    The control looks at two steps of a run that nobody edits, turn by turn: what the machine does by itself lengthens those as often.
+    """
+    extra: dict[bool, list[float]] = {True: [], False: []}
     with Engine(model) as engine:
-        for turn in range(4 * options.turns):
-            session_id = engine.open(settings_for(model, prompt=PROMPTS[0], num_steps=25, seed=turn)).result()
-            moments: list[tuple[int, float]] = []
-            passed = threading.Event()
-
-            def hear(event: object, moments: list[tuple[int, float]] = moments, passed: threading.Event = passed) -> None:
-                if isinstance(event, StepCompleted):
-                    moments.append((event.step, time.perf_counter()))
-                    if event.step >= 10:
-                        passed.set()
-
-            engine.listen(session_id, hear)
-            passed.wait()
-            engine.submit(session_id, commands.SetPrompt(text=f"a lion number {turn}"))
-            engine.wait(session_id)
-            applied = next(e for e in engine.session(session_id).log.events if isinstance(e, CommandApplied))
-            engine.close_session(session_id).result()
-            lengths = {b[0]: b[1] - a[1] for a, b in pairwise(moments)}
-            slower = max(lengths.pop(applied.applied_step), lengths.pop(applied.applied_step + 1))
-            extra.append(1e3 * (slower - statistics.median(lengths.values())))
-            lengths_of_others += [1e3 * (one - statistics.median(lengths.values())) for one in lengths.values()]
+        for turn in range(8 * options.turns):
+            for edits in (True, False) if turn % 2 else (False, True):
+                extra[edits].append(_lengthening(engine, turn, edits=edits))
+    with_edit, without = (statistics.quantiles(extra[edits], n=20) for edits in (True, False))
     return {
-        "ms longer, median": statistics.median(extra),
-        "p95": statistics.quantiles(extra, n=20)[-1],
+        "ms longer, median": with_edit[9],
+        "p95": with_edit[18],
+        "without an edit, median": without[9],
+        "p95 of that": without[18],
+        "longer by the edit, median": with_edit[9] - without[9],
+        "p95 over p95": with_edit[18] - without[18],
         "bar": 5.0,
-        "other steps against their median, p95": statistics.quantiles(lengths_of_others, n=20)[-1],
+        "turns": len(extra[True]),
     }
+
+
+def _lengthening(engine: Engine, turn: int, *, edits: bool) -> float:
+    """By how many ms the longer of two steps exceeds the run's median: those at an edit after step 10, or after it without one."""
+    session_id = engine.open(settings_for(engine.model, prompt=PROMPTS[0], num_steps=25, seed=turn)).result()
+    moments: list[tuple[int, float]] = []
+    passed = threading.Event()
+
+    def hear(event: object) -> None:
+        if isinstance(event, StepCompleted):
+            moments.append((event.step, time.perf_counter()))
+            if event.step >= 10:
+                passed.set()
+
+    engine.listen(session_id, hear)
+    passed.wait()
+    if edits:
+        engine.submit(session_id, commands.SetPrompt(text=f"a lion number {turn}"))
+    engine.wait(session_id)
+    events = engine.session(session_id).log.events
+    step = next(one for one in events if isinstance(one, CommandApplied)).applied_step if edits else 11
+    engine.close_session(session_id).result()
+    lengths = {after[0]: after[1] - before[1] for before, after in pairwise(moments)}
+    slower = max(lengths.pop(step), lengths.pop(step + 1))
+    return 1e3 * (slower - statistics.median(lengths.values()))
 
 
 def seek(model: Model, options: argparse.Namespace) -> Figures:  # noqa: ARG001

@@ -239,7 +239,7 @@ def fifty(options: argparse.Namespace) -> Figures:
 
 
 def _serve_fake(pipe: Any) -> None:
-    limits = Limits(running=50, open=50, queue=50, queue_per_user=50, steps=1000)
+    limits = Limits(running=50, open=50, open_per_user=50, queue=50, queue_per_user=50, steps=1000)
     with (
         tempfile.TemporaryDirectory(prefix="ildm-") as folder,
         serving(Path(folder), worker=FakeWorker(FRAME_INTERVAL, 20_000), limits=limits) as studio,

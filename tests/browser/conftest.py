@@ -55,7 +55,7 @@ class Visit:
 
     def __init__(self, browser, studio, **options):
         self.studio, self.problems, self.requests = studio, [], []
-        self.context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}} | options)
         self.context.set_default_timeout(20_000)
         self.page = self.open(self._link())
 

@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 from playwright.sync_api import expect
-from session_data import commands_in, edit, look, mask_of, picture_at, settings_of, wait_for
-from steering_page import drag, go_on, open_long, pause, place, stage, wait_for_step
+from session_data import commands_in, edit, look, mask_of, picture_at, settings_of, wait_for, wait_for_mask
+from steering_page import drag, go_on, open_long, open_still, pause, place, stage, wait_for_step
 
 WIDE = 32
 """The brush's width as it comes, in pixels of the picture."""
-
-
-def open_still(page, studio, **opening):
-    """A session that makes no step, to be painted on. Its id."""
-    session = open_long(page, studio, **{"num_steps": 8} | opening)
-    expect(stage(page)).to_have_attribute("data-unsent", "0")
-    expect(stage(page)).to_be_visible()
-    return session
 
 
 def away(line):
@@ -30,11 +22,6 @@ def is_stroke(mask, line):
     """Whether a stroke of the brush, and nothing else, lies along a line."""
     far = away(line)
     return (mask[far < WIDE / 2 - 6] == 255).all() and (mask[far > WIDE / 2 + 2] == 0).all()
-
-
-def wait_for_mask(client, session, is_it, number=0):
-    """Until a region's mask is as meant. It."""
-    return wait_for(lambda: (mask := mask_of(client, session, number)) is not None and is_it(mask) and (mask,), "The mask")[0]
 
 
 def say_in_region(page, client, session, words):

@@ -1,8 +1,11 @@
 """Going back, other futures, and several of them at once: the session's own tree says what has come of it."""
 
+import io
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 from session_data import commands_in, look, picture, settings_of, wait_for, wait_for_status
 from steering_page import begin, go_on, open_long, press_until_step, say, session_of, stage, timeline
@@ -166,22 +169,70 @@ def test_several_settings_are_tried_from_a_step(page, studio):
         assert place["settings"]["guidance_scale"] == 4.0
 
 
-def test_two_futures_are_seen_side_by_side(page, studio):
+def make_another_future(page, client, session):
+    """From step 5 on, with other words. The last states of both."""
+    [old] = tips(client, session).values()
+    go_back_by_keys(page, 5)
+    wait_for_place(client, session, step=5)
+    say(page, NEW)
+    go_on(page)
+    return old, wait_for_place(client, session, step=12, status="finished")["node"]
+
+
+def compare(page, name):
+    """The page on which states are compared."""
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("menuitem", name=name).click()
+    return page.get_by_role("dialog")
+
+
+def test_all_futures_are_seen_at_once(page, studio):
     session = open_finished(page, studio)
     with studio.client() as client:
-        go_back_by_keys(page, 5)
-        wait_for_place(client, session, step=5)
-        say(page, NEW)
-        go_on(page)
-        wait_for_place(client, session, step=12, status="finished")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.get_by_role("button", name="Compare", exact=True).click()
-    page.get_by_role("menuitem", name="All branches").click()
-    dialog = page.get_by_role("dialog")
+        make_another_future(page, client, session)
+    dialog = compare(page, "All branches")
     expect(dialog.locator("[data-branch]")).to_have_count(2)
     expect(dialog.locator("[data-branch] img").nth(1)).to_have_js_property("complete", True)
     assert dialog.locator("[data-branch] img").nth(1).evaluate("image => image.naturalWidth") == 64
+
+
+def test_one_future_is_wiped_over_another(page, studio):
+    session = open_finished(page, studio)
+    with studio.client() as client:
+        old, new = make_another_future(page, client, session)
+        left, right = (picture(client, session, node).astype(float) for node in (old, new))
+    middle, half = (left + right) / 2, (left - right) / 2
+    dialog = compare(page, "Two states side by side")
+    slider = dialog.get_by_role("slider", name="How much of the left picture is shown")
+    for key, is_left in (("Home", False), ("End", True)):
+        slider.focus()
+        page.keyboard.press(key)
+        page.mouse.move(2, 2)
+        shot = Image.open(io.BytesIO(dialog.locator("[class*=wipe]").screenshot())).convert("RGB")
+        shot = shot.resize((64, 64), Image.Resampling.BOX)
+        # where between them it lies: 1 is the left one, -1 the right one
+        lies = ((np.asarray(shot, float) - middle) * half).sum() / (half**2).sum()
+        assert lies == pytest.approx(1.0 if is_left else -1.0, abs=0.5)
+
+
+def test_what_differs_between_two_states_is_shown(page, studio):
+    session = open_finished(page, studio)
+    with studio.client() as client:
+        old, new = make_another_future(page, client, session)
+        left, right = (picture(client, session, node).astype(int) for node in (old, new))
+    share = (np.abs(left - right).max(-1) >= 8).mean()
+    dialog = compare(page, "Two states side by side")
+    dialog.get_by_text("Difference", exact=True).click()
+    expect(dialog.locator("[data-difference]")).to_contain_text(f"They differ in {100 * share:.0f} % of the picture")
+    shown = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+    pixels = np.array(dialog.locator("canvas").evaluate(shown)).reshape(64, 64, 4)[..., :3]
+    assert np.array_equal(pixels, np.minimum(4 * np.abs(left - right), 255))
+    # a state and itself
+    dialog.get_by_role("combobox", name="The left picture").click()
+    page.get_by_role("option").nth(1).click()
+    dialog.get_by_role("combobox", name="The right picture").click()
+    page.get_by_role("option").nth(1).click()
+    expect(dialog.locator("[data-difference]")).to_have_text("They are the same, to the last bit.")
 
 
 def test_a_change_is_taken_back_and_made_again(page, studio):

@@ -87,6 +87,11 @@ def mask_of(client, session, number=0):
     return np.asarray(Image.open(io.BytesIO(answer.raise_for_status().content)).convert("L"))
 
 
+def wait_for_mask(client, session, is_it, number=0):
+    """Until a region's mask is as meant. It."""
+    return wait_for(lambda: (mask := mask_of(client, session, number)) is not None and is_it(mask) and (mask,), "The mask")[0]
+
+
 def latents_of(studio, session, nodes):
     """The latents of states as they were saved, (1, channels, height, width)."""
     with studio.client() as client:

@@ -38,6 +38,14 @@ def open_long(page, studio, **opening):
     return session
 
 
+def open_still(page, studio, **opening):
+    """A session that makes no step, to be painted on. Its id."""
+    session = open_long(page, studio, **{"num_steps": 8} | opening)
+    expect(stage(page)).to_have_attribute("data-unsent", "0")
+    expect(stage(page)).to_be_visible()
+    return session
+
+
 def go_on(page):
     """Let it make steps."""
     page.get_by_role("button", name="Go on").click()

@@ -1,5 +1,6 @@
 import { ActionIcon, Menu, Tooltip } from "@mantine/core";
 import { IconBlur, IconContrast2, IconDots, IconDownload, IconPaint, IconTrash, IconUpload } from "@tabler/icons-react";
+import { notice } from "../parts/notices";
 import { chooseFile } from "./chooseFile";
 import { maskOf, useLayers } from "./layers";
 import { feather, fillAll, invert } from "./masks/paint";
@@ -63,8 +64,12 @@ async function bringIn(layer: string): Promise<void> {
   const file = await chooseFile("image/png,image/webp,image/jpeg");
   if (!file) return;
   const { width, height } = useLayers.getState();
-  const mask = await maskOfFile(file, width, height);
-  rework(layer, ({ values }) => values.set(mask.values));
+  try {
+    const mask = await maskOfFile(file, width, height);
+    rework(layer, ({ values }) => values.set(mask.values));
+  } catch {
+    notice.problem("This file could not be read as a picture: a mask is a PNG, WebP or JPEG.");
+  }
 }
 
 async function takeOut(layer: string): Promise<void> {

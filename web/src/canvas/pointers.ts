@@ -42,6 +42,8 @@ interface Outlet {
 export class Pointers {
   private held: Held | null = null;
   private queue: Touch[] = [];
+  /** A finger that has come down and may still become one of two. */
+  private coming: PointerEvent | null = null;
   private panning: { pointer: number; x: number; y: number } | null = null;
   private readonly fingers = new Map<number, { x: number; y: number }>();
   private isPinching = false;
@@ -82,6 +84,7 @@ export class Pointers {
 
   /** Let go as if nothing had been begun. Whether there was something. */
   cancel(): boolean {
+    this.coming = null;
     if (!this.held) return false;
     this.held.tool.cancel();
     this.held = null;
@@ -114,7 +117,8 @@ export class Pointers {
       return;
     }
     if (this.held || (event.button !== 0 && event.button !== 2 && event.button !== 5)) return;
-    this.begin(event);
+    if (event.pointerType === "touch") this.coming = event;
+    else this.begin(event);
   }
 
   private begin(event: PointerEvent): void {
@@ -143,6 +147,7 @@ export class Pointers {
       this.panning = { ...panning, ...place };
       return;
     }
+    if (this.coming?.pointerId === event.pointerId && this.isStroke(this.coming, event)) this.arrive();
     const { held } = this;
     if (held?.pointer !== event.pointerId) return;
     held.moved = Math.max(held.moved, Math.hypot(place.x - held.x, place.y - held.y));
@@ -158,7 +163,11 @@ export class Pointers {
       this.panning = null;
       delete this.stage.dataset.pans;
     }
-    if (this.held?.pointer !== event.pointerId) return;
+    if (this.coming?.pointerId === event.pointerId && !cancelled) this.arrive();
+    if (this.held?.pointer !== event.pointerId) {
+      this.coming = null;
+      return;
+    }
     if (cancelled) {
       this.cancel();
       return;
@@ -168,6 +177,19 @@ export class Pointers {
     this.held = null;
     this.outlet.shape(null);
     this.outlet.wake();
+  }
+
+  /** Whether a finger means to paint: it has gone somewhere, or has been alone for long enough. */
+  private isStroke(coming: PointerEvent, event: PointerEvent): boolean {
+    const isAlone = event.timeStamp - coming.timeStamp >= SECOND_FINGER;
+    return isAlone || Math.hypot(event.clientX - coming.clientX, event.clientY - coming.clientY) >= STILL;
+  }
+
+  /** Begin with a finger where it came down. */
+  private arrive(): void {
+    const { coming } = this;
+    this.coming = null;
+    if (coming) this.begin(coming);
   }
 
   /** A finger comes down. Whether it belongs to a pinch. */

@@ -41,6 +41,8 @@ const GENERAL: Wording = {
 const LONG = 40;
 /** Early enough that the other thing can still come of it. */
 const TURN = 8;
+/** Where the model was faster than the page, it goes back to the turn. */
+const LATEST = 16;
 const SIDE = 128;
 
 /** The words of the examples that a model can draw. */
@@ -65,14 +67,16 @@ export async function changeOnTheWay({ before, after }: Wording): Promise<void> 
     if (id !== session) stop();
     else if (view?.session === session && view.place.step >= TURN) {
       stop();
-      void turn(before, after);
+      void turn(before, after, view.place.step > LATEST);
     }
   }
 }
 
-async function turn(before: string, after: string): Promise<void> {
+async function turn(before: string, after: string, isLate: boolean): Promise<void> {
+  if (isLate && !(await edit({ kind: "rewind", step: TURN }))) return;
   useDraft.setState({ prompt: after });
   const applied = await edit({ kind: "set-prompt", text: after });
+  if (isLate) await edit({ kind: "resume" });
   if (applied)
     notice.info(
       `From step ${applied.step + 1} on, "${subject(before)}" was "${subject(after)}". You can do that at any step.`,
