@@ -13,12 +13,8 @@ import argparse
 import io
 import json
 import math
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,13 +23,15 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, sync_playwright
 
+# the browser is that of the tests
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "peers"))
+
+from chromium import open_chromium
+
 from ildm.session.envelope import Envelope, Kind, unpack
 from interleaved import machine
+from studio_process import serve
 
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 MEASURE = """() => {
   const times = (window.__times = []);
   let last = performance.now();
@@ -120,14 +118,8 @@ class StillSession:
 
 def main() -> None:
     options = read_options()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server, address = _start_studio(folder)
-        try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-            figures = measure(browser, address, options)
-        finally:
-            server.terminate()
-            server.wait(30)
+    with serve(options.model) as server, sync_playwright() as playwright:
+        figures = measure(open_chromium(playwright), server.launch(), options)
     told = {"machine": machine(), "side": options.side, "regions": options.regions, "brush": options.brush, **figures}
     for name in ("empty page", "stroke"):
         print("  ".join([f"{name:12}", *(f"{key} {value:6.1f}" for key, value in figures[name].items())]))
@@ -178,6 +170,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--regions", type=int, default=8)
     parser.add_argument("--brush", type=int, default=200, help="its size, pixels of the picture")
     parser.add_argument("--seconds", type=float, default=10.0, help="of the stroke")
+    parser.add_argument("--model", default="emoji-scenes", help="the studio's; none of it is used")
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     return parser.parse_args()
 
@@ -213,17 +206,6 @@ def _encoded(image: Image.Image, form: str) -> bytes:
 
 def _answer(route: Route, body: bytes, form: str) -> None:
     route.fulfill(body=body, content_type=f"image/{form}")
-
-
-def _start_studio(folder: str) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "ildm", "studio", "--headless", "--port", "0"]
-    server = subprocess.Popen(
-        command, env=os.environ | {"ILDM_HOME": folder}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert server.stdout is not None
-    found = re.search(r"http://\S+/launch\?token=\S+", server.stdout.readline())
-    assert found is not None, "The studio did not start."
-    return server, found[0]
 
 
 if __name__ == "__main__":

@@ -12,19 +12,15 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import random
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +35,7 @@ from studios import OWNER_TOKEN, serving
 
 from ildm.studio.limits import Limits
 from parts import Figures, parts_parser, tell_parts
+from studio_process import Server, serve
 
 FRAME_INTERVAL = 1 / 29
 LAST_EDIT = 150
@@ -57,52 +54,6 @@ def main() -> None:
     )
 
 
-@dataclass
-class Server:
-    """A server as people start it."""
-
-    port: int
-    token: str
-    process: psutil.Process
-    seconds: float
-
-    def get(self, path: str) -> int:
-        """The status of a request."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", headers={"authorization": f"Bearer {self.token}"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10.0) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-
-
-@contextmanager
-def serve(options: argparse.Namespace, *more: str) -> Generator[Server, None, None]:
-    """A server that is ready, in a home of its own."""
-    with tempfile.TemporaryDirectory(prefix="ildm-") as home:
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "ildm", "studio", "--headless", "--port", "0", "--model", options.model, *more]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"ILDM_HOME": home}
-        )
-        assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:(\d+)\.", process.stdout.readline())
-        assert found is not None
-        token = Path(home, "studio", "token").read_text().strip()
-        server = Server(int(found[1]), token, psutil.Process(process.pid), 0.0)
-        while server.get("/readyz") != 200:
-            time.sleep(0.02)
-        server.seconds = time.perf_counter() - began
-        try:
-            yield server
-        finally:
-            process.terminate()
-            process.wait(20.0)
-            process.stdout.close()
-
-
 # --- starting and idling ---------------------------------------------------------------------------------------------------
 
 
@@ -110,7 +61,7 @@ def start(options: argparse.Namespace) -> Figures:
     """Seconds from the command to a model that is ready (bar: 8)."""
     seconds = list[float]()
     for _ in range(options.starts):
-        with serve(options) as server:
+        with serve(options.model) as server:
             seconds.append(server.seconds)
     return {"median, s": statistics.median(seconds), "worst, s": max(seconds), "bar": 8.0}
 
@@ -132,7 +83,7 @@ def idle(options: argparse.Namespace) -> Figures:
         shares = {f"{name}, share of a core": share for name, share in zip(names, used, strict=True)}
         return shares | {f"{name}, MiB": size for name, size in zip(names, memory, strict=True)} | {"bar": 0.01}
 
-    with serve(options) as server:
+    with serve(options.model) as server:
         return asyncio.run(look(server))
 
 
@@ -173,13 +124,13 @@ def edit(options: argparse.Namespace) -> Figures:
             "edits": len(waits),
         }
 
-    with serve(options) as server:
+    with serve(options.model) as server:
         return asyncio.run(measure(server))
 
 
 def eight(options: argparse.Namespace) -> Figures:
     """Eight sessions of the model: how old frames are when they come, and whose (one wrong one is too many)."""
-    with serve(options) as server:
+    with serve(options.model) as server:
         return asyncio.run(_many(server.port, server.token, 8, options.seconds))
 
 
@@ -204,7 +155,7 @@ def stalled(options: argparse.Namespace) -> Figures:
         grown = (server.process.memory_info().rss - before) / 2**20
         return {"step, median of the ratios": statistics.median(ratios), "bar": 1.05, "memory grown, MiB": grown}
 
-    with serve(options) as server:
+    with serve(options.model) as server:
         return asyncio.run(measure(server))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,12 +26,13 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+# the browser is that of the tests
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "peers"))
+
+from chromium import open_chromium  # pyright: ignore[reportMissingImports]
+
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES, OTHERS = ROOT / "docs" / "pictures", ROOT / "build" / "screenshots"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 SIZE = {"width": 1280, "height": 720}
 PATIENCE = 60_000
 
@@ -308,11 +308,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *STATES], help="states to take; none = all")
     chosen = parser.parse_args().names or list(STATES)
-    path = shutil.which("chromium")
-    if path is None:
-        sys.exit("Chromium is not there: install Debian's package chromium.")
     with running_studio() as studio, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = open_chromium(playwright)
         for name in chosen:
             for scheme in ("light", "dark"):
                 take(browser, studio, name, scheme)

@@ -1,24 +1,14 @@
 """The studio in a real browser: a server of its own for each file, and pages that must behave."""
 
 import os
-import shutil
 import signal
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import MISSING, PATH, open_chromium
 from playwright.sync_api import expect, sync_playwright
 from studios import RealStudio
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 IGNORED = ("WebSocket connection to", "net::ERR_CONNECTION_REFUSED", "net::ERR_EMPTY_RESPONSE", "net::ERR_CONNECTION_RESET")
 """What the browser itself writes when a server is gone: the tests that kill one expect it."""
 
@@ -28,13 +18,12 @@ expect.set_options(timeout=20_000)  # a slow machine takes longer than the usual
 @pytest.fixture(scope="module")
 def chromium():
     """A real Chromium, without a window. One for the tests of a file: as long as it is open, an event loop runs in this thread."""
-    path = shutil.which("chromium")
-    if path is None:
+    if PATH is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("The browser tests need Chromium: install Debian's package chromium.")
-        pytest.skip("The browser tests need Chromium: install Debian's package chromium.")
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = open_chromium(playwright)
         yield browser
         browser.close()
 
