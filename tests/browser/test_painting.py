@@ -128,6 +128,27 @@ def test_fifty_strokes_are_taken_back_exactly(page, studio):
         assert len(settings_of(client, session)["regions"]) == 1
 
 
+def test_a_long_stroke_is_one_change_of_the_session(page, studio):
+    """Where something else was changed since, the session's undo takes it back, and as a whole."""
+    session = open_still(page, studio)
+    page.keyboard.press("b")
+    page.mouse.move(*place(page, 20, 40))
+    page.mouse.down()
+    for x in range(30, 231, 10):
+        page.mouse.move(*place(page, x, 40))
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    with studio.client() as client:
+        wait_for_mask(client, session, lambda mask: is_stroke(mask, ((20, 40), (230, 40))))
+        patches = commands_in(client, session, "paint-region")
+        assert len(patches) > 3 and len({one["command"]["stroke"] for one in patches}) == 1
+        edit(client, session, kind="set-prompt", text="a lion")
+        for _ in range(2):
+            edit(client, session, kind="undo")
+        assert settings_of(client, session)["prompt"] == "a fox"
+        assert not mask_of(client, session).any()
+
+
 def test_the_eraser_takes_away(page, studio):
     session = open_still(page, studio)
     page.keyboard.press("r")

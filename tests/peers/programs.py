@@ -64,7 +64,7 @@ def any_command(random, cursor):
             lambda: commands.SetRegionRules(
                 mode=random.choice([None, "attention", "latent"]), overlap=random.choice([None, "normalise", "add", "z-order"])
             ),
-            *[lambda: commands.PaintRegion(id=named, patch=area, left=random.randrange(64), erase=random.random() < 0.3)] * 2,
+            *[lambda: any_patch(random, named, area)] * 3,
             lambda: commands.RemoveRegion(id=named),
             lambda: commands.ReorderRegions(ids=tuple(one.id for one in reversed(cursor.settings.regions))),
             lambda: commands.Compare(
@@ -73,6 +73,11 @@ def any_command(random, cursor):
             ),
         ]
     )()
+
+
+def any_patch(random, name, area):
+    where = {"left": random.randrange(64), "erase": random.random() < 0.3}
+    return commands.PaintRegion(id=name, patch=area, stroke=random.choice([None, 1, 1, 2]), **where)
 
 
 def any_region(random, name):

@@ -150,6 +150,36 @@ def test_rewinds_branches_undo_and_redo_know_regions(quick, settings):
     assert cursor.settings.regions == ()
 
 
+def test_the_patches_of_a_stroke_are_one_change(quick, settings):
+    def paint(left, stroke):
+        apply(cursor, commands.PaintRegion(id="key", patch=SMALL, left=left, stroke=stroke))
+
+    cursor = begin(quick, settings)
+    apply(cursor, commands.AddRegion(region=KEY, mask=Mask.from_array(np.zeros((64, 64)))))
+    for left, stroke in ((0, 1), (8, 1), (16, 1), (24, 2), (32, None), (40, None)):
+        go_to(cursor, left // 8)  # steps may lie between them
+        paint(left, stroke)
+    painted = []
+    while cursor.settings.regions:
+        painted.append((values(cursor).sum() / 64.0, cursor.node.step))
+        cursor.undo()
+    assert painted == [(6.0, 5), (5.0, 5), (4.0, 4), (3.0, 3), (0.0, 0)]
+    for _ in range(2):
+        cursor.redo()
+    assert values(cursor).sum() / 64.0 == 3.0
+    # what comes after something was taken back is a change of its own, and so is what comes after another change
+    cursor.undo()
+    cursor.redo()
+    paint(48, 1)
+    apply(cursor, commands.SetPrompt(text="a rose"))
+    paint(56, 1)
+    found = []
+    for _ in range(3):
+        cursor.undo()
+        found.append(values(cursor).sum() / 64.0)
+    assert found == [4.0, 4.0, 3.0]
+
+
 @pytest.mark.parametrize(
     ("command", "kind", "said"),
     [

@@ -319,7 +319,12 @@ export interface Mask {
   data: Uint8Array;
 }
 
-/** Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib). */
+/**
+ * Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib).
+ *
+ * Args:
+ *     stroke: see `ildm.session.commands.PaintRegion`.
+ */
 export interface MaskStroke {
   op: number;
   type: "mask";
@@ -329,6 +334,7 @@ export interface MaskStroke {
   width: number;
   height: number;
   erase?: boolean;
+  stroke?: number | null;
 }
 
 /** Where the session stands after `place.seq` events, when that is not what its steps come to; `tree` when it has not only grown. */
@@ -403,7 +409,12 @@ export interface Opening {
   paused?: boolean;
 }
 
-/** Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture. */
+/**
+ * Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture.
+ *
+ * Args:
+ *     stroke: a number that patches share which come one after another and are one change: an undo takes them back together.
+ */
 export interface PaintRegion {
   version?: 1;
   kind: "paint-region";
@@ -412,6 +423,7 @@ export interface PaintRegion {
   left?: number;
   top?: number;
   erase?: boolean;
+  stroke?: number | null;
 }
 
 /** Stop after the step in flight. */

@@ -122,10 +122,12 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
             | RemoveRegion()
             | ReorderRegions()
             | ReplaceRegions()
-            | PaintRegion()
             | SetRegionRules()
         ):
             cursor.change(with_regions(cursor.settings, command, cursor.run.blobs))
+        case PaintRegion(id=region, stroke=stroke):
+            part_of = None if stroke is None else (region, stroke)
+            cursor.change(with_regions(cursor.settings, command, cursor.run.blobs), part_of=part_of)
         case Compare():
             return _compare(cursor, command)
         case Pause() | Resume() | StepOnce() | Cancel() | SetPreviewRate():

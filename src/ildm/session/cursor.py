@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from ildm.core.errors import ConfigError
@@ -48,6 +49,7 @@ class Cursor:
         run.places[number] = lambda: self.position.branch
         self._undone: list[Position] = []
         self._done: list[Position] = []
+        self._last: Hashable | None = None  # what the last change was a part of, as long as nothing was taken back since
 
     @classmethod
     def begin(cls, run: Run, settings: Settings, number: int = 0) -> Cursor:
@@ -162,24 +164,27 @@ class Cursor:
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
-    def change(self, settings: Settings) -> None:
+    def change(self, settings: Settings, *, part_of: Hashable | None = None) -> None:
         """Put other settings in force from the next step on; where the branch has a recorded future, on a branch of its own.
 
         Over a finished picture they are what is asked of whatever comes next: a rewind takes them along, and so does a new start.
 
+        Args:
+            part_of: changes one after another that are parts of the same thing are taken back together; None = a change by itself.
+
         Raises:
             ConfigError, ShapeError: when they cannot be followed; then everything stays as it was.
         """
-        self.take_up(replace(self.position, settings=settings))
+        self.take_up(replace(self.position, settings=settings), part_of=part_of)
 
-    def take_up(self, place: Position) -> None:
+    def take_up(self, place: Position, *, part_of: Hashable | None = None) -> None:
         """Go on from a place under its settings; where its branch has a recorded future, on a branch of its own.
 
         Raises:
             ConfigError, ShapeError: when they cannot be followed; then everything stays as it was.
         """
         self.check(place)
-        self._remember()
+        self._remember(part_of)
         timeline = self.run.timeline
         if timeline.branch(place.branch).tip == place.node and place.branch not in self.branches_of_others:
             timeline.change(place.branch, place.settings)
@@ -219,6 +224,7 @@ class Cursor:
         if not self._done:
             raise NotNow("There is nothing to undo.")
         former = self._done.pop()
+        self._last = None
         self._undone.append(self.position)
         self._restore(former)
 
@@ -232,6 +238,7 @@ class Cursor:
         if not self._undone:
             raise NotNow("There is nothing to redo.")
         later = self._undone.pop()
+        self._last = None
         self._done.append(self.position)
         self._restore(later)
 
@@ -242,6 +249,7 @@ class Cursor:
 
     def recall(self, done: list[Position], undone: list[Position]) -> None:
         """Take over what an earlier cursor remembered, see `remembered`."""
+        self._last = None
         self._done, self._undone = list(done), list(undone)
 
     def _still_there(self, places: list[Position]) -> list[Position]:
@@ -249,8 +257,10 @@ class Cursor:
         timeline = self.run.timeline
         return [one for one in places if one.branch in timeline.branches and one.node in timeline.nodes]
 
-    def _remember(self) -> None:
-        self._done = [*self._done[1 - MOST_REMEMBERED :], self.position]
+    def _remember(self, part_of: Hashable | None = None) -> None:
+        if part_of is None or part_of != self._last:
+            self._done = [*self._done[1 - MOST_REMEMBERED :], self.position]
+        self._last = part_of
         self._undone.clear()
 
     def _restore(self, position: Position) -> None:

@@ -54,8 +54,15 @@ class ReorderRegions(Message):
     ids: Annotated[tuple[Name, ...], Field(max_length=MAX_REGIONS)]
 
 
+StrokeNumber = Annotated[int, Field(ge=0, lt=2**53)]
+
+
 class PaintRegion(Message):
-    """Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture."""
+    """Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture.
+
+    Args:
+        stroke: a number that patches share which come one after another and are one change: an undo takes them back together.
+    """
 
     kind: Literal["paint-region"] = "paint-region"
     id: Name
@@ -63,6 +70,7 @@ class PaintRegion(Message):
     left: Annotated[int, Field(ge=0, le=4096)] = 0
     top: Annotated[int, Field(ge=0, le=4096)] = 0
     erase: bool = False
+    stroke: StrokeNumber | None = None
 
 
 class SetRegionRules(Message):

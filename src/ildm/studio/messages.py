@@ -27,6 +27,7 @@ from ildm.session.commands import (
     StepOnce,
 )
 from ildm.session.events import AnyEvent
+from ildm.session.region_commands import StrokeNumber
 from ildm.session.service.messages import Opening, SessionId
 from ildm.session.view import Place, SessionView, Tree
 from ildm.session.wire import BranchId, Count, Name, NodeId, Strict
@@ -83,7 +84,11 @@ class Edit(Asked):
 
 
 class MaskStroke(Asked):
-    """Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib)."""
+    """Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib).
+
+    Args:
+        stroke: see `ildm.session.commands.PaintRegion`.
+    """
 
     type: Literal["mask"] = "mask"
     region: Name
@@ -92,6 +97,7 @@ class MaskStroke(Asked):
     width: Annotated[int, Field(ge=1, le=4096)]
     height: Annotated[int, Field(ge=1, le=4096)]
     erase: bool = False
+    stroke: StrokeNumber | None = None
 
 
 class PauseRun(Asked):

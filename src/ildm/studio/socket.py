@@ -222,7 +222,9 @@ def _stroke(message: MaskStroke, payload: bytes) -> PaintRegion:
         patch = Mask(width=message.width, height=message.height, data=payload)
     except ValidationError as error:
         raise ProtocolError(f"A stroke cannot be read: {error.errors(include_url=False)[0]['msg']}.") from error
-    return PaintRegion(id=message.region, patch=patch, left=message.left, top=message.top, erase=message.erase)
+    return PaintRegion(
+        id=message.region, patch=patch, left=message.left, top=message.top, erase=message.erase, stroke=message.stroke
+    )
 
 
 def _op_of(header: dict[str, Any]) -> int | None:

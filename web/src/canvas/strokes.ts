@@ -8,9 +8,13 @@ import { Before, type Change, changeOf } from "./masks/tiles";
 import { AREA, CHANGE } from "./state";
 import { sender, strokeEnded } from "./sync";
 
+/** Tells one change from the next, and from those of other pages. */
+let lastNumber = Math.floor(Math.random() * 2 ** 40);
+
 /** One change from its beginning to its end. */
 export class Edit {
   private readonly before: Before;
+  private readonly number = ++lastNumber;
 
   constructor(readonly layer: string) {
     this.before = new Before(maskOf(layer));
@@ -27,7 +31,7 @@ export class Edit {
     const touched = work(this.mask);
     if (!touched) return;
     changed(this.layer, touched);
-    tell(this.layer, { rect: touched, rises: !erase, falls: erase });
+    tell(this.layer, { rect: touched, rises: !erase, falls: erase }, this.number);
   }
 
   end(): void {
@@ -42,7 +46,7 @@ export class Edit {
     const rect = this.before.restore();
     if (!rect) return;
     changed(this.layer, rect);
-    tell(this.layer, { rect, rises: true, falls: true });
+    tell(this.layer, { rect, rises: true, falls: true }, this.number);
   }
 }
 
@@ -57,7 +61,7 @@ export function rework(layer: string, work: (mask: Mask) => void): void {
   if (!change) return;
   history.push(layer, diffs);
   changed(layer, change.rect);
-  tell(layer, change);
+  tell(layer, change, ++lastNumber);
   finished(layer);
 }
 
@@ -85,13 +89,13 @@ export function redoStroke(): boolean {
 function shifted(undone: ({ layer: string } & Change) | null): boolean {
   if (!undone) return false;
   changed(undone.layer, undone.rect);
-  tell(undone.layer, undone);
+  tell(undone.layer, undone, ++lastNumber);
   finished(undone.layer);
   return true;
 }
 
-function tell(layer: string, change: Change): void {
-  if (layer !== AREA && layer !== CHANGE) sender.changed(layer, change);
+function tell(layer: string, change: Change, stroke: number): void {
+  if (layer !== AREA && layer !== CHANGE) sender.changed(layer, change, stroke);
 }
 
 function finished(layer: string): void {

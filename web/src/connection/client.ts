@@ -42,6 +42,8 @@ export interface Stroke {
   width: number;
   height: number;
   erase: boolean;
+  /** Shared by the patches that an undo takes back together. */
+  stroke: number;
   rows: Uint8Array; // deflated
 }
 

@@ -48,7 +48,7 @@ describe("a sender", () => {
     for (let turn = 0; turn < 40; turn++) {
       const left = (turn * 7) % 15;
       for (let x = left; x < left + 4; x++) here.values[60 + x] = (turn * 61) % 256;
-      sender.changed("fox", { rect: { left, top: 3, right: left + 4, bottom: 4 }, rises: true, falls: true });
+      sender.changed("fox", { rect: { left, top: 3, right: left + 4, bottom: 4 }, rises: true, falls: true }, 1);
       await pass(25);
     }
     await pass(200);
@@ -58,9 +58,29 @@ describe("a sender", () => {
     expect(settled.at(-1)).toEqual(["fox", true]);
   });
 
+  it("does not mix what belongs to two strokes", async () => {
+    const change = (left: number) => ({
+      rect: { left, top: 0, right: left + 2, bottom: 1 },
+      rises: true,
+      falls: false,
+    });
+    await pass(200);
+    sender.changed("fox", change(0), 1);
+    await pass(5);
+    sender.changed("fox", change(4), 1);
+    sender.changed("fox", change(8), 2);
+    sender.changed("fox", change(10), 2);
+    await pass(300);
+    expect(sent.map(({ stroke, left, width }) => [stroke, left, width])).toEqual([
+      [1, 0, 2],
+      [1, 4, 2],
+      [2, 8, 4],
+    ]);
+  });
+
   it("says when the server has not taken something", async () => {
     takes = false;
-    sender.changed("fox", { rect: { left: 0, top: 0, right: 1, bottom: 1 }, rises: true, falls: false });
+    sender.changed("fox", { rect: { left: 0, top: 0, right: 1, bottom: 1 }, rises: true, falls: false }, 1);
     expect(sender.isBusy("fox")).toBe(true);
     await pass(200);
     expect(settled).toEqual([["fox", false]]);

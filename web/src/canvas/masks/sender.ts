@@ -8,6 +8,7 @@ const PAUSE = 100;
 
 interface Unsent {
   rect: Rect | null;
+  stroke: number;
   rises: boolean;
   falls: boolean;
   timer: ReturnType<typeof setTimeout> | null;
@@ -34,9 +35,11 @@ export class Sender {
 
   constructor(private readonly outlet: Outlet) {}
 
-  /** Something has changed on the page. */
-  changed(region: string, { rect, rises, falls }: Change): void {
+  /** Something has changed on the page, by a stroke of that number: what one stroke changes is taken back together. */
+  changed(region: string, { rect, rises, falls }: Change, stroke: number): void {
     const state = this.stateOf(region);
+    if (state.rect && state.stroke !== stroke) this.send(region, state);
+    state.stroke = stroke;
     state.rect = united(state.rect, rect);
     state.rises ||= rises;
     state.falls ||= falls;
@@ -63,12 +66,13 @@ export class Sender {
   }
 
   private send(region: string, state: Unsent): void {
-    const { rect, rises, falls } = state;
+    const { rect, rises, falls, stroke, timer } = state;
+    if (timer !== null) clearTimeout(timer);
     Object.assign(state, { timer: null, rect: null, rises: false, falls: false, sentAt: this.outlet.now() });
     if (!rect) return;
     const rows = rowsOf(this.outlet.maskOf(region), rect);
     const { left, top, right, bottom } = rect;
-    const patch = { region, left, top, width: right - left, height: bottom - top };
+    const patch = { region, left, top, width: right - left, height: bottom - top, stroke };
     // erasing lowers to 255 minus the patch and painting raises to it: one after the other they set a value
     if (falls) void this.post(state, { ...patch, erase: true, rows: rows.map((value) => 255 - value) });
     if (rises) void this.post(state, { ...patch, erase: false, rows });
@@ -96,7 +100,7 @@ export class Sender {
   private stateOf(region: string): Unsent {
     const known = this.unsent.get(region);
     if (known) return known;
-    const state = { rect: null, rises: false, falls: false, timer: null, sentAt: -PAUSE, underWay: 0 };
+    const state = { rect: null, stroke: 0, rises: false, falls: false, timer: null, sentAt: -PAUSE, underWay: 0 };
     this.unsent.set(region, state);
     return state;
   }
