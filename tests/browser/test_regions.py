@@ -132,6 +132,21 @@ def test_nothing_is_painted_on_a_locked_region(page, three):
     wait_for_mask(client, session, lambda mask: mask[:, :20].any(), 2)
 
 
+def test_what_was_muted_locked_or_alone_is_so_after_a_reload(page, three):
+    session, client = three
+    page.get_by_role("button", name="Mute key 3").click()
+    menu(page, 1, "Lock against painting")
+    menu(page, 2, "Show only this one")
+    wait_for(lambda: settings_of(client, session)["regions"][2]["strength"] == 0.0)
+    page.reload()
+    expect(page.get_by_role("button", name="Unlock key 1")).to_be_visible()
+    page.get_by_role("button", name="More for key 2").click()
+    expect(page.get_by_role("menuitem", name="Show all regions")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Let key 3 act again").click()
+    wait_for(lambda: settings_of(client, session)["regions"][2]["strength"] == 1.5)
+
+
 def test_a_deleted_region_is_brought_back_where_it_was(page, three):
     session, client = three
 

@@ -3,6 +3,7 @@
 import { notice } from "../parts/notices";
 import { sentence, stroke, useSession } from "../session/store";
 import type { View } from "../session/view";
+import { choicesOf, keepChoices } from "./choices";
 import { exchange, forgetMask, keepRegions, maskOf, paintedNow, resetLayers, useLayers } from "./layers";
 import { deflate } from "./masks/deflate";
 import { isForeign } from "./masks/foreign";
@@ -54,10 +55,16 @@ export function followMasks(): () => void {
     if (view) reconcile(view);
   };
   take(useSession.getState().view);
-  return useSession.subscribe(({ view }, before) => {
-    if (view && view.place.settings !== before.view?.place.settings) settledSeq = view.place.seq;
-    if (view !== before.view) take(view);
-  });
+  const stops = [
+    keepChoices(() => session),
+    useSession.subscribe(({ view }, before) => {
+      if (view && view.place.settings !== before.view?.place.settings) settledSeq = view.place.seq;
+      if (view !== before.view) take(view);
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }
 
 /** A region that this page adds now, empty or with the mask that its layer has. */
@@ -111,7 +118,7 @@ function begin(view: View | null): void {
   own.clear();
   sender.forget();
   resetLayers(view?.place.settings.width ?? 0, view?.place.settings.height ?? 0);
-  useCanvas.setState({ active: null, solo: null, locked: new Set(), muted: new Map() });
+  useCanvas.setState({ active: null, ...choicesOf(session) });
 }
 
 function reconcile(view: View): void {
