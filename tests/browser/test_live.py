@@ -9,6 +9,7 @@ from steering_page import (
     go_on,
     open_long,
     pause,
+    press_until_step,
     say,
     session_of,
     stage,
@@ -67,6 +68,50 @@ def test_other_words_over_a_finished_picture_make_another(page, studio):
         assert (settings["num_steps"], settings["seed"]) == (4, 8)
         one, other = [picture_at(client, session, 4) for session in (first, second)]
     assert (one != other).any()
+
+
+def test_a_number_acts_once_it_is_typed(page, studio):
+    """A run of 250 steps in which "30" is typed must not end with the 3."""
+    session = open_long(page, studio, width=64, height=64)
+    press_until_step(page, 2)
+    box = page.get_by_role("textbox", name="Steps")
+    with studio.client() as client:
+
+        def said():
+            return [event["command"]["num_steps"] for event in commands_in(client, session, "set-num-steps")]
+
+        box.click()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("30", delay=60)
+        assert said() == [] and settings_of(client, session)["num_steps"] == 250
+        page.keyboard.press("Enter")
+        wait_for(lambda: said() == [30])
+        page.keyboard.press("ArrowUp")
+        wait_for(lambda: said() == [30, 31])
+        page.keyboard.type("5", delay=20)
+        page.keyboard.press("Escape")
+        expect(box).to_have_value("31")
+        page.get_by_label("What should it show?").click()
+        press_until_step(page, 3)
+        assert said() == [30, 31]
+
+
+def test_escape_drops_words_that_were_not_said(page, studio):
+    session = open_long(page, studio, width=64, height=64)
+    words = page.get_by_label("What should it show?")
+    words.press("End")
+    page.keyboard.type(" on fire")
+    page.keyboard.press("Escape")
+    expect(words).to_have_value("a fox")
+    press_until_step(page, 1)
+    with studio.client() as client:
+        assert commands_in(client, session, "set-prompt") == []
+    # those that are left are said
+    words.press("End")
+    page.keyboard.type(" on fire")
+    page.keyboard.press("Tab")
+    with studio.client() as client:
+        wait_for(lambda: settings_of(client, session)["prompt"] == "a fox on fire")
 
 
 @pytest.mark.parametrize("key", ["Enter", "Control+Enter"])

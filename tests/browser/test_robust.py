@@ -1,12 +1,17 @@
 """What a page makes of a reload, a second tab, a lost server and a slow machine: nothing is lost, and it says what happened."""
 
+import os
 import shutil
 import signal
 
+import numpy as np
 from playwright.sync_api import expect
+from session_data import events_of, wait_for, wait_for_event, wait_for_mask
 from steering_page import (
+    drag,
     go_on,
     open_long,
+    open_still,
     pause,
     press_until_step,
     say,
@@ -65,6 +70,33 @@ def test_a_page_comes_back_to_a_server_that_was_killed(visit, toy_home, tmp_path
         wait_for_step(page, 250)
     finally:
         later.stop(signal.SIGKILL)
+
+
+def test_a_page_goes_on_with_an_engine_that_was_killed(visit, toy_home, tmp_path):
+    """What is painted before and after it is in the session, and nothing else; and what is in the log is told once."""
+    studio = RealStudio(shutil.copytree(toy_home / "models", tmp_path / "models").parent).wait_ready()
+    try:
+        page = visit(studio).page
+        session = open_still(page, studio)
+        page.keyboard.press("r")
+        drag(page, (20, 20), (100, 100))
+        with studio.client() as client:
+            before = wait_for_mask(client, session, lambda mask: mask[60, 60] == 255)
+            wait_for_event(client, session, lambda event: event["kind"] == "state-saved")
+            os.kill(studio.engine_pid, signal.SIGKILL)
+            wait_for(lambda: client.get("/readyz").status_code != 200)
+            wait_for(lambda: client.get("/readyz").status_code == 200)
+            drag(page, (140, 140), (220, 220))
+            mask = wait_for_mask(client, session, lambda mask: mask[180, 180] == 255)
+            assert np.array_equal(mask[:130], before[:130])
+            events = events_of(client, session)
+        page.get_by_role("tab", name="Events").click()
+        told = page.get_by_role("list", name="What has happened").get_by_role("listitem")
+        expect(told.filter(has_text="gained some ground")).to_have_count(2)
+        expect(told).to_have_count(4)
+        assert [event["seq"] for event in events] == list(range(len(events)))
+    finally:
+        studio.stop(signal.SIGKILL)
 
 
 def test_a_slow_page_holds_nobody_up(visit, studio):

@@ -91,6 +91,25 @@ def test_what_is_said_right_after_a_start_acts_on_what_was_started(studio):
     run(work())
 
 
+def test_what_is_meant_for_another_session_does_not_act(studio):
+    """Somebody who changes one picture must not change another that has just begun."""
+
+    async def work():
+        async with await Client.connect(studio.port, OWNER_TOKEN) as client:
+            former = await client.start(paused=True)
+            session = await client.start(paused=True)
+            stroke = {"region": "a", "left": 0, "top": 0, "width": 1, "height": 1}
+            await client.send("edit", op=601, session=former, set={"kind": "set-prompt", "text": "no"})
+            await client.send("mask", zlib.compress(bytes(1)), Kind.MASK, op=602, session=former, **stroke)
+            for op in (601, 602):
+                assert (await client.until(lambda op=op: client.answer(op)))["code"] == "not-now"
+            await client.send("edit", op=603, session=session, set={"kind": "set-prompt", "text": "yes"})
+            told = await client.until(lambda: client.answer(603))
+            assert told["event"]["command"]["text"] == "yes" and told["rev"] == 1
+
+    run(work())
+
+
 def test_a_message_that_comes_twice_acts_once(studio):
     async def work():
         async with await Client.connect(studio.port, OWNER_TOKEN) as client:

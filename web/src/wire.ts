@@ -176,12 +176,14 @@ export interface DislikeArea {
  * Have any command act.
  *
  * Args:
+ *     session: the one that is meant; where another is followed by then, the edit is refused. None = whichever is followed.
  *     base_rev: the revision that the person saw; where somebody else has changed the same thing since, the edit is refused as "stale".
  *         None = whatever has happened.
  */
 export interface Edit {
   op: number;
   type: "edit";
+  session?: string | null;
   base_rev?: number | null;
   set: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
 }
@@ -323,11 +325,13 @@ export interface Mask {
  * Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib).
  *
  * Args:
+ *     session: see `Edit`.
  *     stroke: see `ildm.session.commands.PaintRegion`.
  */
 export interface MaskStroke {
   op: number;
   type: "mask";
+  session?: string | null;
   region: string;
   left: number;
   top: number;

@@ -74,11 +74,13 @@ class Edit(Asked):
     """Have any command act.
 
     Args:
+        session: the one that is meant; where another is followed by then, the edit is refused. None = whichever is followed.
         base_rev: the revision that the person saw; where somebody else has changed the same thing since, the edit is refused as "stale".
             None = whatever has happened.
     """
 
     type: Literal["edit"] = "edit"
+    session: SessionId | None = None
     base_rev: Count | None = None
     set: Command
 
@@ -87,10 +89,12 @@ class MaskStroke(Asked):
     """Paint into a region's mask, or erase. The payload is the patch's rows, one byte a pixel, deflated (zlib).
 
     Args:
+        session: see `Edit`.
         stroke: see `ildm.session.commands.PaintRegion`.
     """
 
     type: Literal["mask"] = "mask"
+    session: SessionId | None = None
     region: Name
     left: Annotated[int, Field(ge=0, le=4096)]
     top: Annotated[int, Field(ge=0, le=4096)]

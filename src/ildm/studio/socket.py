@@ -125,10 +125,10 @@ class Socket:
                 room = self._rooms.start(self._user, opening)
                 self._follow(room)
                 self._outbox.enter(room, op=op)
-            case MaskStroke(op=op):
-                await self._edit(_stroke(message, payload), op)
-            case Edit(op=op, base_rev=base_rev, set=command):
-                await self._edit(command, op, base_rev)
+            case MaskStroke(op=op, session=session):
+                await self._edit(_stroke(message, payload), op, session=session)
+            case Edit(op=op, session=session, base_rev=base_rev, set=command):
+                await self._edit(command, op, base_rev, session=session)
             case _:
                 command = command_of(message)
                 if command is None:
@@ -158,10 +158,12 @@ class Socket:
         except Refused as problem:
             self._tell_mistake(problem.code, problem.text, None)
 
-    async def _edit(self, command: Any, op: int, base_rev: int | None = None) -> None:
+    async def _edit(self, command: Any, op: int, base_rev: int | None = None, *, session: str | None = None) -> None:
         room = self._outbox.room
         if room is None:
             raise Refused("not-now", "This connection follows no session: say 'hello' with one, or 'start'.")
+        if session is not None and session != room.id:
+            raise Refused("not-now", f"This connection follows session {room.id} now, and the change was meant for {session}.")
         await self._rooms.edit(room, command, self._outbox.client, op, base_rev)
 
     def _follow(self, room: Any) -> None:

@@ -104,7 +104,10 @@ export class Pointers {
   }
 
   private down(event: PointerEvent): void {
-    if (event.pointerType === "pen") this.penSeen = event.timeStamp;
+    if (event.pointerType === "pen") {
+      this.penSeen = event.timeStamp;
+      this.coming = null; // it was the ball of the hand
+    }
     if (this.isPalm(event)) return;
     if (event.pointerType === "touch" && this.finger(event)) return;
     this.stage.setPointerCapture(event.pointerId);

@@ -25,8 +25,14 @@ export class Edit {
     return this.before.mask;
   }
 
+  /** Whether another picture has come under it: what is painted then belongs to none. */
+  private get isGone(): boolean {
+    return this.mask !== maskOf(this.layer);
+  }
+
   /** Have something change a part. `erase` says which way values go; they go that way only. */
   paint(rect: Rect, erase: boolean, work: (mask: Mask) => Rect | null): void {
+    if (this.isGone) return;
     this.before.keep(rect);
     const touched = work(this.mask);
     if (!touched) return;
@@ -36,6 +42,7 @@ export class Edit {
 
   end(): void {
     setPainted(null);
+    if (this.isGone) return;
     history.push(this.layer, this.before.diffs());
     finished(this.layer);
   }
@@ -43,6 +50,7 @@ export class Edit {
   /** As if it had never begun. */
   cancel(): void {
     setPainted(null);
+    if (this.isGone) return;
     const rect = this.before.restore();
     if (!rect) return;
     changed(this.layer, rect);

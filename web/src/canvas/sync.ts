@@ -10,6 +10,7 @@ import { isForeign } from "./masks/foreign";
 import { emptyMask } from "./masks/mask";
 import { fetchMask } from "./masks/pictures";
 import { Sender } from "./masks/sender";
+import { useOverlays } from "./overlays";
 import { AREA, CHANGE, useCanvas } from "./state";
 
 /** What is known of a region's mask on the server. */
@@ -30,6 +31,7 @@ const own = new Set<number>();
 /** How many events the settings take into account that are here; they come a moment after the events. */
 let settledSeq = 0;
 let session: string | null = null;
+let life = 0;
 
 export const sender = new Sender({
   maskOf,
@@ -46,12 +48,15 @@ export const sender = new Sender({
     if (view) compare(view, region);
   },
   now: () => performance.now(),
+  isLive: () => useSession.getState().link === "live",
 });
 
 /** Watch the session. */
 export function followMasks(): () => void {
   const take = (view: View | null) => {
-    if (view?.session !== session) begin(view);
+    const { life: now } = useSession.getState();
+    if (view?.session !== session || now !== life) begin(view);
+    life = now;
     if (view) reconcile(view);
   };
   take(useSession.getState().view);
@@ -118,6 +123,7 @@ function begin(view: View | null): void {
   own.clear();
   sender.forget();
   resetLayers(view?.place.settings.width ?? 0, view?.place.settings.height ?? 0);
+  useOverlays.setState({ heat: null, pointed: null });
   useCanvas.setState({ active: null, ...choicesOf(session) });
 }
 

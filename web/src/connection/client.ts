@@ -50,7 +50,8 @@ export interface Stroke {
 /** What a client tells. All are called in the order of the messages. */
 export interface Listener {
   linked(link: Link): void;
-  welcomed(message: Welcome): void;
+  /** `isRenewed` = the same session in another life of the engine: what was not saved never happened. */
+  welcomed(message: Welcome, isRenewed: boolean): void;
   told(message: Told): void;
   moved(message: MovedTo): void;
   framed(header: FrameHeader, jpeg: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -64,6 +65,7 @@ interface Waiting {
 }
 
 const LOST_START = "The connection was lost before the picture had begun: try it again.";
+const ELSEWHERE = "Another session is looked at now.";
 const ACK_DELAY = 100;
 
 export class Client {
@@ -76,6 +78,8 @@ export class Client {
   private nextOp = 1;
   private readonly waiting = new Map<number, Waiting>();
   private readonly starting = new Map<number, { resolve(session: string): void; reject(problem: Rejected): void }>();
+  /** Whether what waits is sent again after the next welcome; until then nothing else is, so that all of it acts in order. */
+  private isCatchingUp = false;
   private attempt = 0;
   private cancelRetry: (() => void) | null = null;
   private acking: ReturnType<typeof setTimeout> | null = null;
@@ -95,8 +99,8 @@ export class Client {
     this.socket = socket;
     socket.onopen = () => {
       this.attempt = 0;
+      this.isCatchingUp = this.session !== null;
       this.greet();
-      for (const one of this.waiting.values()) socket.send(one.message);
       this.listener.linked("live");
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.hear(event.data);
@@ -105,13 +109,13 @@ export class Client {
 
   /** Follow a session from now on; null = none. */
   follow(session: string | null): void {
-    this.session = session;
-    this.epoch = this.lastSeq = null;
-    this.refuseAll("not-now", "Another session is looked at now.");
+    for (const one of this.starting.values()) one.reject(new Rejected("superseded", ELSEWHERE));
+    this.starting.clear();
+    this.leave(session);
     if (this.isOpen) this.greet();
   }
 
-  /** Begin a session and follow it. Resolves to its id. */
+  /** Begin a session and follow it, once it is there. Resolves to its id. */
   start(opening: Opening): Promise<string> {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) {
@@ -120,20 +124,18 @@ export class Client {
       }
       const op = this.nextOp++;
       this.starting.set(op, { resolve, reject });
-      this.session = null;
-      this.epoch = this.lastSeq = null;
       this.send({ type: "start", op, opening });
     });
   }
 
   /** Have a command act. Resolves when it does; kept and sent again over a lost connection. */
   edit(command: Command): Promise<Applied> {
-    return this.ask((op) => pack({ type: "edit", op, set: command } satisfies Edit));
+    return this.ask((op) => pack({ type: "edit", op, session: this.session, set: command } satisfies Edit));
   }
 
   /** Paint into a region's mask, or erase. */
   stroke({ rows, ...rest }: Stroke): Promise<Applied> {
-    return this.ask((op) => pack({ type: "mask", op, ...rest }, rows, KIND.mask));
+    return this.ask((op) => pack({ type: "mask", op, session: this.session, ...rest }, rows, KIND.mask));
   }
 
   private get isOpen(): boolean {
@@ -145,8 +147,16 @@ export class Client {
     const packed = message(op);
     return new Promise((resolve, reject) => {
       this.waiting.set(op, { message: packed, resolve, reject });
-      if (this.isOpen) this.socket?.send(packed);
+      if (this.isOpen && !this.isCatchingUp) this.socket?.send(packed);
     });
+  }
+
+  /** Look at another session from now on. */
+  private leave(next: string | null): void {
+    this.session = next;
+    this.epoch = this.lastSeq = null;
+    this.isCatchingUp = false;
+    this.refuseAll("not-now", ELSEWHERE);
   }
 
   private greet(): void {
@@ -192,20 +202,26 @@ export class Client {
     const started = message.op == null ? undefined : this.starting.get(message.op);
     if (started && message.op != null && message.session) {
       this.starting.delete(message.op);
+      this.leave(message.session);
       started.resolve(message.session);
     } else if ((message.session ?? null) !== this.session) {
       // the answer to an earlier question: another session is looked at by now
       return;
     }
-    this.session = message.session ?? null;
+    const isRenewed = message.epoch != null && this.epoch !== null && this.epoch !== message.epoch;
+    if (isRenewed) this.refuseAll("worker-lost", "The engine was started again before this acted: try it once more.");
     if (message.epoch && message.view) {
-      if (this.epoch !== null && this.epoch !== message.epoch) {
-        this.refuseAll("worker-lost", "The engine was started again before this acted: try it once more.");
-      }
       if (this.epoch !== message.epoch) this.lastSeq = message.view.place.seq - 1;
       this.epoch = message.epoch;
     }
-    this.listener.welcomed(message);
+    this.catchUp();
+    this.listener.welcomed(message, isRenewed);
+  }
+
+  private catchUp(): void {
+    if (!this.isCatchingUp) return;
+    this.isCatchingUp = false;
+    for (const one of this.waiting.values()) this.socket?.send(one.message);
   }
 
   private settle(message: Told): void {
@@ -231,6 +247,7 @@ export class Client {
       asked.reject(problem);
       return;
     }
+    this.catchUp();
     this.listener.failed(message);
   }
 

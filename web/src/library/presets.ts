@@ -82,7 +82,8 @@ function loadSettings({ model, ...fields }: ReturnType<typeof draftIn>): void {
 
 async function loadRegions(content: RegionContent): Promise<void> {
   if (!(await prepare())) return;
-  const view = await viewOfSession();
+  const { view } = useSession.getState();
+  if (!view) return;
   const { width, height } = view.place.settings;
   const command = await replaceWith(content, width, height, async (uri) => {
     const { values } = await maskOfFile(pngIn(uri), width, height);
@@ -92,24 +93,6 @@ async function loadRegions(content: RegionContent): Promise<void> {
   if (isPrepared()) notice.info("The regions are in place. Make the picture when you like.");
   else if (view.place.status === "finished")
     notice.info("The regions are in place. Go back along the timeline, or make another picture, to see them at work.");
-}
-
-/** The session that is looked at, once the page has seen it. */
-function viewOfSession(): Promise<NonNullable<ReturnType<typeof useSession.getState>["view"]>> {
-  return new Promise((resolve, reject) => {
-    const { view } = useSession.getState();
-    if (view) return resolve(view);
-    const timer = setTimeout(() => {
-      stop();
-      reject(new Error("The picture has not begun yet: load the preset once more in a moment."));
-    }, 5000);
-    const stop = useSession.subscribe((state) => {
-      if (!state.view) return;
-      clearTimeout(timer);
-      stop();
-      resolve(state.view);
-    });
-  });
 }
 
 function pngIn(uri: string): Blob {

@@ -1,5 +1,6 @@
-import { Group, NumberInput, Slider, Text, Tooltip } from "@mantine/core";
+import { Group, Slider, Text, Tooltip } from "@mantine/core";
 import { useId, useState } from "react";
+import { TypedNumber } from "./TypedNumber";
 
 interface DialProps {
   label: string;
@@ -13,7 +14,7 @@ interface DialProps {
   onChange(value: number): void;
 }
 
-/** A number to slide or type. It acts when it is let go. */
+/** A number to slide or type. It acts when it is let go, or said. */
 export function Dial({ label, term, value, min, max, most = max, step, onChange }: DialProps) {
   const [held, setHeld] = useState<number | null>(null);
   const id = useId();
@@ -26,19 +27,16 @@ export function Dial({ label, term, value, min, max, most = max, step, onChange 
             {label}
           </Text>
         </Tooltip>
-        <NumberInput
+        <TypedNumber
           id={id}
           value={Number((held ?? value).toFixed(digits))}
           min={min}
           max={most}
           step={step}
           decimalScale={digits}
-          clampBehavior="blur"
           size="xs"
           w={72}
-          onChange={(next) => {
-            if (typeof next === "number" && next >= min && next <= most && next !== value) onChange(next);
-          }}
+          onSay={(next) => next !== null && onChange(next)}
         />
       </Group>
       <Slider

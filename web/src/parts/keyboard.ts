@@ -41,6 +41,8 @@ const TYPING =
 const PRESSABLE =
   "button, a[href], summary, input, [role=button], [role=tab], [role=switch], [role=option], [role=menuitem]";
 
+const ARROWS = /^(ArrowLeft|ArrowRight|ArrowUp|ArrowDown|Home|End)$/;
+
 /** Listen for the page's whole life. */
 export function listenForKeys(): () => void {
   function heard(event: KeyboardEvent) {
@@ -59,6 +61,8 @@ function isOurs(event: KeyboardEvent, { key, whileTyping }: Binding): boolean {
   const target = event.target instanceof Element ? event.target : null;
   if (document.querySelector('[aria-modal="true"]')) return false;
   if (!whileTyping && target?.closest(TYPING)) return false;
+  // the choices of a group are gone through by these
+  if (ARROWS.test(key) && target?.closest("input[type=radio], [role=radiogroup]")) return false;
   // a button that has the focus is pressed by these
   return !((key === "Space" || key === "Enter") && target?.closest(PRESSABLE));
 }

@@ -17,6 +17,7 @@ export function PromptPanel() {
   const forms = status === "running" || (status === "paused" && !prepared);
 
   async function begin() {
+    if (isBeginning) return;
     setBeginning(true);
     await generate(placedRegions);
     setBeginning(false);
@@ -85,6 +86,7 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
   const said = useControl(name);
   const [text, setText] = useState(said);
   const before = useRef(said);
+  const isDropped = useRef(false);
   useEffect(() => {
     // somebody else, or an undo, has changed it: take it over unless there is something unsaid here
     if (text === before.current) setText(said);
@@ -92,6 +94,7 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
   }, [said, text]);
 
   function say() {
+    if (isDropped.current) return;
     before.current = text;
     change(name, text);
   }
@@ -100,8 +103,10 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
     if (event.key === "Escape") {
       setText(said);
       before.current = said;
-      // so that the keys are the studio's again
+      // so that the keys are the studio's again; leaving the field says its words otherwise
+      isDropped.current = true;
       event.currentTarget.blur();
+      isDropped.current = false;
     }
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();

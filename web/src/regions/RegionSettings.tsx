@@ -1,6 +1,7 @@
-import { Button, Group, NumberInput, RangeSlider, Stack, Text, Tooltip } from "@mantine/core";
+import { Button, Group, RangeSlider, Stack, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
 import { Dial } from "../parts/Dial";
+import { TypedNumber } from "../parts/TypedNumber";
 import { useSession } from "../session/store";
 import type { Region } from "../wire";
 import { changeRegion } from "./edit";
@@ -65,17 +66,16 @@ export function RegionSettings({ region }: { region: Region }) {
         )}
         <Group grow gap={8} align="end">
           <Tooltip label="The noise here is drawn from this number; empty is the picture's own.">
-            <NumberInput
+            <TypedNumber
               label="Seed"
               placeholder="the picture's"
-              value={seed ?? ""}
+              value={seed}
               min={0}
               allowDecimal={false}
               allowNegative={false}
               hideControls
-              onChange={(value) => {
-                if (value === "" || typeof value === "number") changeRegion(id, { seed: value === "" ? null : value });
-              }}
+              mayBeEmpty
+              onSay={(value) => changeRegion(id, { seed: value })}
             />
           </Tooltip>
           <Said

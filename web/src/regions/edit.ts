@@ -44,12 +44,32 @@ export async function addRegionFromWord(word: string): Promise<string | null> {
   return applied ? id : null;
 }
 
+interface Wish {
+  fields: Partial<Region>;
+  /** Whether it acts: the settings say so in a moment. */
+  acts: boolean;
+}
+
+/** What was asked of regions and is not in the settings yet: a change says all of a region, so the next one must know of it. */
+const wishes = new Map<string, Wish>();
+
+useSession.subscribe(({ id, view }, before) => {
+  if (id !== before.id) wishes.clear();
+  if (view?.place.settings === before.view?.place.settings) return;
+  for (const [region, wish] of wishes) if (wish.acts) wishes.delete(region);
+});
+
 export function changeRegion(id: string, fields: Partial<Region>): void {
   const region = regionsNow().find((one) => one.id === id);
   if (!region) return;
-  const next = { ...region, ...fields, mask: null };
-  if (Object.entries(fields).some(([name, value]) => region[name as keyof Region] !== value))
-    void edit({ kind: "change-region", region: next });
+  const wished: Region = { ...region, ...wishes.get(id)?.fields };
+  if (Object.entries(fields).every(([name, value]) => wished[name as keyof Region] === value)) return;
+  const wish = { fields: { ...wishes.get(id)?.fields, ...fields }, acts: false };
+  wishes.set(id, wish);
+  void edit({ kind: "change-region", region: { ...region, ...wish.fields, mask: null } }).then((applied) => {
+    wish.acts = true;
+    if (!applied && wishes.get(id) === wish) wishes.delete(id);
+  });
 }
 
 /** What it takes to have a region again that was let go. */

@@ -3,7 +3,7 @@
 import type { Command } from "../connection/client";
 import type { Opening, Placed, Settings } from "../wire";
 import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
-import { edit, start, useSession } from "./store";
+import { edit, start, useSession, whenSeen } from "./store";
 
 /** What a control shows: the session's settings, or else the draft's. */
 export type Controls = Pick<
@@ -57,13 +57,24 @@ export async function generate(regions: () => Promise<Placed[]>): Promise<void> 
   await start(opening);
 }
 
-/** Have a session to paint in before its first step. Returns whether there is one. */
-export async function prepare(): Promise<boolean> {
-  if (useSession.getState().view) return true;
-  const draft = useDraft.getState();
-  const seed = draft.seed_locked ? draft.seed : anySeed();
-  useDraft.setState({ seed });
-  return (await start({ ...openingOf({ ...draft, seed }), paused: true })) !== null;
+let preparing: Promise<boolean> | null = null;
+
+/** Have a session to paint in before its first step, and see it. Returns whether there is one; asked twice, it begins one. */
+export function prepare(): Promise<boolean> {
+  preparing ??= seePrepared().finally(() => {
+    preparing = null;
+  });
+  return preparing;
+}
+
+async function seePrepared(): Promise<boolean> {
+  if (useSession.getState().id === null) {
+    const draft = useDraft.getState();
+    const seed = draft.seed_locked ? draft.seed : anySeed();
+    useDraft.setState({ seed });
+    if ((await start({ ...openingOf({ ...draft, seed }), paused: true })) === null) return false;
+  }
+  return (await whenSeen()) !== null;
 }
 
 /** Begin a picture from an opening that somebody else has thought of: an example, a preset, a picture that was dropped in. */

@@ -13,6 +13,8 @@ interface SessionState {
   /** The session that is looked at; it may not have begun. */
   id: string | null;
   view: View | null;
+  /** Counts the lives of its engine that this page has seen: what was not saved before the last one never happened. */
+  life: number;
   events: readonly SessionEvent[];
   /** Its place in the queue, from 1. */
   waiting: number | null;
@@ -20,7 +22,7 @@ interface SessionState {
   problem: string | null;
 }
 
-const NONE = { id: null, view: null, events: [], waiting: null, problem: null } as const;
+const NONE = { id: null, view: null, life: 0, events: [], waiting: null, problem: null } as const;
 
 export const useSession = create<SessionState>(() => ({ link: "connecting", ...NONE }));
 
@@ -32,16 +34,17 @@ const client = new Client(
       useSession.setState({ link });
       if (link === "live" && before === "lost") notice.info("Connected again. Nothing was lost.");
     },
-    welcomed(message) {
+    welcomed(message, isRenewed) {
       const view = viewOf(message);
-      const { id, events } = useSession.getState();
+      const { id, events, life } = useSession.getState();
       const same = message.session === id;
       useSession.setState({
         id: message.session ?? null,
         view: view ?? (same ? useSession.getState().view : null),
         waiting: message.waiting ?? null,
         problem: message.problem ?? null,
-        events: same ? events : [],
+        life: same && isRenewed ? life + 1 : life,
+        events: same && !isRenewed ? events : [],
       });
       if (!same) forgetNewest();
       remember(message.session ?? null);
@@ -103,9 +106,24 @@ export async function start(opening: Opening): Promise<string | null> {
   try {
     return await client.start(opening);
   } catch (problem) {
-    notice.problem(sentence(problem));
+    if (!isSuperseded(problem)) notice.problem(sentence(problem));
     return null;
   }
+}
+
+/** What is to be seen of the session that is looked at, once there is something: one that waits for its turn has nothing yet. */
+export function whenSeen(): Promise<View | null> {
+  const { id } = useSession.getState();
+  return new Promise((resolve) => {
+    const look = ({ id: now, view, problem }: SessionState) => {
+      if (view === null && id !== null && now === id && problem === null) return;
+      stop();
+      resolve(now === id ? view : null);
+    };
+    let stop = () => {};
+    stop = useSession.subscribe(look);
+    look(useSession.getState());
+  });
 }
 
 /** Have a command act. Resolves to when it did; to null, said aloud, when it does not. */
@@ -123,11 +141,16 @@ export function sentence(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
+/** Whether the person has asked for something else since, and need not hear of it. */
+function isSuperseded(problem: unknown): boolean {
+  return problem instanceof Rejected && problem.code === "superseded";
+}
+
 async function settled(answer: Promise<Applied>): Promise<Applied | null> {
   try {
     return await answer;
   } catch (problem) {
-    if (!(problem instanceof Rejected && problem.code === "superseded")) notice.problem(sentence(problem));
+    if (!isSuperseded(problem)) notice.problem(sentence(problem));
     return null;
   }
 }

@@ -22,6 +22,7 @@ describe("a sender", () => {
   const sent: Stroke[] = [];
   const settled: [string, boolean][] = [];
   let takes = true;
+  let isLive = true;
   let now = 0;
   const sender = new Sender({
     maskOf: () => here,
@@ -33,6 +34,7 @@ describe("a sender", () => {
     },
     settled: (region, kept) => settled.push([region, kept]),
     now: () => now,
+    isLive: () => isLive,
   });
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => {
@@ -78,6 +80,19 @@ describe("a sender", () => {
     ]);
   });
 
+  it("keeps what is painted without a connection together", async () => {
+    isLive = false;
+    for (let x = 0; x < 10; x++) {
+      sender.changed("fox", { rect: { left: x, top: 0, right: x + 1, bottom: 1 }, rises: true, falls: false }, x);
+      await pass(150);
+    }
+    expect(sent).toEqual([]);
+    expect(sender.isBusy("fox")).toBe(true);
+    isLive = true;
+    await pass(300);
+    expect(sent.map(({ left, width }) => [left, width])).toEqual([[0, 10]]);
+  });
+
   it("says when the server has not taken something", async () => {
     takes = false;
     sender.changed("fox", { rect: { left: 0, top: 0, right: 1, bottom: 1 }, rises: true, falls: false }, 1);
@@ -90,6 +105,31 @@ describe("a sender", () => {
 function applied(seq: number, kind: string): SessionEvent {
   return { kind: "command-applied", seq, command: { kind } } as unknown as SessionEvent;
 }
+
+describe("patches", () => {
+  it("leave in the order in which they were painted, however long each takes to deflate", async () => {
+    const done: (() => void)[] = [];
+    const sent: number[] = [];
+    const sender = new Sender({
+      maskOf: () => emptyMask(20, 10),
+      deflate: (rows) => new Promise((go) => done.push(() => go(rows))),
+      send: async ({ stroke }) => {
+        sent.push(stroke);
+        return true;
+      },
+      settled: () => {},
+      now: () => 0,
+      isLive: () => true,
+    });
+    const rect = { left: 0, top: 0, right: 1, bottom: 1 };
+    for (const stroke of [1, 2, 3, 4]) sender.changed("fox", { rect, rises: true, falls: false }, stroke);
+    for (const place of [2, 1, 0]) {
+      done[place]?.();
+      await new Promise((go) => setTimeout(go, 1));
+    }
+    expect(sent).toEqual([1, 2, 3]);
+  });
+});
 
 describe("what happened to masks", () => {
   const events = [

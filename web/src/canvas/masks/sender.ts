@@ -25,6 +25,8 @@ interface Outlet {
   /** Nothing of this region is under way any more; `kept` = the server has taken everything. */
   settled(region: string, kept: boolean): void;
   now(): number;
+  /** Whether patches reach the server now; else they are kept together until they do. */
+  isLive(): boolean;
 }
 
 export class Sender {
@@ -66,6 +68,11 @@ export class Sender {
   }
 
   private send(region: string, state: Unsent): void {
+    if (!this.outlet.isLive()) {
+      if (state.timer !== null) clearTimeout(state.timer);
+      state.timer = setTimeout(() => this.send(region, state), PAUSE);
+      return;
+    }
     const { rect, rises, falls, stroke, timer } = state;
     if (timer !== null) clearTimeout(timer);
     Object.assign(state, { timer: null, rect: null, rises: false, falls: false, sentAt: this.outlet.now() });
@@ -80,7 +87,7 @@ export class Sender {
 
   private async post(state: Unsent, stroke: Stroke): Promise<void> {
     state.underWay++;
-    if (!(await this.taken(state, stroke))) this.failed.add(stroke.region);
+    if (!(await this.taken(state, stroke).catch(() => false))) this.failed.add(stroke.region);
     state.underWay--;
     if (this.unsent.get(stroke.region) !== state || state.underWay > 0 || state.rect) return;
     this.outlet.settled(stroke.region, !this.failed.delete(stroke.region));
@@ -89,7 +96,8 @@ export class Sender {
   private async taken(state: Unsent, stroke: Stroke): Promise<boolean> {
     const deflated = this.outlet.deflate(stroke.rows);
     const before = this.turn;
-    this.turn = deflated;
+    // each waits for the one before, and that for all others: one that is deflated quickly does not overtake
+    this.turn = Promise.allSettled([before, deflated]);
     await before;
     const rows = await deflated;
     // another session is looked at meanwhile
