@@ -87,7 +87,7 @@ function show(next: Wanted, attempt = 0): void {
       const wait = AGAIN[attempt];
       // a state is on the disk a moment after it was made
       if (next.exact && wait !== undefined)
-        timer = setTimeout(() => {
+        setTimeout(() => {
           if (wanted === next) show({ ...next }, attempt + 1);
         }, wait);
     },

@@ -1,6 +1,6 @@
 // How a session stands, in words. Pure.
 
-import type { SessionEvent, View } from "../session/view";
+import { isPrepared, type SessionEvent, type View } from "../session/view";
 
 type Standing = "waiting" | "starting" | "prepared" | "running" | "paused" | "finished" | "cancelled" | "failed";
 
@@ -30,8 +30,7 @@ export function statusOf(
   const at = `step ${step} of ${settings.num_steps}`;
   const share = step / settings.num_steps;
   const peek = looked !== null && looked !== step && status !== "running" ? ` (step ${looked} is shown)` : "";
-  if (status === "paused" && view.nodes.size === 1)
-    return { standing: "prepared", text: "Ready: paint, then make it.", share: 0 };
+  if (isPrepared(view)) return { standing: "prepared", text: "Ready: paint, then make it.", share: 0 };
   if (status === "failed") return { standing: status, text: `Stopped at ${at}. ${reasonOf(events)}`, share };
   const words = { running: "Running", paused: "Paused", finished: "Finished", cancelled: "Stopped" }[status];
   return { standing: status, text: `${words}, ${at}${peek}`, share };

@@ -5,9 +5,10 @@ import { create } from "zustand";
 import { download, maskOfFile } from "../canvas/masks/pictures";
 import { api, type PresetItem } from "../connection/http";
 import { notice } from "../parts/notices";
-import { change, isPrepared, prepare } from "../session/actions";
+import { change, prepare } from "../session/actions";
 import { useDraft } from "../session/draft";
 import { edit, sentence, useSession } from "../session/store";
+import { isPrepared } from "../session/view";
 import { fileName, freeName } from "./names";
 import { draftIn, type PresetKind, presetIn, presetText, type RegionContent, replaceWith } from "./presetForms";
 import { openingFields } from "./settingsText";
@@ -90,7 +91,7 @@ async function loadRegions(content: RegionContent): Promise<void> {
     return { width, height, data: zlibSync(values) };
   });
   if (!(await edit(command))) return;
-  if (isPrepared()) notice.info("The regions are in place. Make the picture when you like.");
+  if (isPrepared(view)) notice.info("The regions are in place. Make the picture when you like.");
   else if (view.place.status === "finished")
     notice.info("The regions are in place. Go back along the timeline, or make another picture, to see them at work.");
 }

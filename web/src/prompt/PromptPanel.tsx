@@ -1,15 +1,17 @@
 import { Button, Group, Stack, Text, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconPlayerPlay, IconSparkles } from "@tabler/icons-react";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useState } from "react";
 import { IconAction, Section } from "../parts/Section";
+import { useUnsaid } from "../parts/unsaid";
 import { placedRegions } from "../regions/placed";
 import { change, generate, type LiveControl, useControl } from "../session/actions";
 import { edit, useSession } from "../session/store";
+import { isPrepared } from "../session/view";
 
 /** What the picture shows, in words; live while it forms. */
 export function PromptPanel() {
   const status = useSession((state) => state.view?.place.status);
-  const prepared = useSession(({ view }) => view?.place.status === "paused" && view.nodes.size === 1);
+  const prepared = useSession(({ view }) => isPrepared(view));
   const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
   const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
   const link = useSession((state) => state.link);
@@ -84,37 +86,16 @@ interface WordsProps {
 /** A text that is the person's own while they write, and the session's otherwise. */
 function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps) {
   const said = useControl(name);
-  const [text, setText] = useState(said);
-  const before = useRef(said);
-  const isDropped = useRef(false);
-  useEffect(() => {
-    // somebody else, or an undo, has changed it: take it over unless there is something unsaid here
-    if (text === before.current) setText(said);
-    before.current = said;
-  }, [said, text]);
-
-  function say() {
-    if (isDropped.current) return;
-    before.current = text;
-    change(name, text);
-  }
+  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => change(name, next));
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>) {
-    if (event.key === "Escape") {
-      setText(said);
-      before.current = said;
-      // so that the keys are the studio's again; leaving the field says its words otherwise
-      isDropped.current = true;
-      event.currentTarget.blur();
-      isDropped.current = false;
-    }
+    if (event.key === "Escape") drop(event.currentTarget);
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
-    say();
+    finish();
     void onEnter?.();
   }
 
-  const isUnsaid = text !== said;
   return (
     <Textarea
       id={name}
@@ -126,7 +107,7 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
       autosize
       onChange={(event) => setText(event.currentTarget.value)}
       onKeyDown={pressed}
-      onBlur={say}
+      onBlur={finish}
       data-unsaid={isUnsaid || undefined}
       description={
         <Text span inherit c={isUnsaid ? "sea" : undefined}>

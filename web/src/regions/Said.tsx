@@ -1,5 +1,6 @@
 import { TextInput, type TextInputProps } from "@mantine/core";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import type { KeyboardEvent } from "react";
+import { useUnsaid } from "../parts/unsaid";
 
 interface SaidProps extends Omit<TextInputProps, "value" | "onChange"> {
   said: string;
@@ -8,20 +9,10 @@ interface SaidProps extends Omit<TextInputProps, "value" | "onChange"> {
 
 /** A line of text that is the person's own while they write; it acts on Enter, or when it is left. */
 export function Said({ said, say, ...rest }: SaidProps) {
-  const [text, setText] = useState(said);
-  const before = useRef(said);
-  useEffect(() => {
-    if (text === before.current) setText(said);
-    before.current = said;
-  }, [said, text]);
+  const { text, setText, finish, drop } = useUnsaid(said, say);
 
-  function finish() {
-    before.current = text;
-    if (text !== said) say(text);
-  }
-
-  function pressed(event: KeyboardEvent) {
-    if (event.key === "Escape") setText(said);
+  function pressed(event: KeyboardEvent<HTMLInputElement>) {
+    if (event.key === "Escape") drop(event.currentTarget);
     if (event.key === "Enter" && !event.nativeEvent.isComposing) finish();
   }
 

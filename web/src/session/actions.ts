@@ -4,6 +4,7 @@ import type { Command } from "../connection/client";
 import type { Opening, Placed, Settings } from "../wire";
 import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
 import { edit, start, useSession, whenSeen } from "./store";
+import { isPrepared } from "./view";
 
 /** What a control shows: the session's settings, or else the draft's. */
 export type Controls = Pick<
@@ -34,19 +35,13 @@ export function change<Name extends LiveControl>(name: Name, value: Draft[Name])
   if (view && controlsOf(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
 }
 
-/** What Generate does now: go on with what was prepared, or begin a new picture. */
-export function isPrepared(): boolean {
-  const { view } = useSession.getState();
-  return view !== null && view.place.status === "paused" && view.nodes.size === 1;
-}
-
 /** Begin a picture with all that the page shows. `regions` are those of the session before, with their masks. */
 export async function generate(regions: () => Promise<Placed[]>): Promise<void> {
-  if (isPrepared()) {
+  const { view } = useSession.getState();
+  if (isPrepared(view)) {
     await edit({ kind: "resume" });
     return;
   }
-  const { view } = useSession.getState();
   // the form follows the session, and has what was said just now before the session has it
   const draft = useDraft.getState();
   const seed = draft.seed_locked ? draft.seed : anySeed();

@@ -19,6 +19,11 @@ export function viewOf(message: Welcome): View | null {
   return { session, model, place, ...mapsOf(tree) };
 }
 
+/** Whether a session waits for its first step: it goes on then, where a new picture would be begun otherwise. */
+export function isPrepared(view: View | null): boolean {
+  return view !== null && view.place.status === "paused" && view.nodes.size === 1;
+}
+
 /** The view after an event. Only steps and what they come to are told by events; the rest by `afterMove`. */
 export function afterEvent(view: View, { event, rev }: Told): View {
   const place = { ...view.place, seq: event.seq + 1, rev };

@@ -1,7 +1,7 @@
 // What the buttons and keys of the timeline do.
 
-import { isPrepared } from "../session/actions";
 import { edit, useSession } from "../session/store";
+import { isPrepared } from "../session/view";
 import { giveUp, replay, useScrub } from "./scrub";
 import { wayOf } from "./strip";
 
@@ -15,7 +15,7 @@ export function able(): Able[] {
   if (status === "running") return ["pause", "cancel"];
   if (status === "finished") return ["replay"];
   if (status === "failed" || step >= wayOf(view).last) return [];
-  return status === "paused" && !isPrepared() ? ["play", "step", "cancel"] : ["play", "step"];
+  return status === "paused" && !isPrepared(view) ? ["play", "step", "cancel"] : ["play", "step"];
 }
 
 export function playOrPause(): void {
