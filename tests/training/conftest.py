@@ -21,8 +21,9 @@ def tiny():
     return recipe()
 
 
-def build_stage_one(tiny, **changes):
+def build_stage_one(tiny, codebook_size=None, **changes):
     """Stage one on images that depend on the position alone; the discriminator takes part from step 3."""
+    graph = replace(tiny.autoencoder, codebook_size=codebook_size)
     loss = replace(tiny.stage_one.loss, discriminator_start=3, discriminator_ramp=2)
     config = replace(tiny.stage_one, loss=loss, **changes)
     torch.manual_seed(0)
@@ -32,7 +33,7 @@ def build_stage_one(tiny, **changes):
             yield torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(position)) * 2 - 1
             position += 8
 
-    return StageOne(config, Autoencoder(tiny.autoencoder), batches, torch.zeros(2, 3, 32, 32))
+    return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32))
 
 
 def build_stage_two(tiny, latents=None, maps=None, **changes):

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 
+from ildm.training.codebook import CodebookConfig
 from ildm.training.journal import Journal
 from ildm.training.loop import LoopConfig, train
 from ildm.training.run_state import FORMER, LATEST, load_state
@@ -53,6 +54,18 @@ def test_resume_is_exact(stage, hidden_learning_rate, request, tiny, tmp_path):
     assert 0 < state.step < 10
     second = make()
     # whatever a new process starts from must not matter
+    torch.manual_seed(99)
+    assert run(second, tmp_path / "parts", 10).step == 10
+    assert same(whole.state(), second.state())
+
+
+@pytest.mark.parametrize("updates", ["gradient", "average"])
+def test_a_codebook_resumes_exactly(updates, stage_one, tmp_path):
+    make = partial(stage_one, codebook_size=16, codebook=CodebookConfig(updates=updates, revive_every=3))
+    whole = make()
+    run(whole, tmp_path / "whole", 10)
+    run(make(), tmp_path / "parts", 10, StopAfter(5))
+    second = make()
     torch.manual_seed(99)
     assert run(second, tmp_path / "parts", 10).step == 10
     assert same(whole.state(), second.state())

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.autoencoder.bottleneck import Gaussian, KLBottleneck
+from ildm.autoencoder.codebook import Codes, VQBottleneck
 from ildm.autoencoder.coder import Decoder, Encoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
@@ -29,10 +30,11 @@ class Autoencoder(nn.Module):
         self.config = config
         self.latent_space = latent_space or LatentSpace.identity(config.latent_channels, config.stride)
         self.encoder = Encoder(config)
-        self.bottleneck = KLBottleneck(config.bottleneck_features, config.latent_channels)
+        features, channels, size = config.bottleneck_features, config.latent_channels, config.codebook_size
+        self.bottleneck = KLBottleneck(features, channels) if size is None else VQBottleneck(features, channels, size)
         self.decoder = Decoder(config)
 
-    def posterior(self, images: Image) -> Gaussian:
+    def posterior(self, images: Image) -> Gaussian | Codes:
         """What the encoder believes about the raw latents of images (batch, 3, height, width) in [-1, 1].
 
         Raises:
@@ -48,7 +50,7 @@ class Autoencoder(nn.Module):
 
     def encoder_fingerprint(self) -> str:
         """A SHA-256 over what makes latents, whatever decodes them: latents made by another encoder do not fit this first stage."""
-        return fingerprint(repr(self.latent_space), self.encoder, self.bottleneck.to_moments)
+        return fingerprint(repr(self.latent_space), self.encoder, self.bottleneck.encoding)
 
     def fingerprint(self, *, rounded_to: torch.dtype = torch.float32) -> str:
         """A SHA-256 over all weights and the latent space.
@@ -75,7 +77,9 @@ class Autoencoder(nn.Module):
     def decoding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """The named weights that latents pass on their way to images."""
         return (
-            (name, one) for name, one in self.named_parameters() if name.startswith(("decoder.", "bottleneck.from_latent."))
+            (name, one)
+            for name, one in self.named_parameters()
+            if name.startswith(("decoder.", "bottleneck.from_latent.", "bottleneck.codebook."))
         )
 
     @property

@@ -1,7 +1,7 @@
 """Between encoder and decoder: what keeps the latent space regular.
 
-A bottleneck turns the encoder's output into a posterior over latents and charges for it. KL is here; a vector-quantised one
-has the same face.
+A bottleneck turns the encoder's output into a posterior over latents and charges for it. KL is here; `ildm.autoencoder.codebook` has
+the other one.
 """
 
 from __future__ import annotations
@@ -73,6 +73,11 @@ class KLBottleneck(nn.Module):
         super().__init__()
         self.to_moments = nn.Conv2d(2 * features, 2 * channels, 1)
         self.from_latent = nn.Conv2d(channels, features, 1)
+
+    @property
+    def encoding(self) -> nn.Module:
+        """What of it makes latents."""
+        return self.to_moments
 
     def posterior(self, features: Float[Tensor, "batch twice_features height width"]) -> Gaussian:
         """What the encoder's output says about the latent."""

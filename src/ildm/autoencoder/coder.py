@@ -39,7 +39,7 @@ class Middle(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images (batch, image_channels, height, width) to (batch, 2 * features, height / stride, width / stride)."""
+    """Images (batch, image_channels, height, width) to (batch, encoder_features, height / stride, width / stride)."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         )
         self.middle = Middle(channels[-1], config.middle_attention)
         self.norm_out = norm(channels[-1])
-        self.conv_out = nn.Conv2d(channels[-1], 2 * config.bottleneck_features, 3, padding=1)
+        self.conv_out = nn.Conv2d(channels[-1], config.encoder_features, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.conv_in(self.fold(images))

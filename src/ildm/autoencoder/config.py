@@ -20,6 +20,7 @@ class AutoencoderConfig:
         fold: side of the pixel square that a compact stem folds into channels (1 = none). Full-resolution convolutions
             dominate a small autoencoder; folding 2x2 pixels saves most of them.
         feature_channels: channels between coder and bottleneck; None = `latent_channels`.
+        codebook_size: entries of a vector-quantised bottleneck; None = the KL one.
     """
 
     channels: tuple[int, ...] = (128, 256, 512, 512)
@@ -29,6 +30,7 @@ class AutoencoderConfig:
     latent_channels: int = 4
     fold: int = 1
     feature_channels: int | None = None
+    codebook_size: int | None = None
     image_channels: int = 3
 
     def __post_init__(self) -> None:
@@ -37,6 +39,8 @@ class AutoencoderConfig:
                 "autoencoder.channels names one level or more, and channels, num_res_blocks, latent_channels and fold are at least 1, "
                 f"but {self.channels}, {self.num_res_blocks}, {self.latent_channels} and {self.fold} were given."
             )
+        if self.codebook_size is not None and self.codebook_size < 2:
+            raise ConfigError(f"A codebook has 2 entries or more, but autoencoder.codebook_size is {self.codebook_size}.")
         if self.stride not in (1, 2, 4, 8, 16, 32):
             raise ConfigError(
                 f"The autoencoder's stride is fold x 2^(levels - 1) = {self.stride}, but it must be 1, 2, 4, 8, 16 or 32: "
@@ -52,6 +56,11 @@ class AutoencoderConfig:
     def stride(self) -> int:
         """Image pixels per latent cell and side, f in the paper."""
         return self.fold * 2 ** (len(self.channels) - 1)
+
+    @property
+    def encoder_features(self) -> int:
+        """Channels that the encoder gives: a Gaussian's mean and variance, or the latent's features alone."""
+        return self.bottleneck_features * (2 if self.codebook_size is None else 1)
 
     @property
     def bottleneck_features(self) -> int:

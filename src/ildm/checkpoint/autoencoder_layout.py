@@ -28,7 +28,7 @@ def ldm_autoencoder(config: AutoencoderConfig) -> Layout:
 
 
 def _diffusers_places(config: AutoencoderConfig) -> Placed:
-    yield from _bottleneck()
+    yield from _bottleneck(config)
     for coder, blocks, resample in (("encoder", "down_blocks", "downsamplers"), ("decoder", "up_blocks", "upsamplers")):
         yield f"{coder}.conv_in", Place(f"{coder}.conv_in")
         yield f"{coder}.conv_out", Place(f"{coder}.conv_out")
@@ -44,7 +44,7 @@ def _diffusers_places(config: AutoencoderConfig) -> Placed:
 
 
 def _ldm_places(config: AutoencoderConfig) -> Placed:
-    yield from _bottleneck()
+    yield from _bottleneck(config)
     for coder, side, resample in (("encoder", "down", "downsample"), ("decoder", "up", "upsample")):
         for name in ("conv_in", "conv_out", "norm_out"):
             yield f"{coder}.{name}", Place(f"{coder}.{name}")
@@ -60,9 +60,10 @@ def _ldm_places(config: AutoencoderConfig) -> Placed:
             yield f"{ours}.resample", Place(f"{theirs}.{resample}")
 
 
-def _bottleneck() -> Placed:
-    yield "bottleneck.to_moments", Place("quant_conv")
+def _bottleneck(config: AutoencoderConfig) -> Placed:
+    yield "bottleneck.to_moments" if config.codebook_size is None else "bottleneck.to_latent", Place("quant_conv")
     yield "bottleneck.from_latent", Place("post_quant_conv")
+    yield "bottleneck.codebook", Place("quantize.embedding")
 
 
 def _layout(config: AutoencoderConfig, places: Mapping[str, Place], *, attention_trailing: int) -> Layout:

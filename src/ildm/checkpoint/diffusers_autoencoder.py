@@ -39,6 +39,8 @@ def autoencoder_to_diffusers(config: AutoencoderConfig, space: LatentSpace, *, s
     Raises:
         CheckpointError: for what diffusers' autoencoder lacks.
     """
+    if config.codebook_size is not None:
+        raise CheckpointError("An autoencoder with a codebook is not written in diffusers' layout: write the native one.")
     if config.fold != 1 or config.attention_levels or config.bottleneck_features != config.latent_channels:
         raise CheckpointError(
             "diffusers' AutoencoderKL has no folded stem and no attention within levels, so this autoencoder cannot be written "

@@ -15,7 +15,7 @@ from torch.optim import AdamW, Muon
 from ildm.core.errors import ConfigError
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
-OUTER_LAYERS = ("embedding", "conv_in", "conv_out")
+OUTER_LAYERS = ("embedding", "codebook", "conv_in", "conv_out")
 """Parts of names that mark a network's ends: what they map from or to is no hidden state, so Muon leaves them to AdamW."""
 
 

@@ -11,6 +11,8 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.bottleneck import Posterior
+from ildm.autoencoder.codebook import Codes
 from ildm.autoencoder.discriminator import PatchDiscriminator
 from ildm.autoencoder.loss import (
     NegativeLogLikelihood,
@@ -24,6 +26,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid, to_pictures
 from ildm.core.randomness import generator, step_stream
 from ildm.core.types import Image
+from ildm.training.codebook import CodebookConfig, codebook_training
 from ildm.training.collapse import CollapseGuard
 from ildm.training.ema import EMA
 from ildm.training.equivariance import transform_together
@@ -45,7 +48,9 @@ class StageOneConfig:
         loop: length and records.
         optimizer: of the autoencoder and its learned `logvar`.
         discriminator_optimizer: of the discriminator.
-        loss: the terms and their weights.
+        loss: the terms and their weights. The sum over a latent that a vector-quantised bottleneck charges counts as much beside the sum
+            over pixels as in the paper when `penalty_weight` is 3 stride^2 / channels.
+        codebook: how a vector-quantised bottleneck's entries learn.
         batch_size: images per step.
         crop: side of the random crops trained on, pixels; None = whole images.
         precision: of the forward pass; weights stay float32.
@@ -60,6 +65,7 @@ class StageOneConfig:
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=4e-4, betas=(0.5, 0.9), warmup_steps=200, decay="cosine")
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.9), warmup_steps=0)
     loss: ReconstructionLossConfig = field(default_factory=ReconstructionLossConfig)
+    codebook: CodebookConfig = field(default_factory=CodebookConfig)
     batch_size: int = 32
     crop: int | None = None
     precision: Precision = "bfloat16"
@@ -104,13 +110,15 @@ class StageOne:
         loss = config.loss
         self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
         self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
+        self.ema = EMA(autoencoder, config.ema_decay)
+        self._codebook = codebook_training(autoencoder.bottleneck, self.ema.shadow.bottleneck, config.codebook)
         weights = autoencoder.decoding_parameters() if config.decoder_only else autoencoder.named_parameters()
-        trained = [*weights, ("logvar", self.likelihood.logvar)]
+        moved = () if self._codebook is None or self._codebook.by_gradient else ("bottleneck.codebook.weight",)
+        trained = [*((name, one) for name, one in weights if name not in moved), ("logvar", self.likelihood.logvar)]
         self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
         self._discriminator_optimizer = Optimizer(
             self.discriminator.named_parameters(), config.discriminator_optimizer, config.loop.steps
         )
-        self.ema = EMA(autoencoder, config.ema_decay)
         self._guard = CollapseGuard()
 
     @property
@@ -144,7 +152,7 @@ class StageOne:
             factor = scale * self.config.loss.discriminator_weight * weight
             gradient, loss = gradient + factor * generator_gradient, loss + factor * generator_loss.detach()
             metrics["adaptive_weight"] = weight
-        penalty = posterior.penalty().float().mean()
+        penalty = self._penalty(posterior).float().mean()
         weighted_penalty = self.config.loss.penalty_weight * penalty
         # linear in what is trained, with the gradient of the whole loss
         update = (reconstructions * gradient).sum() + self.likelihood.logvar * logvar_gradient + weighted_penalty
@@ -153,6 +161,9 @@ class StageOne:
         if scale > 0.0:
             metrics |= self._train_discriminator(step, images, output.detach())
         self.ema.update(self.autoencoder, step)
+        if self._codebook is not None and isinstance(posterior, Codes):
+            self._codebook.update(posterior, step, random)
+            metrics |= self._codebook.metrics()
         return metrics
 
     def state(self) -> dict[str, Any]:
@@ -165,6 +176,7 @@ class StageOne:
             "discriminator_optimizer": self._discriminator_optimizer.state_dict(),
             "ema": self.ema.shadow.state_dict(),
             "guard": self._guard.state(),
+            "codebook": {} if self._codebook is None else self._codebook.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -177,6 +189,8 @@ class StageOne:
         self._discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         self.ema.shadow.load_state_dict(state["ema"])
         self._guard.load_state(state["guard"])
+        if self._codebook is not None:
+            self._codebook.load_state(state["codebook"])
 
     @torch.inference_mode()
     def sample_sheet(self) -> PILImage.Image:
@@ -192,6 +206,11 @@ class StageOne:
     def judge(self, metrics: dict[str, float]) -> str | None:
         """Watch the discriminator and the reconstructions."""
         return self._guard.judge(metrics)
+
+    def _penalty(self, posterior: Posterior) -> Tensor:
+        if self._codebook is not None and isinstance(posterior, Codes):
+            return self._codebook.penalty(posterior)
+        return posterior.penalty()
 
     def _train_discriminator(self, step: int, images: Image, fakes: Tensor) -> Metrics:
         with autocast(self.config.precision, images.device):
