@@ -10,7 +10,7 @@ from studios import ANNA_TOKEN, OWNER_TOKEN
 
 from ildm.session.commands import Pause
 from ildm.session.events import ExecutionShape, SessionOpened
-from ildm.session.service.messages import CloseSession, OpenSession, ResumeSession
+from ildm.session.service.messages import CloseSession, OpenSession, ResumeSession, Submit
 from ildm.session.settings import Settings
 from ildm.studio import room as room_of_sessions
 from ildm.studio import rooms
@@ -18,6 +18,7 @@ from ildm.studio.limits import Limits
 from ildm.studio.refusals import Refused
 from ildm.studio.room import Room
 from ildm.studio.server import _listen
+from ildm.studio.worker import Reply
 
 SETTINGS = Settings(num_steps=20, guidance_scale=2.0, sampler="euler", seed=1, width=64, height=64)
 SHAPE = ExecutionShape(device="cpu", dtype="float32", threads=1, torch="none")
@@ -95,6 +96,48 @@ def test_a_worker_lost_again_meanwhile_leaves_no_session_behind(serve):
 
     with serve(worker=DyingWorker()) as studio:
         asyncio.run(work(studio))
+
+
+class ForgetfulWorker(FakeWorker):
+    """Takes what is asked of a session and dies before it acts."""
+
+    async def ask(self, request):
+        if isinstance(request, Submit) and not self.restarts:
+            return Reply(None)
+        return await super().ask(request)
+
+
+def test_what_was_lost_with_a_worker_acts_when_it_is_sent_again(serve):
+    with serve(worker=ForgetfulWorker()) as studio, studio.client() as client:
+        session = client.post("/api/sessions", json={"paused": True}).json()["id"]
+
+        def send(wait):
+            edit = {"client": "a-program", "op": 7, "wait": wait, "command": {"kind": "set-prompt", "text": "a key"}}
+            return client.post(f"/api/sessions/{session}/edits", json=edit).json()
+
+        assert send(0)["state"] == "taken"
+        studio.calls(studio.worker.lose)
+        told = send(10)
+        assert (told["state"], told["rev"]) == ("applied", 1)
+        assert send(10) == told  # it has acted once
+
+
+def test_what_the_log_answers_is_known_after_a_loss_and_nothing_else():
+    """An event may have been heard and not been saved, or saved and not been heard."""
+
+    def applied(seq, op):
+        return {"seq": seq, "kind": "command-applied", "op": op}
+
+    room = Room("abc", "")
+    view = {"model": "fake", "place": {"status": "paused"}, "tree": {"nodes": [], "branches": []}}
+    assert [room.register("a", op, Pause()) for op in (5, 6, 7, 8)] == [0, 1, 2, 3]
+    for number in (0, 1):
+        room.happened(applied(number, number))
+    room.lose()
+    room.take_up(view, [applied(0, 0), applied(1, 2)])
+    assert [room.number_of("a", op) for op in (5, 6, 7, 8)] == [0, None, 2, None]
+    assert room.op_for("a", 2) == 7 and room.op_for("a", 1) is None
+    assert room.register("a", 6, Pause()) == 4
 
 
 def test_who_has_many_sessions_makes_room_among_them(serve):

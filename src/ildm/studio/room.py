@@ -135,6 +135,7 @@ class Room:
         self.events, self.revs = [], []
         for event in events:
             self._append(event)
+        self._forget_unanswered()
         self._stand(view["place"], view["tree"])
         self.problem = None
         self.moves += 1
@@ -275,6 +276,14 @@ class Room:
         """Whether a log goes on from the one that is known, so that the numbers mean the same."""
         known = self.events
         return len(events) >= len(known) and (not known or events[len(known) - 1] == known[-1])
+
+    def _forget_unanswered(self) -> None:
+        """A worker that has just taken it up has nothing else in hand: what its log does not answer may come again, and then acts."""
+        answered = {event["op"] for event in self.events if event["kind"] in _ANSWERS}
+        self._commands.clear()
+        for (client, op), number in list(self._sent.items()):
+            if number not in answered:
+                self.forget(client, op)
 
     def _append(self, event: dict[str, Any]) -> None:
         applied = event["kind"] == "command-applied"
