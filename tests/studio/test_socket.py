@@ -250,6 +250,37 @@ def test_what_waits_for_its_turn_is_told_its_place(serve):
         run(work(studio.port))
 
 
+def test_who_waits_hears_of_every_change_of_the_queue(serve):
+    """Also of those that no session's beginning brings about: somebody comes and takes turns, or goes away."""
+
+    async def wait_in_line(port, token):
+        client = await Client.connect(port, token)
+        await client.hello()
+        await client.send("start", op=1, opening={})
+        await client.until(lambda: places(client))
+        return client
+
+    def places(client):
+        return [one["waiting"] for one in client.said if one.get("waiting")]
+
+    async def work(studio):
+        async with await Client.connect(studio.port, OWNER_TOKEN) as running:
+            await running.start()
+            first, second = [await wait_in_line(studio.port, OWNER_TOKEN) for _ in range(2)]
+            anna = await wait_in_line(studio.port, ANNA_TOKEN)
+            await second.until(lambda: places(second) == [2, 3])
+            with studio.client() as http:
+                await asyncio.to_thread(http.delete, f"/api/sessions/{first.session}")
+                await second.until(lambda: places(second) == [2, 3, 1])
+                await asyncio.to_thread(http.delete, f"/api/sessions/{second.session}")
+                await anna.until(lambda: places(anna) == [2, 1])
+            for client in (first, second, anna):
+                await client.close()
+
+    with serve(worker=FakeWorker(interval=30.0), limits=Limits(running=1)) as studio:
+        run(work(studio))
+
+
 def test_a_session_that_cannot_begin_says_why(studio):
     async def work():
         async with await Client.connect(studio.port, OWNER_TOKEN) as client:

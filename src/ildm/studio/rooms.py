@@ -78,6 +78,7 @@ class Rooms:
         self._rooms[room.id] = room
         _tell_words(room, opening.prompt)
         self._waiting.put(user, (room, opening))
+        self._wake_waiting()
         self._dispatch()
         return room
 
@@ -231,6 +232,7 @@ class Rooms:
         """
         for waiting in [one for one in self._waiting.order() if one[0] is room]:
             self._waiting.remove(waiting)
+            self._wake_waiting()
         async with room.opening:  # one that is being opened is closed once it is open
             if room.is_open:
                 await self.worker.ask(CloseSession(session=room.id))
@@ -309,8 +311,12 @@ class Rooms:
             room, opening = self._waiting.take()
             self._opening.add(room.id)
             self._run(self._open(room, opening))
-            for other, _ in self._waiting.order():
-                other.wake()  # their places have changed
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        """The queue has changed, and with it the places in it: users take turns, so also when somebody comes."""
+        for room, _ in self._waiting.order():
+            room.wake()
 
     async def _open(self, room: Room, opening: Opening) -> None:
         try:
