@@ -2,8 +2,8 @@ import { Button, SegmentedControl, Text, UnstyledButton } from "@mantine/core";
 import { memo, useMemo, useState } from "react";
 import { edit, useSession } from "../session/store";
 import classes from "./Events.module.css";
+import type { Entry } from "./entries";
 import { useStory } from "./hooks";
-import type { Entry } from "./story";
 
 const PAGE = 150;
 

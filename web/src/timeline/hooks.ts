@@ -2,7 +2,8 @@
 
 import { useEffect, useMemo, useRef } from "react";
 import { useSession } from "../session/store";
-import { type Mark, marksOn, type Story, Teller } from "./story";
+import { type Mark, marksOn } from "./marks";
+import { type Story, Teller } from "./story";
 import { statesSinceStart, type Way, wayOf } from "./strip";
 
 /** Reads the log of the session that is looked at. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { marksOn, Teller } from "./story";
-import type { Asked, Happened } from "./words";
+import type { Command } from "../connection/client";
+import type { SessionEvent } from "../session/view";
+import { Teller } from "./story";
 
 const settings = { prompt: "a cat", num_steps: 4, guidance_scale: 3, sampler: "euler", seed: 1, width: 8, height: 8 };
 const shape = { device: "cpu", dtype: "float32", threads: 1, torch: "2" };
@@ -8,15 +9,15 @@ const opened = { kind: "session-opened", model: "m", model_hash: "h", settings, 
 
 const step = (node: number, branch = 0, parent = node - 1, at = node) =>
   ({ kind: "step-completed", node, parent, branch, step: at, num_steps: 4 }) as const;
-const said = (command: Asked, node: number, at = node) =>
+const said = (command: Command, node: number, at = node) =>
   ({ kind: "command-applied", op: 1, command, received_step: at, applied_step: at, node }) as const;
 const moved = (node: number, branch: number, at = node) => ({ kind: "cursor-moved", node, branch, step: at }) as const;
-const prompt = (text: string): Asked => ({ kind: "set-prompt", text });
+const prompt = (text: string): Command => ({ kind: "set-prompt", text });
 
-function log(...events: object[]): Happened[] {
-  return events.map((event, seq) => ({ seq, at: seq, ...event }) as Happened);
+function log(...events: object[]): SessionEvent[] {
+  return events.map((event, seq) => ({ seq, at: seq, ...event }) as SessionEvent);
 }
-const changes = (events: Happened[]) =>
+const changes = (events: SessionEvent[]) =>
   new Teller()
     .tell(events)
     .entries.filter((one) => one.kind === "change")
@@ -69,28 +70,18 @@ describe("a story", () => {
     expect(new Teller().tell(events).comparisons).toMatchObject([{ node: 1, branches: [1, 2], choices }]);
   });
 
-  it("marks a change only on the ways that have its effect", () => {
+  it("has a mark where the change acts that begins a branch", () => {
     const events = log(
       ...[opened, step(1), step(2), said({ kind: "rewind", step: 1 }, 2), moved(1, 0)],
       ...[said(prompt("a fox"), 1), moved(1, 1), step(3, 1, 1, 2)],
     );
-    const { marks } = new Teller().tell(events);
-    const ways = new Map([
-      [0, [0, 1, 2]],
-      [1, [0, 1, 3]],
-    ]);
-    const next = (branch: number, node: number) => {
-      const way = ways.get(branch) ?? [];
-      return way[way.indexOf(node) + 1];
-    };
-    const on = (branch: number) =>
-      marksOn(
-        marks,
-        (ways.get(branch) ?? []).map((id) => ({ id })),
-        branch,
-        next,
-      );
-    expect(on(1)).toHaveLength(1);
-    expect(on(0)).toHaveLength(0);
+    expect(new Teller().tell(events).marks).toMatchObject([{ node: 1, step: 1, branch: 1 }]);
+  });
+
+  it("calls the branches of a comparison by their choices", () => {
+    const choices = [3, 5].map((guidance_scale) => ({ kind: "choice", guidance_scale }) as const);
+    const events = log(opened, step(1), said({ kind: "compare", choices }, 1), moved(1, 1));
+    events.push(...log(said({ kind: "name-branch", branch: 1, name: null }, 1)));
+    expect([...new Teller().tell(events).names]).toEqual([[2, "strength 5"]]);
   });
 });

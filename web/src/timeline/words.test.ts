@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Asked, asked, type Before, chosen, difference, happened, NOTHING_BEFORE, quoted } from "./words";
+import type { Command } from "../connection/client";
+import { asked, type Before, chosen, difference, happened, NOTHING_BEFORE, quoted } from "./words";
 
 const before: Before = {
   ...NOTHING_BEFORE,
@@ -34,7 +35,7 @@ describe("the difference between two texts", () => {
 });
 
 describe("a command", () => {
-  const commands: [Asked, string][] = [
+  const commands: [Command, string][] = [
     [{ kind: "set-prompt", text: "a lion on a green hill" }, "'a cat' became 'a lion'"],
     [{ kind: "set-prompt", text: "" }, "the words were taken away"],
     [{ kind: "set-negative-prompt", text: "people" }, "'people' is to be avoided"],
@@ -78,7 +79,7 @@ describe("a command", () => {
 
 describe("an event", () => {
   it("of a change says at which step", () => {
-    const command: Asked = { kind: "set-prompt", text: "a lion on a green hill" };
+    const command: Command = { kind: "set-prompt", text: "a lion on a green hill" };
     const applied = {
       ...event,
       kind: "command-applied",
@@ -92,7 +93,7 @@ describe("an event", () => {
   });
 
   it("of a journey says from where", () => {
-    const command: Asked = { kind: "rewind", step: 3 };
+    const command: Command = { kind: "rewind", step: 3 };
     const applied = {
       ...event,
       kind: "command-applied",

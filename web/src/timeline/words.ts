@@ -1,34 +1,17 @@
 // What was asked for and what happened, as a person would say it. Pure: plain values in, sentences out.
 
+import type { Command } from "../connection/client";
 import { SAMPLERS } from "../prompt/samplers";
-import type { Choice, Edit, Region, Told } from "../wire";
+import type { SessionEvent } from "../session/view";
+import type { Choice, Region } from "../wire";
+import { type InForce, NOTHING } from "./force";
 
-export type Asked = Edit["set"];
-export type Happened = Told["event"];
-
-/** What was in force before a command, as far as its sentence speaks of it. */
-export interface Before {
-  prompt: string;
-  negative_prompt: string;
-  guidance_scale: number;
-  sampler: string;
-  num_steps: number;
-  common_prompt: string;
-  regions: readonly Pick<Region, "id" | "name" | "prompt" | "negative_prompt" | "strength" | "guidance_scale">[];
-  /** How branches and states are called. */
+/** What was in force before a command, and how branches and states are called. */
+export interface Before extends InForce {
   branches: ReadonlyMap<number, string>;
 }
 
-export const NOTHING_BEFORE: Before = {
-  prompt: "",
-  negative_prompt: "",
-  guidance_scale: Number.NaN,
-  sampler: "",
-  num_steps: 0,
-  common_prompt: "",
-  regions: [],
-  branches: new Map(),
-};
+export const NOTHING_BEFORE: Before = { ...NOTHING, branches: new Map() };
 
 const MOST_LETTERS = 90;
 const ARTICLE = /^(a|an|the|some|two|three)$/i;
@@ -69,7 +52,7 @@ export function difference(before: string, after: string): string {
 }
 
 /** A command as what it changed: a clause without a full stop. */
-export function asked(command: Asked, before: Before = NOTHING_BEFORE): string {
+export function asked(command: Command, before: Before = NOTHING_BEFORE): string {
   switch (command.kind) {
     case "set-prompt":
       if (!before.prompt.trim()) return `the picture is to show ${quoted(command.text)}`;
@@ -190,7 +173,7 @@ export function chosen(choice: Choice): string {
 const ANYWHERE = new Set(["open-node", "open-branch", "name-branch", "delete-branch", "set-preview-rate"]);
 
 /** An event as a sentence. */
-export function happened(event: Happened, before: Before = NOTHING_BEFORE): string {
+export function happened(event: SessionEvent, before: Before = NOTHING_BEFORE): string {
   switch (event.kind) {
     case "session-opened": {
       const { prompt = "", num_steps, sampler, guidance_scale, seed, width, height } = event.settings;
@@ -250,7 +233,10 @@ function regionChanged(region: Region, before: Before): string {
   return `the region ${called} changed`;
 }
 
-function rules({ mode, overlap, common_prompt }: Extract<Asked, { kind: "set-region-rules" }>, before: Before): string {
+function rules(
+  { mode, overlap, common_prompt }: Extract<Command, { kind: "set-region-rules" }>,
+  before: Before,
+): string {
   const said = [
     mode == null ? null : `the regions are drawn ${mode === "latent" ? "each by itself" : "together"}`,
     overlap == null ? null : `where regions overlap, ${OVERLAPS[overlap]}`,
