@@ -1,5 +1,7 @@
 // How a session is told of in the history. Pure.
 
+import { counted } from "../parts/phrases";
+
 const STATUS: Record<string, string> = {
   running: "forming now",
   paused: "paused",
@@ -25,24 +27,19 @@ const DAY = 24 * HOUR;
 export function ago(then: number, now: number): string {
   const passed = Math.max(0, now - then);
   if (passed < 45) return "just now";
-  if (passed < HOUR) return counted(Math.max(1, Math.round(passed / MINUTE)), "minute");
-  if (passed < DAY) return counted(Math.max(1, Math.round(passed / HOUR)), "hour");
+  if (passed < HOUR) return `${counted(Math.max(1, Math.round(passed / MINUTE)), "minute")} ago`;
+  if (passed < DAY) return `${counted(Math.max(1, Math.round(passed / HOUR)), "hour")} ago`;
   if (passed < 2 * DAY) return "yesterday";
-  if (passed < 14 * DAY) return counted(Math.floor(passed / DAY), "day");
+  if (passed < 14 * DAY) return `${counted(Math.floor(passed / DAY), "day")} ago`;
   return new Date(then * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
 }
 
 /** How many states there are, where there are any worth counting. */
 export function statesWords(count: number): string {
-  if (count <= 1) return "not begun";
-  return `${count - 1} ${count === 2 ? "step" : "steps"}`;
+  return count <= 1 ? "not begun" : counted(count - 1, "step");
 }
 
 /** A prompt as a heading; never nothing. */
 export function titleWords(title: string): string {
   return title.trim() || "Without words";
-}
-
-function counted(count: number, unit: string): string {
-  return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
 }

@@ -3,9 +3,9 @@ import { type FormEvent, useState } from "react";
 import { edit, useSession } from "../session/store";
 import { lineage } from "../session/tree";
 import type { View } from "../session/view";
+import { branchName } from "./called";
 import { ask, useAsking } from "./comparing";
 import { useStoryPart } from "./hooks";
-import { branchName } from "./words";
 
 const MOST_LETTERS = 60;
 

@@ -3,9 +3,9 @@ import { pictures } from "../connection/http";
 import { edit } from "../session/store";
 import type { View } from "../session/view";
 import classes from "./Compared.module.css";
+import { branchName } from "./called";
 import { compare } from "./comparing";
 import { useStoryPart } from "./hooks";
-import { branchName } from "./words";
 
 /** The end of every branch. */
 export function BranchGrid({ view }: { view: View }) {

@@ -3,10 +3,10 @@ import { IconBookmark, IconGitBranch } from "@tabler/icons-react";
 import { memo } from "react";
 import { IconAction } from "../parts/Section";
 import { edit, useSession } from "../session/store";
+import { branchName } from "./called";
 import { ask } from "./comparing";
 import { useStoryPart } from "./hooks";
 import classes from "./Timeline.module.css";
-import { branchName } from "./words";
 
 /** Beside the strip: which branch it shows, and what can be done where it stands. */
 export const Here = memo(({ branch }: { branch: number }) => {

@@ -3,12 +3,12 @@ import { IconChevronRight } from "@tabler/icons-react";
 import { type MouseEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { edit, useSession } from "../session/store";
 import { lanesOf } from "../session/tree";
+import { branchName } from "./called";
 import { useStoryPart } from "./hooks";
 import { LaneMenu } from "./LaneMenu";
 import { type Row, rowsOf } from "./lanes";
 import { middleOf, statesSinceStart, type Way } from "./strip";
 import classes from "./Timeline.module.css";
-import { branchName } from "./words";
 
 const LINE = 26;
 

@@ -4,10 +4,10 @@ import { pictures } from "../connection/http";
 import type { View } from "../session/view";
 import { BranchGrid } from "./BranchGrid";
 import classes from "./Compared.module.css";
+import { branchName } from "./called";
 import type { Manner } from "./comparing";
 import { DifferencePicture } from "./DifferencePicture";
 import { useStoryPart } from "./hooks";
-import { branchName } from "./words";
 
 const MANNERS: { value: Manner; label: string }[] = [
   { value: "slider", label: "Slider" },

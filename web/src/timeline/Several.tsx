@@ -4,11 +4,11 @@ import { pictures } from "../connection/http";
 import { frameOf, useFrames } from "../session/frames";
 import { useSession } from "../session/store";
 import type { View } from "../session/view";
+import { chosen } from "./asked";
 import { openBranch } from "./BranchGrid";
 import classes from "./Compared.module.css";
 import { tableOf } from "./choices";
 import { useStoryPart } from "./hooks";
-import { chosen } from "./words";
 
 /** The pictures of a comparison, as they come. */
 export function Several({ seq, view }: { seq: number; view: View }) {

@@ -1,7 +1,8 @@
 // The cells of a comparison: every combination of the values of one or two settings. Pure.
 
+import { quoted } from "../parts/phrases";
 import type { Choice } from "../wire";
-import { methodName, quoted } from "./words";
+import { methodName } from "./called";
 
 export type Setting = "prompt" | "negative_prompt" | "guidance_scale" | "sampler" | "num_steps";
 type Value = string | number;

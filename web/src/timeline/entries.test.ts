@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Command } from "../connection/client";
 import type { SessionEvent } from "../session/view";
+import { NOTHING_BEFORE } from "./asked";
 import { entryOf, kindOf } from "./entries";
-import { NOTHING_BEFORE } from "./words";
 
 const past = { former: undefined, before: NOTHING_BEFORE, step: 3, lastText: undefined, hasFinished: false };
 const event = (fields: object) => ({ seq: 7, at: 1, ...fields }) as SessionEvent;

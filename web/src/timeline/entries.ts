@@ -2,7 +2,8 @@
 
 import type { Command } from "../connection/client";
 import type { SessionEvent } from "../session/view";
-import { type Before, happened } from "./words";
+import type { Before } from "./asked";
+import { happened } from "./happened";
 
 type Kind = "change" | "travel" | "name" | "flow" | "step" | "refused" | "problem" | "milestone";
 

@@ -2,10 +2,10 @@
 
 import type { Command } from "../connection/client";
 import type { SessionEvent } from "../session/view";
+import { type Before, chosen } from "./asked";
 import { type Entry, entryOf, kindOf } from "./entries";
 import { Force } from "./force";
 import { type Mark, Marks } from "./marks";
-import { type Before, chosen } from "./words";
 
 type Compare = Extract<Command, { kind: "compare" }>;
 type Applied = Extract<SessionEvent, { kind: "command-applied" }>;
