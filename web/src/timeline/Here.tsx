@@ -3,10 +3,11 @@ import { IconBookmark, IconGitBranch } from "@tabler/icons-react";
 import { memo } from "react";
 import { IconAction } from "../parts/Section";
 import { edit, useSession } from "../session/store";
+import { ButtonRow } from "./ButtonRow";
 import { branchName } from "./called";
 import { ask } from "./comparing";
+import classes from "./Here.module.css";
 import { useStoryPart } from "./hooks";
-import classes from "./Timeline.module.css";
 
 /** Beside the strip: which branch it shows, and what can be done where it stands. */
 export const Here = memo(({ branch }: { branch: number }) => {
@@ -18,7 +19,7 @@ export const Here = memo(({ branch }: { branch: number }) => {
       <Text size="xs" fw={600} truncate title={called}>
         {called}
       </Text>
-      <div className={classes.buttons}>
+      <ButtonRow>
         <IconAction
           label="Begin a branch here"
           tip="Begin a branch here: what is made from now on gets a future of its own, and this one stays"
@@ -29,7 +30,7 @@ export const Here = memo(({ branch }: { branch: number }) => {
         <IconAction label="Give this state a name" onClick={nameState}>
           <IconBookmark size={16} />
         </IconAction>
-      </div>
+      </ButtonRow>
     </div>
   );
 });

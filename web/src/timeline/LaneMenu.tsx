@@ -10,7 +10,7 @@ import {
 } from "@tabler/icons-react";
 import { edit, useSession } from "../session/store";
 import { ask, compare, type Manner } from "./comparing";
-import classes from "./Timeline.module.css";
+import classes from "./LaneMenu.module.css";
 import { continueBranch } from "./transport";
 
 interface LaneMenuProps {

@@ -6,9 +6,9 @@ import { lanesOf } from "../session/tree";
 import { branchName } from "./called";
 import { useStoryPart } from "./hooks";
 import { LaneMenu } from "./LaneMenu";
+import classes from "./Lanes.module.css";
 import { type Row, rowsOf } from "./lanes";
 import { middleOf, statesSinceStart, type Way } from "./strip";
-import classes from "./Timeline.module.css";
 
 const LINE = 26;
 

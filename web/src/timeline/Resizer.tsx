@@ -1,8 +1,7 @@
 import type { KeyboardEvent, PointerEvent } from "react";
+import classes from "./Resizer.module.css";
 
 export const HEIGHT = { least: 116, usual: 164, most: 460 };
-
-import classes from "./Timeline.module.css";
 
 /** The upper edge of the timeline: drag it to make room for more branches. */
 export function Resizer({ height, onChange }: { height: number; onChange(height: number): void }) {

@@ -4,10 +4,10 @@ import { type KeyboardEvent, memo, type PointerEvent, useMemo, useRef } from "re
 import { useSession } from "../session/store";
 import { useMarks, useSame } from "./hooks";
 import type { Mark } from "./marks";
+import classes from "./Strip.module.css";
 import { giveUp, grasp, holdStep, letGo, moveBy, moveTo, moveToEnd, moveToStart, useScrub } from "./scrub";
 import { type Cell, cellsOf, middleOf, shownIn, stepAt, type Way } from "./strip";
 import { Thumb } from "./Thumb";
-import classes from "./Timeline.module.css";
 
 const NARROWEST = 38;
 const MOST_LINES = 6;
@@ -121,7 +121,7 @@ const StripCell = memo(({ session, node, shown, isBefore, isAhead, from, to }: S
     {node === null ? (
       <span className={classes.empty} />
     ) : (
-      <Thumb session={session} node={node} step={Math.max(from, shown)} />
+      <Thumb className={classes.picture} session={session} node={node} step={Math.max(from, shown)} />
     )}
   </div>
 ));

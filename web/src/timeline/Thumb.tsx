@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { pictures } from "../connection/http";
 import { frameOf, useFrames } from "../session/frames";
-import classes from "./Timeline.module.css";
+import classes from "./Thumb.module.css";
 
 const PATIENCE = 900;
 
@@ -9,13 +9,13 @@ interface ThumbProps {
   session: string;
   node: number;
   step: number;
-  className?: string | undefined;
+  className: string | undefined;
   /** What it shows, where it is not said beside it. */
   label?: string;
 }
 
 /** A small picture of a state: the frame that came of it, or else the server's. */
-export function Thumb({ session, node, step, className = classes.picture, label = "" }: ThumbProps) {
+export function Thumb({ session, node, step, className, label = "" }: ThumbProps) {
   const frame = useFrames(() => frameOf(session, node));
   const isLate = useLate(frame === undefined ? PATIENCE : null);
   const [failed, setFailed] = useState(0);

@@ -12,11 +12,12 @@ import {
 import { memo } from "react";
 import { IconAction } from "../parts/Section";
 import { edit, useSession } from "../session/store";
+import { ButtonRow } from "./ButtonRow";
 import { CompareMenu } from "./CompareMenu";
 import { useStoryPart } from "./hooks";
 import { moveToEnd, moveToStart, useScrub } from "./scrub";
 import type { Way } from "./strip";
-import classes from "./Timeline.module.css";
+import classes from "./Transport.module.css";
 import { able, cancel, playOrPause, stepOnce } from "./transport";
 
 /** Play, pause, one step, stop; and where the picture is. */
@@ -44,7 +45,7 @@ const Buttons = memo(({ canMove }: { canMove: boolean }) => {
   const word = isRunning ? "Pause" : can.includes("replay") ? "See it form once more" : "Go on";
   const plays = ["play", "pause", "replay"].some((one) => can.includes(one));
   return (
-    <div className={classes.buttons}>
+    <ButtonRow>
       <IconAction label="To the first step (Home)" onClick={moveToStart} disabled={!canMove}>
         <IconPlayerSkipBack size={16} />
       </IconAction>
@@ -76,7 +77,7 @@ const Buttons = memo(({ canMove }: { canMove: boolean }) => {
       >
         <IconPlayerStop size={16} />
       </IconAction>
-    </div>
+    </ButtonRow>
   );
 });
 
