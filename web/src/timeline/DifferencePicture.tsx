@@ -1,5 +1,7 @@
 import { SegmentedControl, Text } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
+import { pixelsOf } from "../canvas/masks/pictures";
+import { api } from "../connection/http";
 import classes from "./Compared.module.css";
 import { differenceOf, inWords } from "./difference";
 
@@ -12,7 +14,7 @@ export function DifferencePicture({ left, right }: { left: string; right: string
   const [said, setSaid] = useState("Looking ...");
   useEffect(() => {
     let isWanted = true;
-    Promise.all([pixelsOf(left), pixelsOf(right)]).then(
+    Promise.all([pixelsAt(left), pixelsAt(right)]).then(
       ([one, other]) => {
         const target = canvas.current;
         if (!isWanted || !target) return;
@@ -51,13 +53,6 @@ export function DifferencePicture({ left, right }: { left: string; right: string
   );
 }
 
-async function pixelsOf(address: string): Promise<ImageData> {
-  const image = new Image();
-  image.src = address;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("There is no canvas to look with.");
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
+async function pixelsAt(address: string): Promise<ImageData> {
+  return pixelsOf(await api.blob(address));
 }
