@@ -106,6 +106,7 @@ def comparing(page: Page, studio: Studio) -> None:
     """Two of them beside each other."""
     look(page, studio, branched(studio))
     page.locator("#compare").click()
+    page.get_by_role("menuitem", name="Two states side by side").click()
     page.wait_for_timeout(1500)
 
 

@@ -70,6 +70,27 @@ def test_other_words_over_a_finished_picture_make_another(page, studio):
     assert (one != other).any()
 
 
+def test_what_is_written_over_a_finished_picture_is_not_said_of_it(page, studio):
+    """It is for the next one: the finished one stays what it was made with, in the history and in what is saved."""
+    begin(page, "a fox", steps=4, seed=8)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    first = session_of(page)
+    words = page.get_by_label("What should it show?")
+    words.fill("a lion")
+    page.get_by_role("textbox", name="Steps").fill("6")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("For the next picture: Enter makes it.")).to_be_visible()
+    words.press("Enter")
+    second = wait_for_session(page, first)
+    with studio.client() as client:
+        wait_for_status(client, second, "finished")
+        made = [settings_of(client, session) for session in (first, second)]
+        assert [(one["prompt"], one["num_steps"]) for one in made] == [("a fox", 4), ("a lion", 6)]
+        assert [len(commands_in(client, first, kind)) for kind in ("set-prompt", "set-num-steps")] == [0, 0]
+    page.go_back()
+    expect(words).to_have_value("a fox")
+
+
 def test_a_number_acts_once_it_is_typed(page, studio):
     """A run of 250 steps in which "30" is typed must not end with the 3."""
     session = open_long(page, studio, width=64, height=64)

@@ -94,7 +94,7 @@ def test_where_a_picture_is_transparent_nothing_is_painted(page, halved):
     layers = np.zeros((256, 256, 4), np.uint8)
     layers[100:200, 50:150, 3] = 255
     choose_file(page, "Import a PNG", png(layers, "RGBA"))
-    mask = wait_for_mask(client, session, lambda mask: not mask[0, 0])
+    mask = wait_for_mask(client, session, lambda mask: not mask[0, 0] and mask[150, 140])
     assert (mask[100:200, 50:150] == 255).all() and mask.sum() == 255 * 100 * 100
 
 
@@ -138,7 +138,7 @@ def test_one_finger_paints(fingers, studio):
     touch("touchEnd")
     expect(stage(page)).to_have_attribute("data-strokes", "1")
     with studio.client() as client:
-        mask = wait_for_mask(client, session, lambda mask: mask[60, 190] == 255)
+        mask = wait_for_mask(client, session, lambda mask: mask[60, 206] == 255)
     assert (mask[52:68, 40:200] == 255).all() and not mask[100:].any()
     assert zoom(page) == before
 

@@ -128,6 +128,18 @@ def test_fifty_strokes_are_taken_back_exactly(page, studio):
         assert len(settings_of(client, session)["regions"]) == 1
 
 
+def test_a_shape_after_the_eraser_paints(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("e")
+    page.keyboard.press("r")
+    drag(page, (40, 40), (200, 200))
+    with studio.client() as client:
+        wait_for_mask(client, session, lambda mask: mask[120, 120] == 255)
+        page.keyboard.press("e")
+        drag(page, (40, 120), (200, 120))
+        wait_for_mask(client, session, lambda mask: mask[120, 120] == 0)
+
+
 def test_a_long_stroke_is_one_change_of_the_session(page, studio):
     """Where something else was changed since, the session's undo takes it back, and as a whole."""
     session = open_still(page, studio)

@@ -84,8 +84,12 @@ def test_a_row_is_moved_by_keys(page, three):
     page.get_by_role("button", name="Move key 1").focus()
     page.keyboard.press("Alt+ArrowUp")
     wait_for(lambda: ids(client, session) == ["2", "1", "3"])
+    # faster than anything acts
+    page.keyboard.press("Alt+ArrowUp")
+    page.keyboard.press("Alt+ArrowDown")
     page.keyboard.press("Alt+ArrowDown")
     wait_for(lambda: ids(client, session) == ["1", "2", "3"])
+    assert len(commands_in(client, session, "reorder-regions")) == 4
 
 
 def test_a_muted_region_does_nothing_and_then_what_it_did_before(page, three):
@@ -246,3 +250,15 @@ def test_where_a_word_acts_is_laid_over_the_picture(page, studio):
     word.click()
     page.mouse.move(2, 2)
     wait_for(lambda: page.wait_for_timeout(20) or np.abs(shown() - before).mean() < 0.5)
+    # what is painted is seen, and the word no longer
+    word.click()
+    expect(word).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("b")
+    drag(page, (10, 10), (50, 50))
+    expect(word).to_have_attribute("aria-pressed", "false")
+    # it goes with its panel
+    word.click()
+    expect(word).to_have_attribute("aria-pressed", "true")
+    unfold_words(page)
+    unfold_words(page)
+    expect(word).to_have_attribute("aria-pressed", "false")

@@ -264,6 +264,7 @@ def test_every_change_has_a_mark_where_it_took_effect(page, studio):
         strip(page).focus()
         strip(page).press("Home")
         wait_for_place(client, session, step=0)
+        expect(timeline(page)).to_have_attribute("data-step", "0")
         press_until_step(page, 3)
         say(page, NEW)
         [changed] = wait_for(lambda: commands_in(client, session, "set-prompt"))

@@ -5,12 +5,13 @@ import { useSession } from "../session/store";
 import { type ToolName, useCanvas } from "./state";
 
 export async function choose(tool: ToolName): Promise<void> {
-  useCanvas.setState({ tool });
+  // who has erased and takes a lasso wants to paint with it
+  useCanvas.setState(({ tool: former, erases }) => ({ tool, erases: erases && tool === former }));
   if (tool !== "hand" && useSession.getState().id === null && !(await prepare())) useCanvas.setState({ tool: "hand" });
 }
 
 /** Take the brush, to paint or to take away. */
 export function chooseBrush(erases: boolean): void {
-  useCanvas.setState({ erases });
   void choose("brush");
+  useCanvas.setState({ erases });
 }

@@ -130,9 +130,11 @@ export class Renderer {
     const context = canvas.getContext("2d");
     const { image } = usePicture.getState();
     const { width, height } = useLayers.getState();
-    if (!context || width === 0) return;
+    if (!context) return;
     const { zoom, x, y } = this.placement();
     context.clearRect(0, 0, canvas.width, canvas.height);
+    // a session that could not begin has nothing to be seen
+    if (width === 0) return;
     context.fillStyle = "rgba(128, 128, 128, 0.25)";
     context.fillRect(x, y, width * zoom, height * zoom);
     if (!image) return;

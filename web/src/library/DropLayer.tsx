@@ -22,7 +22,7 @@ export function DropLayer() {
             </Text>
             {!isTaking && (
               <Text size="sm" c="dimmed" ta="center">
-                A picture made here comes back with everything that made it.
+                A picture made here comes back: with all its states where they were saved, else made once more.
                 <br />
                 Any other one can be where the next begins.
               </Text>

@@ -13,11 +13,22 @@ interface Unsaid {
   drop(field: HTMLElement): void;
 }
 
-/** What somebody else says comes in as long as nothing unsaid is there. */
-export function useUnsaid(said: string, say: (text: string) => void): Unsaid {
+/**
+ * What somebody else says comes in as long as nothing unsaid is there.
+ *
+ * `of` is what it is said of: where that changes, everything begins anew.
+ */
+export function useUnsaid(said: string, say: (text: string) => void, of: string | null = null): Unsaid {
   const [text, setText] = useState(said);
   const before = useRef(said);
+  const former = useRef(of);
   const isDropped = useRef(false);
+  useEffect(() => {
+    if (former.current === of) return;
+    former.current = of;
+    setText(said);
+    before.current = said;
+  }, [of, said]);
   useEffect(() => {
     if (text === before.current) setText(said);
     before.current = said;
@@ -28,7 +39,6 @@ export function useUnsaid(said: string, say: (text: string) => void): Unsaid {
     isUnsaid: text !== said,
     finish() {
       if (isDropped.current) return;
-      before.current = text;
       if (text !== said) say(text);
     },
     drop(field) {

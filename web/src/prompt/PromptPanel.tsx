@@ -4,7 +4,7 @@ import { type KeyboardEvent, useState } from "react";
 import { IconAction, Section } from "../parts/Section";
 import { useUnsaid } from "../parts/unsaid";
 import { placedRegions } from "../regions/placed";
-import { change, generate, type LiveControl, useControl } from "../session/actions";
+import { change, generate, type LiveControl, useSaid } from "../session/actions";
 import { edit, useSession } from "../session/store";
 import { isPrepared } from "../session/view";
 
@@ -17,6 +17,8 @@ export function PromptPanel() {
   const link = useSession((state) => state.link);
   const [isBeginning, setBeginning] = useState(false);
   const forms = status === "running" || (status === "paused" && !prepared);
+
+  const unsaid = status === "finished" ? "For the next picture: Enter makes it." : "Not said yet: press Enter.";
 
   async function begin() {
     if (isBeginning) return;
@@ -47,6 +49,7 @@ export function PromptPanel() {
           minRows={3}
           onEnter={forms ? undefined : begin}
           hint={forms ? "Enter changes it from the next step on." : "Enter makes the picture."}
+          unsaid={unsaid}
         />
         <Words
           name="negative_prompt"
@@ -54,6 +57,7 @@ export function PromptPanel() {
           placeholder="nothing in particular"
           minRows={1}
           hint="The negative prompt: each step moves away from it."
+          unsaid={unsaid}
         />
         <Tooltip label={forms ? "Begin another picture; this one goes on by itself." : "Ctrl-Enter from anywhere"}>
           <Button
@@ -79,14 +83,17 @@ interface WordsProps {
   placeholder: string;
   minRows: number;
   hint: string;
+  /** Beside words that act on nothing yet. */
+  unsaid: string;
   /** What Enter does besides saying the new words. */
   onEnter?: (() => Promise<void>) | undefined;
 }
 
 /** A text that is the person's own while they write, and the session's otherwise. */
-function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps) {
-  const said = useControl(name);
-  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => change(name, next));
+function Words({ name, label, placeholder, minRows, hint, unsaid, onEnter }: WordsProps) {
+  const said = useSaid(name);
+  const session = useSession((state) => state.id);
+  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => change(name, next), session);
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>) {
     if (event.key === "Escape") drop(event.currentTarget);
@@ -111,7 +118,7 @@ function Words({ name, label, placeholder, minRows, hint, onEnter }: WordsProps)
       data-unsaid={isUnsaid || undefined}
       description={
         <Text span inherit c={isUnsaid ? "sea" : undefined}>
-          {isUnsaid ? "Not said yet: press Enter." : hint}
+          {isUnsaid ? unsaid : hint}
         </Text>
       }
       inputWrapperOrder={["label", "input", "description", "error"]}

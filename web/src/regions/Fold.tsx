@@ -3,8 +3,14 @@ import { IconChevronRight } from "@tabler/icons-react";
 import { type ReactNode, useId, useState } from "react";
 import classes from "./Regions.module.css";
 
+interface FoldProps {
+  title: string;
+  children: ReactNode;
+  onClose?(): void;
+}
+
 /** A part of a panel that is folded away at first. */
-export function Fold({ title, children }: { title: string; children: ReactNode }) {
+export function Fold({ title, children, onClose }: FoldProps) {
   const [isOpen, setOpen] = useState(false);
   const id = useId();
   return (
@@ -13,7 +19,10 @@ export function Fold({ title, children }: { title: string; children: ReactNode }
         className={classes.fold}
         aria-expanded={isOpen}
         aria-controls={id}
-        onClick={() => setOpen(!isOpen)}
+        onClick={() => {
+          if (isOpen) onClose?.();
+          setOpen(!isOpen);
+        }}
       >
         <IconChevronRight size={14} aria-hidden />
         {title}

@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { type PointerEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useCanvas } from "../canvas/state";
-import { moveRegion, type Removed, regionsNow, removeRegion, restoreRegion, useRegions } from "./edit";
+import { moveRegion, orderNow, type Removed, removeRegion, restoreRegion, useRegions } from "./edit";
 import { RegionRow } from "./RegionRow";
 import classes from "./Regions.module.css";
 
@@ -46,8 +46,7 @@ export function RegionList() {
   }, []);
 
   const move = useCallback((id: string, way: 1 | -1) => {
-    const place = regionsNow().findIndex((region) => region.id === id);
-    moveRegion(id, place - way);
+    moveRegion(id, orderNow().indexOf(id) - way);
   }, []);
 
   const remove = useCallback(async (id: string) => setRemoved(await removeRegion(id)), []);
@@ -91,7 +90,7 @@ export function RegionList() {
 
 /** The place among the regions, the lowest first, for a gap of the list, counted from its top. */
 function placeOf(id: string, gap: number): number {
-  const ids = regionsNow().map((region) => region.id);
+  const ids = orderNow();
   const from = ids.length - 1 - ids.indexOf(id);
   const above = gap > from ? gap - 1 : gap;
   return ids.length - 1 - above;

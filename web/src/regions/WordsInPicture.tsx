@@ -1,5 +1,5 @@
 import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { pixelsOf } from "../canvas/masks/pictures";
 import { useOverlays } from "../canvas/overlays";
 import { activate } from "../canvas/state";
@@ -17,18 +17,21 @@ export function WordsInPicture() {
   const heat = useOverlays((state) => state.heat?.word ?? null);
   const [text, setText] = useState("");
   const [finding, setFinding] = useState<string | null>(null);
+  // another prompt has other words, and where those of the former one acted is of the past
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the prompt that ends it
+  useEffect(() => cool, [prompt]);
 
   async function find(word: string) {
     setFinding(word);
     const id = await addRegionFromWord(word);
     setFinding(null);
     if (!id) return;
-    useOverlays.setState({ heat: null });
+    cool();
     activate(id);
   }
 
   return (
-    <Fold title="Words in the picture">
+    <Fold title="Words in the picture" onClose={cool}>
       {!begun ? (
         <Text size="xs" c="dimmed" pb={4}>
           After the first step you can see here where each word of the prompt acts.
@@ -42,7 +45,7 @@ export function WordsInPicture() {
                 size="compact-xs"
                 variant={heat === word ? "filled" : "default"}
                 aria-pressed={heat === word}
-                onClick={() => void (heat === word ? useOverlays.setState({ heat: null }) : warm(word))}
+                onClick={() => void (heat === word ? cool() : warm(word))}
               >
                 {word}
               </Button>
@@ -78,6 +81,8 @@ export function WordsInPicture() {
     </Fold>
   );
 }
+
+const cool = () => useOverlays.setState({ heat: null });
 
 /** Lay over the picture where a word acts. */
 async function warm(word: string): Promise<void> {

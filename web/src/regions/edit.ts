@@ -54,9 +54,14 @@ interface Wish {
 const wishes = new Map<string, Wish>();
 
 useSession.subscribe(({ id, view }, before) => {
-  if (id !== before.id) wishes.clear();
+  if (id !== before.id) {
+    wishes.clear();
+    wishedOrder = null;
+  }
   if (view?.place.settings === before.view?.place.settings) return;
   for (const [region, wish] of wishes) if (wish.acts) wishes.delete(region);
+  const isOther = wishedOrder?.ids.length !== (view?.place.settings.regions?.length ?? 0);
+  if (wishedOrder?.acts || isOther) wishedOrder = null;
 });
 
 export function changeRegion(id: string, fields: Partial<Region>): void {
@@ -100,12 +105,26 @@ export async function restoreRegion({ region, mask, order }: Removed): Promise<v
   await edit({ kind: "reorder-regions", ids: [...ids, ...later] });
 }
 
+/** The order that was asked for last, as long as the settings do not say it. */
+let wishedOrder: { ids: readonly string[]; acts: boolean } | null = null;
+
+/** The regions' order as it will be, the uppermost last. */
+export function orderNow(): readonly string[] {
+  return wishedOrder?.ids ?? regionsNow().map((one) => one.id);
+}
+
 /** Bring a region to a place in the list, the uppermost last. */
 export function moveRegion(id: string, place: number): void {
-  const ids = regionsNow().map((one) => one.id);
+  const ids = orderNow();
   const others = ids.filter((one) => one !== id);
   others.splice(Math.max(0, Math.min(others.length, place)), 0, id);
-  if (others.join() !== ids.join()) void edit({ kind: "reorder-regions", ids: others });
+  if (others.join() === ids.join()) return;
+  const wish = { ids: others, acts: false };
+  wishedOrder = wish;
+  void edit({ kind: "reorder-regions", ids: others }).then((applied) => {
+    wish.acts = true;
+    if (!applied && wishedOrder === wish) wishedOrder = null;
+  });
 }
 
 /** Have a region do nothing for a while, or what it did before. */

@@ -4,7 +4,7 @@ import type { Command } from "../connection/client";
 import type { Opening, Placed, Settings } from "../wire";
 import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
 import { edit, start, useSession, whenSeen } from "./store";
-import { isPrepared } from "./view";
+import { isPrepared, type View } from "./view";
 
 /** What a control shows: the session's settings, or else the draft's. */
 export type Controls = Pick<
@@ -21,9 +21,21 @@ const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
   sampler: (name) => ({ kind: "set-sampler", name }),
 };
 
+/** Whether the controls are about the next picture: a finished one is told by what it was made with. */
+export function isForNext(view: View | null): boolean {
+  return view === null || view.place.status === "finished";
+}
+
 /** What one control shows now. */
 export function useControl<Name extends keyof Controls>(name: Name): Controls[Name] {
-  const live = useSession((state) => state.view?.place.settings);
+  const live = useSession(({ view }) => (isForNext(view) ? null : view?.place.settings));
+  const draft = useDraft((state) => state[name]);
+  return live ? controlsOf(live)[name] : draft;
+}
+
+/** Words as the session has them; the next picture's where there is none. */
+export function useSaid(name: "prompt" | "negative_prompt"): string {
+  const live = useSession(({ view }) => view?.place.settings);
   const draft = useDraft((state) => state[name]);
   return live ? controlsOf(live)[name] : draft;
 }
@@ -32,7 +44,7 @@ export function useControl<Name extends keyof Controls>(name: Name): Controls[Na
 export function change<Name extends LiveControl>(name: Name, value: Draft[Name]): void {
   useDraft.setState({ [name]: value });
   const { view } = useSession.getState();
-  if (view && controlsOf(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
+  if (view && !isForNext(view) && controlsOf(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
 }
 
 /** Begin a picture with all that the page shows. `regions` are those of the session before, with their masks. */

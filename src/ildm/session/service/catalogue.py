@@ -28,7 +28,8 @@ def list_models() -> list[dict[str, Any]]:
                 "summary": manifest.summary,
                 "width": width,
                 "height": height,
-                "stride": manifest.latent_space.stride,
+                # the U-Net halves the latent in its turn
+                "stride": manifest.latent_space.stride * 2 ** (len(manifest.denoiser["channels"]) - 1),
                 "num_steps": defaults.num_steps,
                 "guidance_scale": defaults.guidance_scale,
                 "sampler": defaults.sampler,

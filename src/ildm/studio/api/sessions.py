@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -30,6 +31,9 @@ from ildm.studio.refusals import Refused, no_such_session
 from ildm.studio.restoring import Restored
 from ildm.studio.restoring import restore as restore_picture
 from ildm.studio.room import Room
+
+MASK_PATIENCE = 2.0
+"""Seconds for which a mask is waited for that is on its way to the disk."""
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its id, as a list or its start has told it.")]
@@ -150,12 +154,14 @@ async def mask(
     session_id: SessionId,
     mask: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="As the settings name it.")],
 ) -> Response:
-    """A mask that a session's settings name, as a grey picture."""
+    """A mask that a session's settings name, as a grey picture. It is on the disk a moment after it acts, and waited for so long."""
     await here.rooms.find(user, session_id)
     try:
-        data = await asyncio.to_thread(lambda: here.store.load(session_id).blob(mask))
-        if data is None:
-            raise Refused("not-found", "There is no such mask on the disk (yet): ask again in a second.")
+        until = time.monotonic() + MASK_PATIENCE
+        while (data := await asyncio.to_thread(lambda: here.store.load(session_id).blob(mask))) is None:
+            if time.monotonic() > until:
+                raise Refused("not-found", "There is no such mask on the disk (yet): ask again in a second.")
+            await asyncio.sleep(0.05)
         picture = await asyncio.to_thread(lambda: png_of_mask(from_msgpack(Mask, data)))
     except IldmError as error:
         raise refusal(error) from error
