@@ -92,7 +92,7 @@ def test_a_page_goes_on_with_an_engine_that_was_killed(visit, toy_home, tmp_path
             events = events_of(client, session)
         page.get_by_role("tab", name="Events").click()
         told = page.get_by_role("list", name="What has happened").get_by_role("listitem")
-        expect(told.filter(has_text="gained some ground")).to_have_count(2)
+        expect(told.filter(has_text="region 1 gained some ground")).to_have_count(2)
         expect(told).to_have_count(4)
         assert [event["seq"] for event in events] == list(range(len(events)))
     finally:

@@ -20,13 +20,13 @@ type Kind =
 export function askedOfRegions(command: Extract<Command, { kind: Kind }>, before: InForce): string {
   switch (command.kind) {
     case "add-region":
-      return `the region ${regionCalled(command.region)} came${says(command.region)}`;
+      return `${regionCalled(command.region)} came${says(command.region)}`;
     case "add-region-from-word":
-      return `the region ${regionCalled(command.region)} came where ${quoted(command.word)} is${says(command.region)}`;
+      return `${regionCalled(command.region)} came where ${quoted(command.word)} is${says(command.region)}`;
     case "change-region":
       return regionChanged(command.region, before);
     case "remove-region":
-      return `the region ${regionById(command.id, before)} went`;
+      return `${regionById(command.id, before)} went`;
     case "reorder-regions":
       return "the regions lie on each other in another order";
     case "replace-regions":
@@ -34,7 +34,7 @@ export function askedOfRegions(command: Extract<Command, { kind: Kind }>, before
         ? "all regions went"
         : `other regions came: ${command.regions.map((one) => regionCalled(one.region)).join(", ")}`;
     case "paint-region":
-      return `the region ${regionById(command.id, before)} ${command.erase ? "lost" : "gained"} some ground`;
+      return `${regionById(command.id, before)} ${command.erase ? "lost" : "gained"} some ground`;
     case "set-region-rules":
       return rules(command, before);
   }
@@ -43,14 +43,14 @@ export function askedOfRegions(command: Extract<Command, { kind: Kind }>, before
 function regionChanged(region: Region, before: InForce): string {
   const former = before.regions.find((one) => one.id === region.id);
   const called = regionCalled(region);
-  if (!former) return `the region ${called} changed${says(region)}`;
+  if (!former) return `${called} changed${says(region)}`;
   const was = former.prompt ?? "";
   const is = region.prompt ?? "";
-  if (is !== was) return `in the region ${called}, ${was ? difference(was, is) : `${quoted(is)} is to be seen`}`;
-  if ((former.name ?? "") !== (region.name ?? "")) return `the region ${regionCalled(former)} is called ${called} now`;
+  if (is !== was) return `in ${regionCalled(former)}, ${was ? difference(was, is) : `${quoted(is)} is to be seen`}`;
+  if ((former.name ?? "") !== (region.name ?? "")) return `${regionCalled(former)} is called ${called} now`;
   if ((former.strength ?? 1) !== (region.strength ?? 1))
-    return `the region ${called} acts with strength ${short(region.strength ?? 1)} instead of ${short(former.strength ?? 1)}`;
-  return `the region ${called} changed`;
+    return `${called} acts with strength ${short(region.strength ?? 1)} instead of ${short(former.strength ?? 1)}`;
+  return `${called} changed`;
 }
 
 function rules(
@@ -77,8 +77,14 @@ function regionById(id: string, before: InForce): string {
   return regionCalled(before.regions.find((one) => one.id === id) ?? { id });
 }
 
-function regionCalled(region: Pick<Region, "id" | "name" | "prompt">): string {
-  return quoted(region.name || region.prompt || region.id);
+/** The ids that the page gives: a number, and some signs by chance. */
+const NUMBERED = /^region-(\d+)-/;
+
+/** A region within a sentence: by its name or its words in quotes, else by its number. */
+function regionCalled({ id, name, prompt }: Pick<Region, "id" | "name" | "prompt">): string {
+  if (name || prompt) return `the region ${quoted(name || prompt || "")}`;
+  const number = NUMBERED.exec(id)?.[1];
+  return number ? `region ${number}` : `the region ${quoted(id)}`;
 }
 
 function says(region: Region): string {

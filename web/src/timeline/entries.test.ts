@@ -4,7 +4,14 @@ import type { SessionEvent } from "../session/view";
 import { NOTHING_BEFORE } from "./asked";
 import { entryOf, kindOf } from "./entries";
 
-const past = { former: undefined, before: NOTHING_BEFORE, step: 3, lastText: undefined, hasFinished: false };
+const past = {
+  former: undefined,
+  before: NOTHING_BEFORE,
+  step: 3,
+  lastText: undefined,
+  isPart: false,
+  hasFinished: false,
+};
 const event = (fields: object) => ({ seq: 7, at: 1, ...fields }) as SessionEvent;
 const applied = (command: Command) =>
   event({ kind: "command-applied", op: 1, command, received_step: 4, applied_step: 5, node: 5 });

@@ -42,12 +42,14 @@ interface Past {
   step: number;
   /** The last line that is not plain. */
   lastText: string | undefined;
+  /** Whether it goes on with what the change before it has begun: a further patch of the same stroke. */
+  isPart: boolean;
   /** Whether a branch has just been finished: the next one of a comparison is then opened by itself. */
   hasFinished: boolean;
 }
 
 /** An event as a line. `node` is null where it happened at the state that is open. */
-export function entryOf(event: SessionEvent, { former, before, step, lastText, hasFinished }: Past): Entry {
+export function entryOf(event: SessionEvent, { former, before, step, lastText, isPart, hasFinished }: Past): Entry {
   const { seq, at = 0 } = event;
   const base = { seq, at, text: happened(event, before), node: null, step, plain: false };
   switch (event.kind) {
@@ -61,7 +63,7 @@ export function entryOf(event: SessionEvent, { former, before, step, lastText, h
       return {
         ...base,
         kind: kindOf(event.command),
-        plain: OF_ITSELF.has(event.command.kind) || (event.command.kind === "open-branch" && hasFinished),
+        plain: isPart || OF_ITSELF.has(event.command.kind) || (event.command.kind === "open-branch" && hasFinished),
         node: event.node,
         step: event.applied_step,
       };

@@ -54,6 +54,24 @@ describe("a story", () => {
     expect(story.marks.map((mark) => mark.text)).toEqual(["Step 1: 'a cat' became 'a fox'."]);
   });
 
+  it("tells a stroke once, however many patches it comes in, and takes it back as one", () => {
+    const patch = { kind: "mask", width: 1, height: 1, data: "" } as never;
+    const paint = (stroke: number): Command => ({ kind: "paint-region", id: "region-1-ab", patch, stroke });
+    const events = log(
+      ...[opened, said(prompt("a dog"), 0), said(paint(1), 0), step(1), said(paint(1), 1), said(paint(1), 1)],
+      ...[said(paint(2), 1), said(paint(2), 1)],
+    );
+    const told = new Teller().tell(events);
+    expect(told.entries.filter((one) => one.kind === "change" && !one.plain).map((one) => one.text)).toEqual([
+      "Step 0: 'a cat' became 'a dog'.",
+      "Step 0: region 1 gained some ground.",
+      "Step 1: region 1 gained some ground.",
+    ]);
+    expect(told.marks.map((mark) => mark.step)).toEqual([0, 0, 1]);
+    const back = log(...events, said({ kind: "undo" }, 1), said({ kind: "undo" }, 1), said({ kind: "undo" }, 1));
+    expect(changes(log(...back, said(prompt("a pig"), 1))).at(-1)).toBe("Step 1: 'a cat' became 'a pig'.");
+  });
+
   it("is the same value while nothing happens, and goes on where it stopped", () => {
     const events = log(opened, step(1), said(prompt("a dog"), 1));
     const teller = new Teller();

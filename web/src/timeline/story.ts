@@ -48,6 +48,7 @@ export class Teller {
   private step = 0;
   private lastText: string | undefined = undefined;
   private hasFinished = false;
+  private stroke: string | null = null;
   private story: Story = { entries: [], marks: [], comparisons: [], previewEvery: 1, names: new Map() };
 
   /** The story of a log. The same value as long as the log is the same. */
@@ -70,13 +71,14 @@ export class Teller {
   private read(event: SessionEvent, former: SessionEvent | undefined): void {
     const { step, lastText, hasFinished } = this;
     const before: Before = { ...this.force.now, branches: this.names };
-    const entry = entryOf(event, { former, before, step, lastText, hasFinished });
+    const isPart = this.isPart(event);
+    const entry = entryOf(event, { former, before, step, lastText, isPart, hasFinished });
     switch (event.kind) {
       case "session-opened":
         this.force.begin(event.settings);
         break;
       case "command-applied":
-        this.apply(event, entry.text);
+        if (!isPart) this.apply(event, entry.text);
         break;
       case "cursor-moved":
         this.move(event, former);
@@ -88,6 +90,16 @@ export class Teller {
     if (event.kind !== "state-saved") this.hasFinished = event.kind === "run-finished";
     if (!entry.plain) this.lastText = entry.text;
     this.entries.push({ ...entry, node: entry.node ?? this.node });
+  }
+
+  /** Whether an event is a further patch of the stroke that was the last change: an undo takes them back together. */
+  private isPart(event: SessionEvent): boolean {
+    if (event.kind !== "command-applied") return false;
+    const { command } = event;
+    if (kindOf(command) !== "change") return false;
+    const former = this.stroke;
+    this.stroke = command.kind === "paint-region" && command.stroke != null ? `${command.id} ${command.stroke}` : null;
+    return this.stroke !== null && this.stroke === former;
   }
 
   private apply({ command, node, applied_step: step, seq }: Applied, text: string): void {
