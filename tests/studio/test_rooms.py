@@ -10,11 +10,11 @@ from studios import ANNA_TOKEN, OWNER_TOKEN
 
 from ildm.session.commands import Pause
 from ildm.session.events import ExecutionShape, SessionOpened
-from ildm.session.service.messages import CloseSession, OpenSession, ResumeSession, Submit
+from ildm.session.service.messages import CloseSession, Opening, OpenSession, ResumeSession, Submit
 from ildm.session.settings import Settings
-from ildm.studio import room as room_of_sessions
-from ildm.studio import rooms
+from ildm.studio import operations, registry
 from ildm.studio.limits import Limits
+from ildm.studio.operations import Operations
 from ildm.studio.refusals import Refused
 from ildm.studio.room import Room
 from ildm.studio.server import _listen
@@ -39,7 +39,7 @@ def test_a_session_deleted_while_it_begins_is_gone_everywhere(serve):
         worker, held = studio.worker, studio.app.state.context.rooms
 
         async def begin_and_delete():
-            opening = rooms.Opening(paused=True)
+            opening = Opening(paused=True)
             room = held.start("", opening)
             while not hasattr(worker, "gate"):
                 await asyncio.sleep(0)
@@ -60,11 +60,11 @@ def test_a_session_deleted_while_it_begins_is_gone_everywhere(serve):
 
 
 def test_of_those_that_fail_the_latest_are_remembered(serve, monkeypatch):
-    monkeypatch.setattr(rooms, "MOST_FAILED", 2)
+    monkeypatch.setattr(registry, "MOST_FAILED", 2)
     with serve() as studio, studio.client() as client:
         for _ in range(4):
             assert client.post("/api/sessions", json={"prompt": "cannot begin"}).status_code == 422
-        assert len(studio.app.state.context.rooms._rooms) == 2
+        assert len(studio.app.state.context.rooms._registry) == 2
 
 
 class DyingWorker(FakeWorker):
@@ -130,14 +130,14 @@ def test_what_the_log_answers_is_known_after_a_loss_and_nothing_else():
 
     room = Room("abc", "")
     view = {"model": "fake", "place": {"status": "paused"}, "tree": {"nodes": [], "branches": []}}
-    assert [room.register("a", op, Pause()) for op in (5, 6, 7, 8)] == [0, 1, 2, 3]
+    assert [room.operations.register("a", op, Pause()) for op in (5, 6, 7, 8)] == [0, 1, 2, 3]
     for number in (0, 1):
         room.happened(applied(number, number))
     room.lose()
     room.take_up(view, [applied(0, 0), applied(1, 2)])
-    assert [room.number_of("a", op) for op in (5, 6, 7, 8)] == [0, None, 2, None]
-    assert room.op_for("a", 2) == 7 and room.op_for("a", 1) is None
-    assert room.register("a", 6, Pause()) == 4
+    assert [room.operations.number_of("a", op) for op in (5, 6, 7, 8)] == [0, None, 2, None]
+    assert room.operations.op_for("a", 2) == 7 and room.operations.op_for("a", 1) is None
+    assert room.operations.register("a", 6, Pause()) == 4
 
 
 def test_who_has_many_sessions_makes_room_among_them(serve):
@@ -176,16 +176,16 @@ def test_a_session_that_is_asked_for_while_it_is_let_go_is_opened_after_that(ser
     async def ask(studio, session):
         worker, held = studio.worker, studio.app.state.context.rooms
         worker.closing, worker.gate = asyncio.Event(), asyncio.Event()
-        making_room = asyncio.create_task(held.settled(held.start("", rooms.Opening(paused=True))))
+        making_room = asyncio.create_task(held.settled(held.start("", Opening(paused=True))))
         await worker.closing.wait()
-        room = held._rooms[session]
+        room = held._registry.get(session)
         asking = [asyncio.create_task(held.open_again(room)) for _ in range(2)]
         await asyncio.sleep(0.01)
         assert not any(isinstance(one, ResumeSession) for one in worker.asked)
         worker.gate.set()
         await making_room
         await asyncio.gather(*asking)
-        assert held._rooms[session] is room
+        assert held._registry.get(session) is room
 
     with serve(worker=SlowCloser(), limits=Limits(open=2)) as studio, studio.client() as client:
         session, _ = (client.post("/api/sessions", json={"paused": True}).json()["id"] for _ in range(2))
@@ -203,14 +203,14 @@ class Kept(dict):
 
 
 def test_rooms_that_nobody_uses_are_forgotten(serve, monkeypatch):
-    monkeypatch.setattr(rooms, "MOST_RESTING", 2)
+    monkeypatch.setattr(registry, "MOST_RESTING", 2)
     with serve() as studio, studio.client() as client:
         context = studio.app.state.context
         for number in range(5):
             opened = SessionOpened(seq=0, at=0.0, model="fake", model_hash="0" * 64, settings=SETTINGS, shape=SHAPE)
             context.store.create(f"kept-{number}", opened).result()
             assert client.get(f"/api/sessions/kept-{number}/events").json()["events"]
-        assert list(context.rooms._rooms) == ["kept-3", "kept-4"]
+        assert [room.id for room in context.rooms._registry] == ["kept-3", "kept-4"]
 
 
 def test_pictures_are_not_held_up_on_their_way():
@@ -233,35 +233,31 @@ def test_two_may_wait_for_one_answer():
         assert await room.answer_to(0) == event
         late = room.answer_to(1)
         room.give_up(1, late)
-        assert not room._answers
+        assert not room.operations._waiting
 
     asyncio.run(work())
 
 
 def test_so_many_commands_wait_to_act_and_no_more(monkeypatch):
-    monkeypatch.setattr(room_of_sessions, "MOST_PENDING", 3)
-
-    async def work():
-        room = Room("abc", "")
-        for op in range(3):
-            assert room.register("a", op, Pause()) == op
-        with pytest.raises(Refused, match="wait to act") as refused:
-            room.register("a", 3, Pause())
-        assert refused.value.code == "busy"
-        room.happened({"seq": 0, "kind": "command-rejected", "op": 0})
-        assert room.register("a", 3, Pause()) == 3
-        room.forget("a", 3)
-        assert room.register("a", 3, Pause()) == 4
-        room.lose()
-        assert room.register("a", 5, Pause()) == 5
-
-    asyncio.run(work())
+    monkeypatch.setattr(operations, "MOST_PENDING", 3)
+    commands = Operations()
+    for op in range(3):
+        assert commands.register("a", op, Pause()) == op
+    with pytest.raises(Refused, match="wait to act") as refused:
+        commands.register("a", 3, Pause())
+    assert refused.value.code == "busy"
+    commands.answered({"kind": "command-rejected", "op": 0}, 0)
+    assert commands.register("a", 3, Pause()) == 3
+    commands.forget("a", 3)
+    assert commands.register("a", 3, Pause()) == 4
+    commands.lose()
+    assert commands.register("a", 5, Pause()) == 5
 
 
 def test_a_session_that_cannot_be_had_may_be_asked_for_for_ever(serve):
     with serve() as studio, studio.client() as client:
         assert client.post("/api/sessions", json={"prompt": "cannot begin"}).status_code == 422
-        [room] = studio.app.state.context.rooms._rooms.values()
+        [room] = studio.app.state.context.rooms._registry
         for _ in range(3):
             answer = client.get(f"/api/sessions/{room.id}")
             assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad-value")

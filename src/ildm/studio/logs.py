@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 PROMPT_LOGGER = "ildm.studio.prompts"
 """Told what people ask for; silent unless `log_prompts`."""
+_prompts = logging.getLogger(PROMPT_LOGGER)
 
 
 class JsonLines(logging.Formatter):
@@ -27,6 +28,12 @@ class JsonLines(logging.Formatter):
         if record.exc_info is not None and record.exc_info[0] is not None:
             told["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         return json.dumps(told, ensure_ascii=False)
+
+
+def log_prompt(session: str, prompt: str | None) -> None:
+    """Put into the log what somebody asks for, where that is wanted."""
+    if prompt:
+        _prompts.info("prompt", extra={"fields": {"session": session, "prompt": prompt}})
 
 
 def configure(*, log_prompts: bool, level: int = logging.INFO) -> None:

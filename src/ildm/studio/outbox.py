@@ -129,7 +129,7 @@ class Outbox:
 
     def _event(self, room: Room) -> dict[str, Any]:
         event = room.events[self._next_event]
-        op = room.op_for(self.client, event["op"]) if "op" in event else None
+        op = room.operations.op_for(self.client, event["op"]) if "op" in event else None
         told = {"type": "event", "rev": room.revs[self._next_event], "op": op, "event": event}
         self._next_event += 1
         return told

@@ -14,15 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ildm.session.commands import Command
 from ildm.session.storage.records import Status
+from ildm.studio.operations import ANSWERS, Operations
 from ildm.studio.refusals import Refused, no_such_session
 
-REMEMBERED = 4096
-"""Messages of clients that are known when they come twice."""
-MOST_PENDING = 1024
-"""Commands of a session that wait to act."""
-_ANSWERS = ("command-applied", "command-rejected")
+MOST_MADE = 4096
+"""States whose step is known when a frame of theirs comes."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Room:
 
     `title` and `model` are what it was begun with. `epoch` names the numbers of its events; `events` are plain values as they came,
     `revs` how many commands had acted by each. `place` is None until it is open in a worker; `nodes` and `branches` are its tree.
-    `moves` and `tree_moves` count the times they have changed otherwise than by a step.
+    `moves` and `tree_moves` count the times they have changed otherwise than by a step. `operations` are the commands for it.
     """
 
     def __init__(self, session_id: str, owner: str) -> None:
@@ -61,17 +58,12 @@ class Room:
         self.nodes: dict[int, dict[str, Any]] = {}
         self.branches: dict[int, dict[str, Any]] = {}
         self.moves = self.tree_moves = 0
+        self.operations = Operations()
         self.frame: Frame | None = None
         self.problem: Refused | None = None
         self.followers: set[asyncio.Event] = set()
         self.opening = asyncio.Lock()
         self.gone = False
-        self._next_op = 0
-        self._ops: OrderedDict[int, tuple[str, int]] = OrderedDict()
-        self._sent: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._answers: dict[int, list[asyncio.Future[dict[str, Any]]]] = {}
-        self._changes: dict[str, tuple[int, str]] = {}
-        self._commands: dict[int, tuple[str, str]] = {}
         self._made: OrderedDict[int, tuple[int, int, int]] = OrderedDict()
 
     # --- what there is -----------------------------------------------------------------------------------------------------
@@ -120,11 +112,6 @@ class Room:
         """The fields of a `Tree`, as of now."""
         return {"nodes": list(self.nodes.values()), "branches": list(self.branches.values())}
 
-    def op_for(self, client: str, number: int) -> int | None:
-        """The client's own number of the command that has this one, if it was its."""
-        sender = self._ops.get(number)
-        return sender[1] if sender is not None and sender[0] == client else None
-
     # --- what comes from a worker --------------------------------------------------------------------------------------------
 
     def take_up(self, view: dict[str, Any], events: list[dict[str, Any]]) -> None:
@@ -133,9 +120,10 @@ class Room:
             self.epoch = secrets.token_hex(4)
         self.model = view["model"]
         self.events, self.revs = [], []
+        self.operations.forget_answers()
         for event in events:
             self._append(event)
-        self._forget_unanswered()
+        self.operations.forget_unanswered()
         self._stand(view["place"], view["tree"])
         self.problem = None
         self.moves += 1
@@ -149,8 +137,6 @@ class Room:
         match event["kind"]:
             case "step-completed" if self.place is not None:
                 self._grow(event)
-            case "command-applied" | "command-rejected":
-                self._settle(event)
             case "run-paused" | "run-cancelled" | "run-failed" | "run-resumed" if self.place is not None:
                 status = "running" if event["kind"] == "run-resumed" else event["kind"].removeprefix("run-")
                 self.place = self.place | {"status": status}
@@ -176,69 +162,23 @@ class Room:
         """The worker lets it go. Who looks at it later gets it whole from there again."""
         self.place, self.frame, self.epoch = None, None, secrets.token_hex(4)
         self.events, self.revs, self.nodes, self.branches = [], [], {}, {}
+        self.operations.forget_answers()
 
     def lose(self) -> None:
         """The worker that had it is gone."""
         self.place = None
-        for future in (future for waiting in self._answers.values() for future in waiting):
-            if not future.done():
-                future.set_exception(Refused("worker-lost", "The engine's process has ended before this acted: try it again."))
-        self._answers.clear()
-        self._commands.clear()
+        self.operations.lose()
         self.wake()
 
-    # --- what comes from clients ---------------------------------------------------------------------------------------------
-
-    def number_of(self, client: str, op: int) -> int | None:
-        """The number in the log of a message that has come before; None for one that is new."""
-        return self._sent.get((client, op))
-
-    def register(self, client: str, op: int, command: Command, base_rev: int | None = None) -> int:
-        """Give a client's new message its number in the log.
-
-        Raises:
-            Refused: when somebody else has changed the same thing after `base_rev`, or too many wait to act.
-        """
-        if len(self._commands) >= MOST_PENDING:
-            raise Refused("busy", f"{MOST_PENDING} changes of this session wait to act already: send fewer.")
-        subject = subject_of(command)
-        if base_rev is not None:
-            rev, who = self._changes.get(subject, (0, client))
-            if rev > base_rev and who != client:
-                raise Refused("stale", "Somebody else has changed this meanwhile: look at it, then decide again.")
-        number = self._next_op
-        self._next_op += 1
-        self._ops[number], self._sent[client, op] = (client, op), number
-        self._commands[number] = (subject, client)
-        for memory in (self._ops, self._sent):
-            while len(memory) > REMEMBERED:
-                memory.popitem(last=False)
-        return number
-
-    def forget(self, client: str, op: int) -> None:
-        """A message was not taken: it may come again."""
-        number = self._sent.pop((client, op), None)
-        if number is not None:
-            self._ops.pop(number, None)
-            self._commands.pop(number, None)
+    # --- who has to do with it -----------------------------------------------------------------------------------------------
 
     def answer_to(self, number: int) -> asyncio.Future[dict[str, Any]]:
-        """The event that says what has become of a command, now or later; to be given up when it is not waited for to the end."""
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        known = next((one for one in reversed(self.events) if one["kind"] in _ANSWERS and one["op"] == number), None)
-        if known is not None:
-            future.set_result(known)
-        else:
-            self._answers.setdefault(number, []).append(future)
-        return future
+        """See `Operations`."""
+        return self.operations.answer_to(number)
 
     def give_up(self, number: int, future: asyncio.Future[dict[str, Any]]) -> None:
-        """Wait for that answer no more."""
-        waiting = self._answers.get(number, [])
-        if future in waiting:
-            waiting.remove(future)
-        if not waiting:
-            self._answers.pop(number, None)
+        """See `Operations`."""
+        self.operations.give_up(number, future)
 
     def follow(self) -> asyncio.Event:
         """Be woken from now on when there is something new."""
@@ -277,23 +217,15 @@ class Room:
         known = self.events
         return len(events) >= len(known) and (not known or events[len(known) - 1] == known[-1])
 
-    def _forget_unanswered(self) -> None:
-        """A worker that has just taken it up has nothing else in hand: what its log does not answer may come again, and then acts."""
-        answered = {event["op"] for event in self.events if event["kind"] in _ANSWERS}
-        self._commands.clear()
-        for (client, op), number in list(self._sent.items()):
-            if number not in answered:
-                self.forget(client, op)
-
     def _append(self, event: dict[str, Any]) -> None:
         applied = event["kind"] == "command-applied"
         self.revs.append(self.rev + applied)
         self.events.append(event)
-        if event["kind"] in _ANSWERS:
-            self._next_op = max(self._next_op, event["op"] + 1)
+        if event["kind"] in ANSWERS:
+            self.operations.answered(event, self.rev)
         if event["kind"] == "step-completed":
             self._made[event["node"]] = (event["step"], event["branch"], self.rev)
-            while len(self._made) > REMEMBERED:
+            while len(self._made) > MOST_MADE:
                 self._made.popitem(last=False)
 
     def _stand(self, place: dict[str, Any], tree: dict[str, Any] | None) -> None:
@@ -311,22 +243,3 @@ class Room:
             known = self.branches.get(branch, {"id": branch, "name": None})
             self.branches[branch] = known | {"tip": node}
         self.place = self.place | {"node": node, "branch": branch, "step": step, "seq": len(self.events)}
-
-    def _settle(self, event: dict[str, Any]) -> None:
-        number = event["op"]
-        subject, client = self._commands.pop(number, ("", ""))
-        if event["kind"] == "command-applied" and subject:
-            self._changes[subject] = (self.rev, client)
-        for future in self._answers.pop(number, ()):
-            if not future.done():
-                future.set_result(event)
-
-
-def subject_of(command: Command) -> str:
-    """What a command changes, so that two people's changes of the same thing can be told apart from those of different ones."""
-    region = getattr(command, "region", None)
-    what = getattr(command, "id", None) or getattr(region, "id", "") or ""
-    kind = command.kind
-    if kind in ("change-region", "paint-region", "remove-region"):
-        kind = "region"
-    return f"{kind} {what}".strip()
