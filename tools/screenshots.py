@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Generator
@@ -57,7 +58,7 @@ class Studio:
         """A session, finished unless it is opened paused."""
         session = self.ask("POST", "/api/sessions", {"seed": 7} | opening)["id"]
         while self.ask("GET", f"/api/sessions/{session}")["place"]["status"] == "running":
-            pass
+            time.sleep(0.2)
         return session
 
     def edit(self, session: str, kind: str, **fields: Any) -> None:
@@ -246,7 +247,7 @@ def branched(studio: Studio) -> str:
         studio.edit(session, "set-prompt", text=prompt)
         studio.edit(session, "resume")
         while studio.ask("GET", f"/api/sessions/{session}")["place"]["status"] == "running":
-            pass
+            time.sleep(0.2)
     return session
 
 
@@ -280,7 +281,7 @@ def running_studio() -> Generator[Studio]:
         assert url is not None, "The studio did not start."
         try:
             while httpx.get(f"{url[0]}/readyz").status_code != 200:
-                pass
+                time.sleep(0.2)
             yield Studio(url[0], (Path(folder) / "studio" / "token").read_text().strip())
         finally:
             server.terminate()

@@ -34,7 +34,7 @@ export function App() {
         <Timeline />
       </footer>
       <aside className={classes.right} aria-label="Areas, events, history and presets">
-        <Tabs defaultValue="area" keepMounted={false}>
+        <Tabs defaultValue="area" keepMounted={false} classNames={{ list: classes.tabs, tab: classes.tab }}>
           <Tabs.List grow>
             <Tabs.Tab value="area">Area</Tabs.Tab>
             <Tabs.Tab value="events">Events</Tabs.Tab>

@@ -113,6 +113,12 @@ describe("a client", () => {
     expect(welcomed.at(-1)).toEqual(["a", false]);
   });
 
+  it("sends what waits again when it is welcomed once more, as after the engine was lost", () => {
+    void edit(1);
+    Wire.last.tell(welcome("a"));
+    expect(Wire.last.of("edit").map(({ op }) => op)).toEqual([1, 1]);
+  });
+
   it("sends nothing again that another life of the engine was asked", async () => {
     const asked = edit();
     const wire = await reconnect();

@@ -218,8 +218,8 @@ export class Client {
     this.listener.welcomed(message, isRenewed);
   }
 
+  /** Whoever is welcomed cannot know what came to act before; what comes twice acts once. */
   private catchUp(): void {
-    if (!this.isCatchingUp) return;
     this.isCatchingUp = false;
     for (const one of this.waiting.values()) this.socket?.send(one.message);
   }
@@ -247,7 +247,7 @@ export class Client {
       asked.reject(problem);
       return;
     }
-    this.catchUp();
+    if (this.isCatchingUp) this.catchUp();
     this.listener.failed(message);
   }
 
