@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ildm.session.settings import MAX_REGIONS, Overlap, Region, RegionMode
-from ildm.session.wire import Mask, Message, Name, Strict, Text
+from ildm.session.wire import Count, Mask, Message, Name, Strict, Text
 
 
 class AddRegion(Message):
@@ -54,9 +54,6 @@ class ReorderRegions(Message):
     ids: Annotated[tuple[Name, ...], Field(max_length=MAX_REGIONS)]
 
 
-StrokeNumber = Annotated[int, Field(ge=0, lt=2**53)]
-
-
 class PaintRegion(Message):
     """Paint into a region's mask, or erase: a patch whose upper left corner lies at (left, top) pixels of the picture.
 
@@ -70,7 +67,7 @@ class PaintRegion(Message):
     left: Annotated[int, Field(ge=0, le=4096)] = 0
     top: Annotated[int, Field(ge=0, le=4096)] = 0
     erase: bool = False
-    stroke: StrokeNumber | None = None
+    stroke: Count | None = None
 
 
 class SetRegionRules(Message):

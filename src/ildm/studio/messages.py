@@ -27,7 +27,6 @@ from ildm.session.commands import (
     StepOnce,
 )
 from ildm.session.events import AnyEvent
-from ildm.session.region_commands import StrokeNumber
 from ildm.session.service.messages import Opening, SessionId
 from ildm.session.view import Place, SessionView, Tree
 from ildm.session.wire import BranchId, Count, Name, NodeId, Strict
@@ -101,7 +100,7 @@ class MaskStroke(Asked):
     width: Annotated[int, Field(ge=1, le=4096)]
     height: Annotated[int, Field(ge=1, le=4096)]
     erase: bool = False
-    stroke: StrokeNumber | None = None
+    stroke: Count | None = None
 
 
 class PauseRun(Asked):

@@ -41,7 +41,7 @@ const GENERAL: Wording = {
 const LONG = 40;
 /** Early enough that the other thing can still come of it. */
 const TURN = 8;
-/** Where the model was faster than the page, it goes back to the turn. */
+/** Where the model was faster than the page, it goes back to the turn: that has to be early, and nobody knows how fast it is. */
 const LATEST = 16;
 const SIDE = 128;
 
@@ -67,16 +67,17 @@ export async function changeOnTheWay({ before, after }: Wording): Promise<void> 
     if (id !== session) stop();
     else if (view?.session === session && view.place.step >= TURN) {
       stop();
-      void turn(before, after, view.place.step > LATEST);
+      void turn(before, after);
     }
   }
 }
 
-async function turn(before: string, after: string, isLate: boolean): Promise<void> {
-  if (isLate && !(await edit({ kind: "rewind", step: TURN }))) return;
+async function turn(before: string, after: string): Promise<void> {
+  const stands = await edit({ kind: "pause" });
+  if (!stands || (stands.step > LATEST && !(await edit({ kind: "rewind", step: TURN })))) return;
   useDraft.setState({ prompt: after });
   const applied = await edit({ kind: "set-prompt", text: after });
-  if (isLate) await edit({ kind: "resume" });
+  await edit({ kind: "resume" });
   if (applied)
     notice.info(
       `From step ${applied.step + 1} on, "${subject(before)}" was "${subject(after)}". You can do that at any step.`,
