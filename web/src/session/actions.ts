@@ -22,7 +22,7 @@ const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
 };
 
 /** Whether the controls are about the next picture: a finished one is told by what it was made with. */
-export function isForNext(view: View | null): boolean {
+function isForNext(view: View | null): boolean {
   return view === null || view.place.status === "finished";
 }
 
