@@ -107,8 +107,10 @@ def test_a_number_acts_once_it_is_typed(page, studio):
         assert said() == [] and settings_of(client, session)["num_steps"] == 250
         page.keyboard.press("Enter")
         wait_for(lambda: said() == [30])
+        expect(box).to_have_value("30")
         page.keyboard.press("ArrowUp")
         wait_for(lambda: said() == [30, 31])
+        expect(box).to_have_value("31")
         page.keyboard.type("5", delay=20)
         page.keyboard.press("Escape")
         expect(box).to_have_value("31")

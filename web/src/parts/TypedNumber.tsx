@@ -1,5 +1,5 @@
 import { NumberInput, type NumberInputProps } from "@mantine/core";
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useEffect, useState } from "react";
 
 interface TypedNumberProps extends Omit<NumberInputProps, "value" | "onChange" | "onValueChange" | "min" | "max"> {
   /** null = nothing is said. */
@@ -21,12 +21,18 @@ export function TypedNumber({
   ...rest
 }: TypedNumberProps) {
   const [typed, setTyped] = useState<number | string | null>(null);
+  // what was said is shown until it acts, and counted on from
+  const [said, setSaid] = useState<number | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it acts now, or something else does
+  useEffect(() => setSaid(null), [value]);
 
   function say(next: number | string | null) {
     setTyped(null);
     if (typeof next === "number") {
       const within = Math.min(max, Math.max(min, next));
-      if (within !== value) onSay(within);
+      if (within === value) return;
+      setSaid(within);
+      onSay(within);
     } else if (next === "" && mayBeEmpty && value !== null) onSay(null);
   }
 
@@ -38,7 +44,7 @@ export function TypedNumber({
   return (
     <NumberInput
       {...rest}
-      value={typed ?? value ?? ""}
+      value={typed ?? said ?? value ?? ""}
       min={min}
       max={max}
       clampBehavior="none"
@@ -48,6 +54,7 @@ export function TypedNumber({
         else if ((source as string) === "event") setTyped(next);
       }}
       onKeyDown={pressed}
+      onFocus={() => setSaid(null)}
       onBlur={() => say(typed)}
     />
   );
