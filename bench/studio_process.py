@@ -21,7 +21,7 @@ import psutil
 
 @dataclass
 class Server:
-    """A server as people start it."""
+    """A server as people start it. `began` is when, on the clock of `time.perf_counter`; `seconds` it took until it was ready."""
 
     port: int
     token: str

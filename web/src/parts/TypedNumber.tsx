@@ -30,7 +30,7 @@ export function TypedNumber({
     setTyped(null);
     if (typeof next === "number") {
       const within = Math.min(max, Math.max(min, next));
-      if (within === value) return;
+      if (within === (said ?? value)) return;
       setSaid(within);
       onSay(within);
     } else if (next === "" && mayBeEmpty && value !== null) onSay(null);
@@ -55,7 +55,11 @@ export function TypedNumber({
       }}
       onKeyDown={pressed}
       onFocus={() => setSaid(null)}
-      onBlur={() => say(typed)}
+      onBlur={() => {
+        // one that was refused is not shown for longer than this
+        setSaid(null);
+        say(typed);
+      }}
     />
   );
 }

@@ -9,6 +9,7 @@ import { noteStroke } from "../canvas/strokes";
 import { expectRegion, noteOwn, refuseRegion } from "../canvas/sync";
 import { edit, useSession } from "../session/store";
 import type { Region, SetRegionRules, Mask as WireMask } from "../wire";
+import { Wishes } from "./wishes";
 
 const NONE: readonly Region[] = [];
 
@@ -44,37 +45,32 @@ export async function addRegionFromWord(word: string): Promise<string | null> {
   return applied ? id : null;
 }
 
-interface Wish {
-  fields: Partial<Region>;
-  /** Whether it acts: the settings say so in a moment. */
-  acts: boolean;
-}
-
-/** What was asked of regions and is not in the settings yet: a change says all of a region, so the next one must know of it. */
-const wishes = new Map<string, Wish>();
+/** What was asked of each region: a change says all of it. */
+const changes = new Wishes<Partial<Region>>();
+/** The order that was asked for. */
+const orders = new Wishes<readonly string[]>();
+const ALL = "all";
 
 useSession.subscribe(({ id, view }, before) => {
+  const settings = view?.place.settings;
   if (id !== before.id) {
-    wishes.clear();
-    wishedOrder = null;
+    changes.clear();
+    orders.clear();
+  } else if (settings !== before.view?.place.settings) {
+    changes.settle();
+    orders.settle();
+    // one came or went: an order of the others says nothing any more
+    if (orders.get(ALL)?.length !== (settings?.regions?.length ?? 0)) orders.clear();
   }
-  if (view?.place.settings === before.view?.place.settings) return;
-  for (const [region, wish] of wishes) if (wish.acts) wishes.delete(region);
-  const isOther = wishedOrder?.ids.length !== (view?.place.settings.regions?.length ?? 0);
-  if (wishedOrder?.acts || isOther) wishedOrder = null;
 });
 
 export function changeRegion(id: string, fields: Partial<Region>): void {
   const region = regionsNow().find((one) => one.id === id);
   if (!region) return;
-  const wished: Region = { ...region, ...wishes.get(id)?.fields };
+  const wished: Region = { ...region, ...changes.get(id) };
   if (Object.entries(fields).every(([name, value]) => wished[name as keyof Region] === value)) return;
-  const wish = { fields: { ...wishes.get(id)?.fields, ...fields }, acts: false };
-  wishes.set(id, wish);
-  void edit({ kind: "change-region", region: { ...region, ...wish.fields, mask: null } }).then((applied) => {
-    wish.acts = true;
-    if (!applied && wishes.get(id) === wish) wishes.delete(id);
-  });
+  const next = { ...wished, ...fields, mask: null };
+  changes.ask(id, { ...changes.get(id), ...fields }, edit({ kind: "change-region", region: next }));
 }
 
 /** What it takes to have a region again that was let go. */
@@ -105,12 +101,9 @@ export async function restoreRegion({ region, mask, order }: Removed): Promise<v
   await edit({ kind: "reorder-regions", ids: [...ids, ...later] });
 }
 
-/** The order that was asked for last, as long as the settings do not say it. */
-let wishedOrder: { ids: readonly string[]; acts: boolean } | null = null;
-
 /** The regions' order as it will be, the uppermost last. */
 export function orderNow(): readonly string[] {
-  return wishedOrder?.ids ?? regionsNow().map((one) => one.id);
+  return orders.get(ALL) ?? regionsNow().map((one) => one.id);
 }
 
 /** Bring a region to a place in the list, the uppermost last. */
@@ -118,13 +111,7 @@ export function moveRegion(id: string, place: number): void {
   const ids = orderNow();
   const others = ids.filter((one) => one !== id);
   others.splice(Math.max(0, Math.min(others.length, place)), 0, id);
-  if (others.join() === ids.join()) return;
-  const wish = { ids: others, acts: false };
-  wishedOrder = wish;
-  void edit({ kind: "reorder-regions", ids: others }).then((applied) => {
-    wish.acts = true;
-    if (!applied && wishedOrder === wish) wishedOrder = null;
-  });
+  if (others.join() !== ids.join()) orders.ask(ALL, others, edit({ kind: "reorder-regions", ids: others }));
 }
 
 /** Have a region do nothing for a while, or what it did before. */

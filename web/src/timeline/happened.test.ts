@@ -5,34 +5,18 @@ import { happened } from "./happened";
 
 const before = { ...NOTHING_BEFORE, prompt: "a cat on a green hill" };
 const event = { seq: 3, at: 1 };
+const applied = (command: Command) =>
+  ({ ...event, kind: "command-applied", op: 1, command, received_step: 8, applied_step: 9, node: 9 }) as const;
 
 describe("an event", () => {
   it("of a change says at which step", () => {
     const command: Command = { kind: "set-prompt", text: "a lion on a green hill" };
-    const applied = {
-      ...event,
-      kind: "command-applied",
-      op: 1,
-      command,
-      received_step: 8,
-      applied_step: 9,
-      node: 9,
-    } as const;
-    expect(happened(applied, before)).toBe("Step 9: 'a cat' became 'a lion'.");
+    expect(happened(applied(command), before)).toBe("Step 9: 'a cat' became 'a lion'.");
   });
 
   it("of a journey says from where", () => {
     const command: Command = { kind: "rewind", step: 3 };
-    const applied = {
-      ...event,
-      kind: "command-applied",
-      op: 1,
-      command,
-      received_step: 8,
-      applied_step: 9,
-      node: 9,
-    } as const;
-    expect(happened(applied, before)).toBe("Went back from step 9 to step 3.");
+    expect(happened(applied(command), before)).toBe("Went back from step 9 to step 3.");
   });
 
   it("of a refusal says why", () => {
