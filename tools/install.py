@@ -25,7 +25,7 @@ UNFINISHED = VENV / ".unfinished"
 NEEDED_BYTES = 2_500_000_000
 
 CONSTRAINTS = ("--constraint", "constraints.txt", "--build-constraint", "constraints.txt")
-COMPARED_WITH = ["k-diffusion", "openai-clip", "peft", "accelerate", "psutil"]
+COMPARED_WITH = ["k-diffusion", "openai-clip", "peft", "psutil", "torch-fidelity"]
 UNPACKING = "Installing collected packages"
 UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|NameResolutionError|name resolution|ProxyError|SSLError"
@@ -76,7 +76,7 @@ def steps(stage: str) -> list[tuple[str, list[str]]]:
         "development": [
             ("the test and development tools", ["--group", "dev", *CONSTRAINTS]),
             # alone, because they would bring dozens of packages for parts of them that the tests do not compare with; of openai-clip
-            # the tests read one file, CLIP's vocabulary
+            # the tests read one file, CLIP's vocabulary; torch-fidelity wants torchvision, and the tests its network alone
             ("what the tests compare with", ["--no-deps", *COMPARED_WITH, *CONSTRAINTS]),
         ],
     }

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor
 
 from ildm.conditioning.composition import Composition, Plan, Words, fine_grid
+from ildm.conditioning.hint import UNSHOWN, Beside
 from ildm.core.errors import ShapeError
 from ildm.core.masks import Grid
 from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
@@ -62,7 +62,7 @@ class Following:
     Args:
         compositions: one per picture, all with the same regions; pictures that share one are drawn together.
         size: (width, height) in pixels.
-        beside: what an inpainting model is shown, (pictures, channels, height, width).
+        beside: what the model is shown, a row for each picture.
         rescale, projection: see `ildm.denoiser.guide.Guide`.
     """
 
@@ -72,7 +72,7 @@ class Following:
         compositions: Sequence[Composition],
         size: tuple[int, int],
         *,
-        beside: Tensor | None = None,
+        beside: Beside = UNSHOWN,
         rescale: float | None = None,
         projection: Projection | None = None,
     ) -> None:
@@ -132,10 +132,10 @@ class Following:
         alone = self.model.is_told_guidance or not plans[0].avoids
         # without guidance nothing is moved away from, and some models know no unconditional
         negative = positive if alone else self._encode(part.negative for part in parts)
-        guided = self.model.guide.guided(
-            replace(negative, concat=self.beside), parts[0].guidance, rescale=self.rescale, projection=self.projection
-        )
-        return guided.under(replace(positive, concat=self.beside))
+        positive = positive.beside(self.beside.shown)
+        negative = positive if alone else negative.beside(self.beside.hidden)
+        guided = self.model.guide.guided(negative, parts[0].guidance, rescale=self.rescale, projection=self.projection)
+        return guided.under(positive)
 
     def _apart(self, plans: Sequence[Plan]) -> Denoise:
         """Each plan's pictures by an evaluation of their own."""
@@ -153,12 +153,11 @@ class Following:
         return denoise
 
     def _follow(self, plan: Plan, place: int) -> Denoise:
-        beside = None if self.beside is None else self.beside[place : place + 1]
         return self.model.follow(
             plan,
             lambda words: self._encode([words]),
             self.size,
-            beside=beside,
+            beside=self.beside.of(slice(place, place + 1)),
             rescale=self.rescale,
             projection=self.projection,
         )

@@ -21,8 +21,11 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.composition import Composition, Plan, Words
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.inpainting import inpainting_channels, picture_and_mask
+from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, show
+from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
+from ildm.conditioning.low_resolution import LowResolution
 from ildm.conditioning.regions import Mode, Overlap, Region
+from ildm.conditioning.semantic_map import SemanticMap
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
@@ -40,6 +43,7 @@ from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
 from ildm.denoiser.regional import Blended, Parts
 from ildm.denoiser.unet import UNet
+from ildm.denoiser.windows import Windowed
 from ildm.diffusion.path import AnyPath
 from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
@@ -62,6 +66,13 @@ class Model:
     conditioner: Conditioner | None
     path: AnyPath
     compiled: bool = False
+    hint: Hint | None = None
+
+    def __post_init__(self) -> None:
+        channels = self.autoencoder.latent_space.channels
+        if self.hint is None and self.unet.config.concat_channels == 1 + channels:
+            # checkpoints of Stable Diffusion do not say what their further channels are for
+            self.hint = Inpainting(InpaintingConfig(channels=channels))
 
     @property
     def device(self) -> torch.device:
@@ -78,10 +89,24 @@ class Model:
         """The native (width, height) in pixels."""
         return self.manifest.image_size
 
+    def size_for(self, image: PILImage.Image | None) -> tuple[int, int]:
+        """The (width, height) in pixels that is drawn for what the model is shown when nobody says otherwise."""
+        if image is None:
+            return self.image_size
+        return image.size if self.hint is None else self.hint.size_of(image)
+
     @property
     def denoiser(self) -> Denoiser:
-        """The U-Net as a data estimator, without guidance."""
-        return Preconditioned(self._predict, self.path, self.manifest.prediction)
+        """The U-Net as a data estimator, without guidance.
+
+        One that is shown what lies where has learned to draw each place by its surroundings: beyond the size it was trained at, it looks
+        through windows of that size.
+        """
+        whole = Preconditioned(self._predict, self.path, self.manifest.prediction)
+        if not isinstance(self.hint, SemanticMap | LowResolution) or not self.hint.concat_channels:
+            return whole
+        side = max(self.autoencoder.latent_space.grid(*self.image_size)[1:])
+        return Windowed(whole, side, side // 4)
 
     @property
     def is_told_guidance(self) -> bool:
@@ -98,7 +123,7 @@ class Model:
         """Names the weights: a SHA-256 over the manifest's file hashes, or over all networks where it has none."""
         if self.manifest.files:
             return hashlib.sha256(repr(sorted(self.manifest.files.items())).encode()).hexdigest()
-        told = () if self.conditioner is None else (self.conditioner,)
+        told = [part for part in (self.conditioner, self.hint) if part is not None]
         return fingerprint(self.autoencoder_fingerprint, self.unet, *told)
 
     def to(self, device: str | None = None, dtype: str | None = None, *, compiled: bool | None = None) -> Model:
@@ -114,8 +139,9 @@ class Model:
         self.__dict__.pop("_network", None)
         careful = torch.float32 if target.type == "cpu" else number_format
         self.autoencoder.to(target, torch.float32 if careful == torch.float16 else careful)
-        if self.conditioner is not None:
-            self.conditioner.to(target, careful)
+        for part in (self.conditioner, self.hint):
+            if part is not None:
+                part.to(target, careful)
         return self
 
     def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None, adapters: Worn = ()) -> Conditioning:
@@ -170,7 +196,7 @@ class Model:
         condition: Callable[[Words], Conditioning],
         size: tuple[int, int],
         *,
-        beside: Tensor | None = None,
+        beside: Beside = UNSHOWN,
         liked: References | None = None,
         disliked: References | None = None,
         rescale: float | None = None,
@@ -181,26 +207,31 @@ class Model:
         Args:
             condition: encodes words for one sample.
             size: (width, height) in pixels.
-            beside: what an inpainting model is shown, see `Model.beside`.
+            beside: what the model is shown, see `Model.beside`.
             liked, disliked: references of what is followed, and of what is moved away from.
             rescale, projection: see `Guide`.
 
         Raises:
             ConfigError: when the model cannot do what is asked.
         """
-        made: dict[tuple[Words, int], Conditioning] = {}
+        made: dict[tuple[Words, int, int], Conditioning] = {}
 
-        def encoded(words: Words, references: References | None) -> Conditioning:
-            key = (words, id(references))
+        def encoded(words: Words, shown: Conditioning, references: References | None) -> Conditioning:
+            key = (words, id(shown), id(references))
             if key not in made:
-                made[key] = replace(condition(words), concat=beside, references=references)
+                made[key] = replace(condition(words).beside(shown), references=references)
             return made[key]
+
+        def followed(words: Words) -> Conditioning:
+            return encoded(words, beside.shown, liked)
 
         # what is not moved away from is not encoded: some models know no unconditional
         avoids = plan.avoids and not (self.is_told_guidance and plan.is_one_prompt)
         parts = Parts(
-            positives=tuple(encoded(part.prompt, liked) for part in plan.parts),
-            negatives=tuple(encoded(part.negative, disliked) if avoids else encoded(part.prompt, liked) for part in plan.parts),
+            positives=tuple(followed(part.prompt) for part in plan.parts),
+            negatives=tuple(
+                encoded(part.negative, beside.hidden, disliked) if avoids else followed(part.prompt) for part in plan.parts
+            ),
             guidances=tuple(part.guidance for part in plan.parts),
             shares=tuple(part.share for part in plan.parts),
             weights=plan.weights,
@@ -233,7 +264,8 @@ class Model:
     def alone(self, conditioning: Conditioning, size: tuple[int, int]) -> Conditioning:
         """A conditioning with all that the U-Net takes beside words: no picture to paint into, no guidance to be told of."""
         told = torch.ones(conditioning.batch or 1) if self.is_told_guidance else None
-        return replace(conditioning, concat=self.beside(None, None, size, conditioning.batch or 1), guidance=told)
+        shown = self.unshown(size, conditioning.batch or 1).shown
+        return replace(conditioning.beside(shown), guidance=told)
 
     def sampler(self, name: str | None = None) -> Sampler:
         """The sampler of that name, built in or from an extension; None = the manifest's default with its options."""
@@ -260,8 +292,8 @@ class Model:
         regions: Sequence[Region] = (),
         overlap: Overlap = "normalise",
         region_mode: Mode = "attention",
-        image: PILImage.Image | None = None,
-        mask: PILImage.Image | None = None,
+        image: Given = None,
+        mask: Given = None,
         progress: Progress | None = None,
     ) -> list[PILImage.Image]:
         """Draw one image per prompt and seed.
@@ -277,8 +309,9 @@ class Model:
                 of regions too.
             regions: areas of every image with prompts of their own, the uppermost last.
             overlap: who rules where they lie on each other; region_mode: how they are drawn. See `ildm.conditioning.regions`.
-            image, mask: for inpainting models: the picture and, white, where to draw it anew, both of the size that is drawn;
-                None = there is no picture, and all of it is drawn.
+            image: what the model is shown: the picture to draw into, the map to draw by, or the small picture to draw larger.
+                One, or a list, one for each picture drawn.
+            mask: for inpainting models: white where to draw the image anew; None = everywhere. One, or a list.
             progress: called after each step with (done, all).
 
         Returns:
@@ -290,7 +323,8 @@ class Model:
         """
         calls = pair_up(prompt, negative_prompt, seed)
         solver = self.sampler(sampler)
-        size = (self.image_size[0] if width is None else width, self.image_size[1] if height is None else height)
+        native = self.size_for(image if image is None or isinstance(image, PILImage.Image) else next(iter(image), None))
+        size = (native[0] if width is None else width, native[1] if height is None else height)
         avoided = [*(call.negative_prompt for call in calls), *(region.negative_prompt for region in regions)]
         if self.is_told_guidance and any(avoided):
             raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")
@@ -350,24 +384,32 @@ class Model:
         with self.adapters.wearing(conditioning.adapters, "unet"):
             return self._network(noised, time, conditioning)
 
-    def beside(
-        self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int], batch: int
-    ) -> Tensor | None:
-        """What an inpainting model is shown beside the noised latent, (batch, 1 + channels, height, width); None for other models.
+    @torch.inference_mode()
+    def unshown(self, size: tuple[int, int], batch: int) -> Beside:
+        """What stands in the place of what the model is shown while it is shown nothing."""
+        if self.hint is None:
+            return UNSHOWN
+        if isinstance(self.hint, Inpainting):
+            return self.beside(None, None, size, batch)
+        grid = self.autoencoder.latent_space.grid(*size)[1:]
+        made = self.hint(self.hint.unshown((grid[0], grid[1])).to(self.device))
+        return Beside(made, made).expand(batch)
+
+    @torch.inference_mode()
+    def beside(self, image: Given, mask: Given, size: tuple[int, int], batch: int) -> Beside:
+        """What the model is shown beside words, for so many pictures.
 
         Args:
             image, mask: see `generate`.
             size: (width, height) in pixels.
 
         Raises:
-            ConfigError: for an image or mask given to another model.
-            ShapeError: for one of another size.
+            ConfigError: for an image or mask given to a model that has no use for it, or none to one that needs it.
+            ShapeError: for one of another size, or lists of other lengths.
         """
-        space, wanted = self.autoencoder.latent_space, self.unet.config.concat_channels
-        if wanted != 1 + space.channels:
+        if self.hint is None:
             if image is not None or mask is not None:
-                raise ConfigError(f"The model {self.manifest.name!r} is no inpainting model: leave image and mask out.")
-            return None
-        pixels, draw = picture_and_mask(image, mask, size)
-        channels = inpainting_channels(pixels.to(self.device), draw.to(self.device), self.encode, space.grid(*size)[1:])
-        return channels.expand(batch, *channels.shape[1:])
+                raise ConfigError(f"The model {self.manifest.name!r} is shown no pictures: leave image and mask out.")
+            return UNSHOWN
+        grid = self.autoencoder.latent_space.grid(*size)[1:]
+        return show(self.hint, image, mask, size, (grid[0], grid[1]), self.encode, self.device, batch)

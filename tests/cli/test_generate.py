@@ -1,14 +1,19 @@
 """`ildm generate` and `ildm info`, from words to a PNG that restores its call."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from toy import build_model
 
+from ildm.checkpoint.native import save_native
 from ildm.cli import drawing
 from ildm.cli.drawing import batch_size, draw_in_batches
+from ildm.denoiser.unet import UNet
 from ildm.model import Model
 
 
@@ -234,3 +239,24 @@ def test_a_picture_of_someone_else_is_told(run, tmp_path):
     assert ended.code == 2 and "was not made by ildm" in ended.err
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
     assert "cannot be read as an image" in run("info", tmp_path / "broken.png").err
+
+
+def test_what_lies_outside_the_mask_keeps_its_bytes(run, tmp_path):
+    toy = build_model()
+    torch.manual_seed(0)
+    unet = UNet(replace(toy.unet.config, concat_channels=5))
+    manifest = toy.manifest.model_copy(update={"name": "holes"})
+    save_native(Model(manifest, toy.autoencoder, unet, toy.conditioner, toy.path), tmp_path / "holes")
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    hole = np.zeros((64, 64), np.uint8)
+    hole[10:30, 20:50] = 255
+    for name, array in (("picture", picture), ("hole", hole)):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    shown = ("--image", tmp_path / "picture.png", "--mask", tmp_path / "hole.png")
+    out = tmp_path / "drawn.png"
+    ended = run("generate", "a rose", "--model", tmp_path / "holes", *shown, "--seed", 3, "--num-steps", 2, "--out", out)
+    assert ended.code == 0, ended.err
+    drawn, inside = pixels(out), hole > 0
+    assert np.array_equal(drawn[~inside], picture[~inside])
+    assert not np.array_equal(drawn[inside], picture[inside])
+    assert json.loads(run("info", out, "--json").out)["seed"] == 3

@@ -8,10 +8,11 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from ildm.core.errors import DataError, StorageError
-from ildm.data import latents
+from ildm.data import encoding
 from ildm.data.cells import fill_cells
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
-from ildm.data.latents import LatentCache, encode_dataset
+from ildm.data.encoding import encode_dataset
+from ildm.data.latents import LatentCache
 from ildm.data.loader import batches
 
 MAKER = "0123456789abcdef"
@@ -33,7 +34,7 @@ class Encoder:
 
 @pytest.fixture(autouse=True)
 def short_shards(monkeypatch):
-    monkeypatch.setattr(latents, "_SHARD", 16)
+    monkeypatch.setattr(encoding, "_SHARD", 16)
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,23 @@ def mask_of(client, session, number=0):
     return np.asarray(Image.open(io.BytesIO(answer.raise_for_status().content)).convert("L"))
 
 
+def mask_of_blob(client, session, name):
+    """A mask that the settings name, 0 to 255; None where there is none (yet)."""
+    answer = None if name is None else client.get(f"/api/sessions/{session}/masks/{name}")
+    if answer is None or answer.status_code == 404:
+        return None
+    return np.asarray(Image.open(io.BytesIO(answer.raise_for_status().content)).convert("L"))
+
+
+def shown_to(client, session):
+    """The picture that a session's model is shown beside the prompt; None where there is none (yet)."""
+    shown = settings_of(client, session)["shown"]
+    answer = None if shown is None else client.get(f"/api/sessions/{session}/shown/{shown}")
+    if answer is None or answer.status_code == 404:
+        return None
+    return np.asarray(Image.open(io.BytesIO(answer.raise_for_status().content)))
+
+
 def wait_for_mask(client, session, is_it, number=0):
     """Until a region's mask is as meant. It."""
     return wait_for(lambda: (mask := mask_of(client, session, number)) is not None and is_it(mask) and (mask,), "The mask")[0]

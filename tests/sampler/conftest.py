@@ -1,15 +1,9 @@
 """An analytic denoiser: the data are a known Gaussian, so every run has an exact answer."""
 
-import importlib
-import importlib.machinery
-import importlib.util
-import os
-import sys
-import warnings
 from dataclasses import dataclass
-from types import ModuleType
 
 import pytest
+from bare import import_bare
 
 from ildm.core.shapes import per_sample
 from ildm.diffusion.path import LinearInterpolation, VariancePreserving
@@ -53,34 +47,5 @@ def gaussian(request):
 @pytest.fixture(scope="session")
 def k_diffusion():
     """`k_diffusion.sampling` alone, with stand-ins for the packages that its samplers do not use."""
-    spec = importlib.util.find_spec("k_diffusion")
-    if spec is None:
-        missing = "k-diffusion is not installed: `pip install --no-deps k-diffusion` to compare with its samplers."
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    package = ModuleType("k_diffusion")  # without running its own __init__, which imports all of it
-    package.__path__ = list(spec.submodule_search_locations)
-    package.__spec__ = spec
-    stand_ins = {"k_diffusion": package} | {name: stand_in(name) for name in ("torchdiffeq", "torchsde", "torchvision")}
-    stand_ins["torchdiffeq"].odeint = None
-    stand_ins["torchvision.transforms"] = stand_in("torchvision.transforms")
-    stand_ins["torchvision.transforms"].functional = None
-    before = dict(sys.modules)
-    sys.modules.update(stand_ins)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module("k_diffusion.sampling")
-    finally:
-        for name in stand_ins:
-            if name in before:
-                sys.modules[name] = before[name]
-            else:
-                del sys.modules[name]
-
-
-def stand_in(name):
-    module = ModuleType(name)
-    module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-    return module
+    without = ("torchdiffeq", "torchsde", "torchvision", "torchvision.transforms")
+    return import_bare("k_diffusion.sampling", distribution="k-diffusion", without=without)

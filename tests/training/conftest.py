@@ -12,6 +12,7 @@ from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.world import ALONE
 
 CAPTIONS = ("a red rose", "a blue key", "a small house", "some grapes on a table")
 
@@ -21,7 +22,7 @@ def tiny():
     return recipe()
 
 
-def build_stage_one(tiny, codebook_size=None, **changes):
+def build_stage_one(tiny, codebook_size=None, world=ALONE, **changes):
     """Stage one on images that depend on the position alone; the discriminator takes part from step 3."""
     graph = replace(tiny.autoencoder, codebook_size=codebook_size)
     loss = replace(tiny.stage_one.loss, discriminator_start=3, discriminator_ramp=2)
@@ -30,13 +31,13 @@ def build_stage_one(tiny, codebook_size=None, **changes):
 
     def batches(position):
         while True:
-            yield torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(position)) * 2 - 1
+            yield world.share.of(torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(position)) * 2 - 1)
             position += 8
 
-    return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32))
+    return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32), world)
 
 
-def build_stage_two(tiny, latents=None, maps=None, **changes):
+def build_stage_two(tiny, latents=None, maps=None, world=ALONE, **changes):
     """Stage two on given latents, or on some that depend on the position alone."""
     config = replace(tiny.stage_two, **changes)
     torch.manual_seed(0)
@@ -45,15 +46,17 @@ def build_stage_two(tiny, latents=None, maps=None, **changes):
     graph = replace(tiny.denoiser, context_width=tiny.text.width, pooled_width=tiny.text.width)
 
     def batches(position):
+        part = world.share.of
         while True:
             drawn = torch.randn(config.batch_size, 4, 8, 8, generator=torch.Generator().manual_seed(position))
             captions = [CAPTIONS[index % 4] for index in range(config.batch_size)]
-            yield CaptionedLatents(drawn if latents is None else latents, captions, maps)
+            shown = drawn if latents is None else latents
+            yield CaptionedLatents(part(shown), part(captions), None if maps is None else part(maps))
             position += config.batch_size
 
     classes = 0 if maps is None else 1 + int(maps.max())
     networks = Networks(UNet(graph), conditioner)
-    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, num_classes=classes)
+    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, world)
 
 
 @pytest.fixture(scope="session")

@@ -42,33 +42,39 @@ def same(a, b):
     return a == b
 
 
+def assert_resumes_exactly(make, folder):
+    """Where stage one is stopped, its discriminator takes part."""
+    whole = make()
+    run(whole, folder / "whole", 10)
+    state = run(make(), folder / "parts", 10, StopAfter(6))
+    assert 4 < state.step < 10
+    second = make()
+    # whatever a new process starts from must not matter
+    torch.manual_seed(99)
+    assert run(second, folder / "parts", 10).step == 10
+    assert same(whole.state(), second.state())
+
+
 @pytest.mark.parametrize("hidden_learning_rate", [0.0, 1e-3], ids=["adamw", "muon"])
 @pytest.mark.parametrize("stage", ["stage_one", "stage_two"])
 def test_resume_is_exact(stage, hidden_learning_rate, request, tiny, tmp_path):
     optimizer = replace(getattr(tiny, stage).optimizer, hidden_learning_rate=hidden_learning_rate)
-    make = partial(request.getfixturevalue(stage), optimizer=optimizer)
-    whole = make()
-    run(whole, tmp_path / "whole", 10)
-    first = make()
-    state = run(first, tmp_path / "parts", 10, StopAfter(6))
-    assert 0 < state.step < 10
-    second = make()
-    # whatever a new process starts from must not matter
-    torch.manual_seed(99)
-    assert run(second, tmp_path / "parts", 10).step == 10
-    assert same(whole.state(), second.state())
+    assert_resumes_exactly(partial(request.getfixturevalue(stage), optimizer=optimizer), tmp_path)
 
 
 @pytest.mark.parametrize("updates", ["gradient", "average"])
 def test_a_codebook_resumes_exactly(updates, stage_one, tmp_path):
     make = partial(stage_one, codebook_size=16, codebook=CodebookConfig(updates=updates, revive_every=3))
-    whole = make()
-    run(whole, tmp_path / "whole", 10)
-    run(make(), tmp_path / "parts", 10, StopAfter(5))
-    second = make()
-    torch.manual_seed(99)
-    assert run(second, tmp_path / "parts", 10).step == 10
-    assert same(whole.state(), second.state())
+    assert_resumes_exactly(make, tmp_path)
+
+
+def test_equivariance_resumes_exactly(stage_one, tmp_path):
+    assert_resumes_exactly(partial(stage_one, equivariance=0.5), tmp_path)
+
+
+def test_alignment_resumes_exactly(stage_two, tmp_path):
+    maps = torch.randint(3, (16, 8, 8), generator=torch.Generator().manual_seed(0))
+    assert_resumes_exactly(partial(stage_two, maps=maps, alignment=0.1, dropout=0.3), tmp_path)
 
 
 def test_a_finished_run_is_left_alone(stage_two, tmp_path):

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import torch
 from clock import passed, say
-from first import FirstStage
 from recipe import CELLS, recipe
 from scenes import draw_scenes
-from second import SecondStage
+from stage_one import FirstStage
+from stage_two import SecondStage
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.data.concepts import all_concepts
+from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.denoiser.unet import UNet
 from ildm.training.alignment import SemanticHead
 from ildm.training.stage_two import Networks
@@ -31,7 +32,7 @@ from parts import write_autoencoder
 def main() -> None:
     options = _options()
     plan = recipe(options.channels, options.scenes)
-    assert plan.text is not None
+    assert plan.text is not None and isinstance(plan.data, EmojiScenesConfig)
     tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
     scenes = draw_scenes(plan.data, tokenizer, CELLS, options.workers)
     device = torch.device(options.device)
@@ -82,7 +83,11 @@ def _start(path: str, networks: Networks) -> Autoencoder:
     model = load(path)
     networks.unet.load_state_dict({key: value.float() for key, value in model.unet.state_dict().items()})
     told, known = model.conditioner, networks.conditioner
-    if isinstance(told, TextConditioner) and known is not None and told.tokenizer.to_json() == known.tokenizer.to_json():
+    if (
+        isinstance(told, TextConditioner)
+        and isinstance(known, TextConditioner)
+        and told.tokenizer.to_json() == known.tokenizer.to_json()
+    ):
         known.load_state_dict({key: value.float() for key, value in told.state_dict().items()})
     return model.autoencoder.float()
 

@@ -19,9 +19,8 @@ from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
-from ildm.training.pipeline import Run
+from ildm.training.making import make_model
 from ildm.training.stage_two import Networks
-from ildm.training.stopping import Stop
 from parts import read_autoencoder, read_parts
 
 
@@ -35,13 +34,14 @@ def main() -> None:
     facts = json.loads((options.parts / "facts.json").read_text(encoding="utf-8"))
     plan = replace(recipe(facts["channels"], facts["scenes"]), name=options.run.name)
     autoencoder = read_autoencoder(options.parts)
+    assert plan.text is not None
     conditioner = TextConditioner(plan.text, Tokenizer.from_file(options.tokenizer, plan.text.max_tokens))
     networks = Networks(UNet(plan.denoiser), conditioner)
     networks.load_state_dict(read_parts(options.parts, options.weights))
     options.run.mkdir(parents=True, exist_ok=True)
     save_autoencoder(autoencoder, options.run / "autoencoder")
     shutil.copyfile(options.tokenizer, options.run / "tokenizer.json")
-    model = Run(plan, options.run, torch.device("cpu"), Stop())._model(networks, autoencoder)
+    model = make_model(plan, networks, autoencoder, None)
     told = {**model.manifest.training, "device": facts["device"], "one_gpu": facts}
     model.manifest = model.manifest.model_copy(update={"training": told})
     save_native(model, options.run / "model", dtype=torch.float16)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ildm.training.optimizer import OptimizerConfig, _is_hidden
 
+_torch: Any = torch  # whose operations on lists are not declared
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the Newton-Schulz iteration (Jordan 2024)
 _ITERATIONS = 5
 
@@ -48,13 +50,13 @@ class Optimizer:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> Tensor:
         """Follow the gradients once, in the order of `parameters`. Returns their norm before clipping."""
-        norm = torch.stack(torch._foreach_norm(list(gradients))).norm()
+        norm = torch.stack(_torch._foreach_norm(list(gradients))).norm()
         kept = (self.config.clip_norm / norm).clamp(max=1.0) if self.config.clip_norm else torch.ones_like(norm)
-        gradients = torch._foreach_mul(list(gradients), kept)
+        gradients = _torch._foreach_mul(list(gradients), kept)
         for shape, places in self._groups.items():
             self._follow_matrices(shape, places, gradients)
         self._follow_rest([gradients[place] for place in self._rest])
-        torch._foreach_lerp_(self._averages, self.parameters, 1.0 - self._ema_decay)
+        _torch._foreach_lerp_(self._averages, self.parameters, 1.0 - self._ema_decay)
         return norm
 
     def restart(self) -> None:
@@ -68,12 +70,12 @@ class Optimizer:
     @torch.no_grad()
     def load_state(self, state: list[Tensor]) -> None:
         """Back to a copy."""
-        torch._foreach_copy_(self._everything(), state)
+        _torch._foreach_copy_(self._everything(), state)
 
     @torch.no_grad()
     def forget(self) -> None:
         """The averages begin anew at the weights."""
-        torch._foreach_copy_(self._averages, self.parameters)
+        _torch._foreach_copy_(self._averages, self.parameters)
 
     @torch.no_grad()
     def swap(self) -> None:
@@ -93,25 +95,25 @@ class Optimizer:
         update = _orthogonal(gradient.lerp(momentum, config.momentum)).float()
         rate = self.rate * (config.hidden_learning_rate * 0.2 * max(shape) ** 0.5)
         followed = [self.parameters[place] for place in places]
-        torch._foreach_mul_(followed, 1.0 - self.rate * (config.hidden_learning_rate * config.weight_decay))
+        _torch._foreach_mul_(followed, 1.0 - self.rate * (config.hidden_learning_rate * config.weight_decay))
         update = update * rate
-        torch._foreach_sub_(followed, [one.view_as(p) for one, p in zip(update, followed, strict=True)])
+        _torch._foreach_sub_(followed, [one.view_as(p) for one, p in zip(update, followed, strict=True)])
 
     def _follow_rest(self, gradients: list[Tensor]) -> None:
         (beta1, beta2), config = self.config.betas, self.config
         self._steps.add_(1.0)
-        torch._foreach_lerp_(self._first, gradients, 1.0 - beta1)
-        torch._foreach_mul_(self._second, beta2)
-        torch._foreach_addcmul_(self._second, gradients, gradients, value=1.0 - beta2)
+        _torch._foreach_lerp_(self._first, gradients, 1.0 - beta1)
+        _torch._foreach_mul_(self._second, beta2)
+        _torch._foreach_addcmul_(self._second, gradients, gradients, value=1.0 - beta2)
         decayed = [self.parameters[place] for place in self._decayed]
         if decayed:
-            torch._foreach_mul_(decayed, 1.0 - self.rate * (config.learning_rate * config.weight_decay))
-        denominators = torch._foreach_sqrt(self._second)
-        torch._foreach_div_(denominators, (1.0 - beta2**self._steps).sqrt())
-        torch._foreach_add_(denominators, 1e-8)
-        updates = torch._foreach_div(self._first, denominators)
-        torch._foreach_mul_(updates, self.rate * config.learning_rate / (1.0 - beta1**self._steps))
-        torch._foreach_sub_([self.parameters[place] for place in self._rest], updates)
+            _torch._foreach_mul_(decayed, 1.0 - self.rate * (config.learning_rate * config.weight_decay))
+        denominators = _torch._foreach_sqrt(self._second)
+        _torch._foreach_div_(denominators, (1.0 - beta2**self._steps).sqrt())
+        _torch._foreach_add_(denominators, 1e-8)
+        updates = _torch._foreach_div(self._first, denominators)
+        _torch._foreach_mul_(updates, self.rate * config.learning_rate / (1.0 - beta1**self._steps))
+        _torch._foreach_sub_([self.parameters[place] for place in self._rest], updates)
 
 
 def _orthogonal(matrices: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.recipes import emoji
 from ildm.training.recipe import Recipe
 
@@ -14,6 +15,7 @@ TOKENS = 40  # more than any caption has, fewer than the text encoder could read
 def recipe(channels: int, scenes: int) -> Recipe:
     """The recipe for latents of so many channels."""
     plan = emoji.recipe()
+    assert isinstance(plan.data, EmojiScenesConfig) and plan.text is not None
     return replace(
         plan,
         data=replace(plan.data, concepts=None, length=scenes, single_object_share=0.4),

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import random
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +37,7 @@ class Scenes:
     maps: NDArray[np.int16]
     tokens: NDArray[np.int16]
     done: NDArray[np.int64]
-    workers: list[multiprocessing.process.BaseProcess]
+    workers: list[BaseProcess]
 
     def wait(self) -> None:
         """Until all are drawn.
@@ -93,6 +95,6 @@ def _draw(scenes: Scenes, dataset: EmojiScenes, tokenizer: Tokenizer, place: int
         scenes.done[place] += len(indices)
 
 
-def _shared(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[np.generic]:
+def _shared(shape: tuple[int, ...], kind: type[Any]) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
     return np.frombuffer(mmap.mmap(-1, size), dtype=kind).reshape(shape)

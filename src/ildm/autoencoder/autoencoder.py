@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -88,7 +88,11 @@ class Autoencoder(nn.Module):
         return self.decoder.conv_out.weight
 
     @torch.no_grad()
-    def fit_latent_space(self, batches: list[Image]) -> None:
-        """Measure the latents' statistics per channel and normalise by them from now on."""
+    def fit_latent_space(self, batches: list[Image], gather: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Measure the latents' statistics per channel and normalise by them from now on.
+
+        Args:
+            gather: from latents to those of all processes that measure together; None = one measures alone.
+        """
         raw = torch.cat([self.posterior(images).mode for images in batches])
-        self.latent_space = LatentSpace.fitted(raw, self.config.stride)
+        self.latent_space = LatentSpace.fitted(raw if gather is None else gather(raw), self.config.stride)

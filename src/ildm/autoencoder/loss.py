@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -74,7 +75,11 @@ class NegativeLogLikelihood(nn.Module):
 
 
 def adaptive_weight(
-    reconstructions: Image, likelihood: Image, generator: Image, last_layer: Float[Tensor, "..."]
+    reconstructions: Image,
+    likelihood: Image,
+    generator: Image,
+    last_layer: Float[Tensor, "..."],
+    mean: Callable[[Tensor], Tensor] | None = None,
 ) -> Float[Tensor, ""]:
     """How strongly the generator term may pull: the ratio of both gradients at the last layer (Esser 2021, eq. 7).
 
@@ -82,6 +87,7 @@ def adaptive_weight(
         reconstructions: the decoder's output, still in the graph of `last_layer`.
         likelihood, generator: the gradients of both terms with respect to the reconstructions.
         last_layer: the weight at which they are compared.
+        mean: over the processes that each have a part of the batch; None = one has it all.
 
     Returns:
         `|grad likelihood| / (|grad generator| + 1e-4)` at that weight, clamped to [0, 1e4], without gradient.
@@ -89,7 +95,7 @@ def adaptive_weight(
     sizes = []
     for at_output in (likelihood, generator):
         (gradient,) = torch.autograd.grad(reconstructions, last_layer, at_output, retain_graph=True)
-        sizes.append(gradient.norm())
+        sizes.append((gradient if mean is None else mean(gradient)).norm())
     return (sizes[0] / (sizes[1] + 1e-4)).clamp(0.0, 1e4)
 
 

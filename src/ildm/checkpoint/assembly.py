@@ -12,6 +12,8 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.hint import Hint
+from ildm.core import extensions
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.manifest import Defaults, LatentSpaceFields, Manifest
@@ -77,28 +79,32 @@ def reassemble(
             stage = from_json(AutoencoderConfig, manifest.autoencoder, where="autoencoder")
             autoencoder = Autoencoder(stage, LatentSpace(**manifest.latent_space.model_dump()))
         conditioner = None if manifest.conditioner is None else make_conditioner(dict(manifest.conditioner))
+        hint = None if manifest.hint is None else hint_from_json(dict(manifest.hint))
         path = path_from_json(manifest.path)
     except ConfigError as error:
         raise CheckpointError(f"{source} describes a model that cannot be built: {error}") from error
     if prediction is not None:
         manifest = manifest.model_copy(update={"prediction": prediction})
-    return Model(manifest, autoencoder, unet, conditioner, path)
+    return Model(manifest, autoencoder, unet, conditioner, path, hint=hint)
 
 
 def described(model: Model) -> Manifest:
     """The manifest of a model as its parts are now."""
     return model.manifest.model_copy(
-        update=graphs_to_json(model.unet, model.autoencoder, model.conditioner, model.path) | {"files": {}}
+        update=graphs_to_json(model.unet, model.autoencoder, model.conditioner, model.path, model.hint) | {"files": {}}
     )
 
 
-def graphs_to_json(unet: UNet, autoencoder: Autoencoder, conditioner: Conditioner | None, path: AnyPath) -> dict[str, Any]:
+def graphs_to_json(
+    unet: UNet, autoencoder: Autoencoder, conditioner: Conditioner | None, path: AnyPath, hint: Hint | None = None
+) -> dict[str, Any]:
     """The fields of a manifest that describe what the weights belong to."""
     return {
         "latent_space": LatentSpaceFields(**asdict(autoencoder.latent_space)),
         "autoencoder": to_json(autoencoder.config),
         "denoiser": to_json(unet.config),
         "conditioner": None if conditioner is None else conditioner_to_json(conditioner),
+        "hint": None if hint is None else to_json(hint.config),
         "path": to_json(path),
     }
 
@@ -106,6 +112,17 @@ def graphs_to_json(unet: UNet, autoencoder: Autoencoder, conditioner: Conditione
 def conditioner_to_json(conditioner: Conditioner) -> dict[str, Any]:
     """A conditioner's configuration as JSON, its kind included."""
     return {"kind": conditioner.kind, **to_json(conditioner.config)}
+
+
+def hint_from_json(fields: dict[str, Any]) -> Hint:
+    """The hint of a manifest, without weights.
+
+    Raises:
+        ConfigError: for an unknown kind or key.
+    """
+    kind: type[Hint] = extensions.load("ildm.hints", str(fields.pop("kind", None)))
+    with torch.device("meta"):
+        return kind(from_json(kind.Config, fields, where="hint"))
 
 
 def path_from_json(fields: dict[str, Any]) -> AnyPath:

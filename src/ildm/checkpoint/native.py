@@ -1,4 +1,4 @@
-"""The native folder: `model.json`, `autoencoder.safetensors`, `denoiser.safetensors`, `conditioner.safetensors`, vocabulary."""
+"""The native folder: `model.json`, a file of weights for each part that has some, and a vocabulary."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 import pydantic
 import torch
 
+from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.assembly import described, reassemble
 from ildm.checkpoint.layout import fill_by_layout, own_layout
+from ildm.checkpoint.named import find_named
 from ildm.checkpoint.tensors import check_hash, save_tensors
 from ildm.checkpoint.weights import open_weights
 from ildm.conditioning.conditioner import Conditioner
@@ -19,23 +21,25 @@ from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.errors import CheckpointError
 from ildm.core.files import atomic_folder, sha256
-from ildm.core.manifest import FORMAT_VERSION, Manifest
+from ildm.core.manifest import FORMAT_VERSION, Manifest, SharedFirstStage
 from ildm.diffusion.prediction import Prediction
 from ildm.model import Model
 
 MANIFEST = "model.json"
 AUTOENCODER, DENOISER, CONDITIONER = "autoencoder.safetensors", "denoiser.safetensors", "conditioner.safetensors"
+HINT = "hint.safetensors"
 PREVIEW = "preview.safetensors"
 """What a folder may carry besides, as `ildm.session.previews.files` writes it: no part of the model, so the manifest does not list it."""
 
 
-def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None) -> Manifest:
+def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None, shared: str | None = None) -> Manifest:
     """Write a model as a native folder, in one step: the former folder survives a failure.
 
     A preview in the former folder is kept when the autoencoder is the same to the byte, as in every export of a running training.
 
     Args:
         dtype: of the stored weights; None keeps each tensor's own.
+        shared: name of a model with the same autoencoder, which is then not written; None = it is.
 
     Returns:
         The manifest as written, file hashes included.
@@ -44,13 +48,17 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None)
         StorageError: when the disk is full or the folder may not be written.
     """
     with atomic_folder(folder) as temporary:
-        save_tensors(temporary / AUTOENCODER, model.autoencoder.state_dict(), dtype)
+        if shared is None:
+            save_tensors(temporary / AUTOENCODER, model.autoencoder.state_dict(), dtype)
         save_tensors(temporary / DENOISER, model.unet.state_dict(), dtype)
         if model.conditioner is not None:
             save_tensors(temporary / CONDITIONER, model.conditioner.state_dict(), dtype)
             model.conditioner.write_files(temporary)
+        if model.hint is not None and model.hint.state_dict():
+            save_tensors(temporary / HINT, model.hint.state_dict(), dtype)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
-        manifest = described(model).model_copy(update={"files": files})
+        first_stage = None if shared is None else SharedFirstStage(model=shared, fingerprint=_rounded(model.autoencoder))
+        manifest = described(model).model_copy(update={"files": files, "first_stage": first_stage})
         (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         _keep_preview(folder, temporary)
     return manifest
@@ -110,11 +118,37 @@ class NativeFormat:
             return _conditioner(manifest, fields, path)
 
         model = reassemble(manifest, restore, prediction=prediction, source=str(path / MANIFEST))
-        for module, name in ((model.autoencoder, AUTOENCODER), (model.unet, DENOISER), (model.conditioner, CONDITIONER)):
-            if module is not None:
+        parts = {AUTOENCODER: model.autoencoder, DENOISER: model.unet, CONDITIONER: model.conditioner, HINT: model.hint}
+        for name, module in parts.items():
+            if name == AUTOENCODER and manifest.first_stage is not None:
+                _fill_shared(model.autoencoder, manifest.first_stage, path)
+            elif module is not None and (name != HINT or module.state_dict()):
                 check_hash(path / name, _hash_of(manifest, name))
                 fill_by_layout(module, own_layout(module), open_weights(path / name))
         return model
+
+
+def _fill_shared(autoencoder: Autoencoder, wanted: SharedFirstStage, path: Path) -> None:
+    """The weights of the autoencoder that a model shares with another one.
+
+    Raises:
+        CheckpointError: when the other one is not here, or has another autoencoder.
+    """
+    place = find_named(wanted.model)
+    if place is None or not (place / AUTOENCODER).is_file():
+        raise CheckpointError(
+            f"{path} uses the autoencoder of {wanted.model!r}, which is not here: install that model (ildm models get) first."
+        )
+    check_hash(place / AUTOENCODER, _hash_of(read_manifest(place), AUTOENCODER))
+    fill_by_layout(autoencoder, own_layout(autoencoder), open_weights(place / AUTOENCODER))
+    if _rounded(autoencoder) != wanted.fingerprint:
+        raise CheckpointError(
+            f"{path} was made for another autoencoder than the one {wanted.model!r} has now: fetch the version that belongs to it."
+        )
+
+
+def _rounded(autoencoder: Autoencoder) -> str:
+    return autoencoder.fingerprint(rounded_to=torch.float16)
 
 
 def _conditioner(manifest: Manifest, fields: dict[str, Any], folder: Path) -> Conditioner:
@@ -127,7 +161,7 @@ def _conditioner(manifest: Manifest, fields: dict[str, Any], folder: Path) -> Co
 
 
 def _keep_preview(former: Path, folder: Path) -> None:
-    both_there = (former / PREVIEW).is_file() and (former / AUTOENCODER).is_file()
+    both_there = all((place / AUTOENCODER).is_file() for place in (former, folder)) and (former / PREVIEW).is_file()
     if both_there and sha256(former / AUTOENCODER) == sha256(folder / AUTOENCODER):
         shutil.copyfile(former / PREVIEW, folder / PREVIEW)
 

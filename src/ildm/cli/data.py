@@ -157,8 +157,8 @@ def encode(
     from ildm.core.files import check_writable, home
     from ildm.core.progress import steps_bar
     from ildm.data.emoji_scenes import EmojiScenesConfig
+    from ildm.data.encoding import encode_dataset
     from ildm.data.folder import ImageFolderConfig
-    from ildm.data.latents import encode_dataset
     from ildm.data.opening import open_dataset
 
     loaded = load(model, device=device)

@@ -55,7 +55,16 @@ def generate(
     lora: Annotated[
         list[str] | None, typer.Option(help="A LoRA file, FILE or FILE=STRENGTH; may be repeated.", show_default=False)
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="For inpainting models: the picture to draw into.")] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="For layout models: JSON, what is where, in place of the prompt.", show_default=False)
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the model is shown: the picture to draw into, the map to draw by, the small picture to draw larger.",
+            show_default=False,
+        ),
+    ] = None,
     mask: Annotated[Path | None, typer.Option(help="For inpainting models: white where to draw.")] = None,
     vae: Annotated[Path | None, typer.Option(help="An autoencoder to use in place of the model's.")] = None,
     unet: Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")] = None,
@@ -78,7 +87,7 @@ def generate(
     from ildm.checkpoint.load import load
     from ildm.cli.drawing import prompt_notes
     from ildm.cli.like import NO_LIKENESS, read_likeness
-    from ildm.cli.pictures import destinations, open_picture
+    from ildm.cli.pictures import destinations, open_numbers, open_picture
     from ildm.cli.regional import draw_regional, put_in_loras, read_layout, refuse_beside_regions, texts_of
     from ildm.core.progress import steps_bar
     from ildm.core.seeds import check_seed, draw_seed
@@ -105,22 +114,27 @@ def generate(
     if layout:
         refuse_beside_regions({"--apg": wanted.get("apg"), "--image": image, "--mask": mask})
     first = check_seed(wanted["seed"]) if "seed" in wanted else draw_seed()
-    prompts = [text for text in _prompts(wanted, like) for _ in range(count)]
+    source = wanted.get("model", DEFAULT_MODEL)
+    if boxes is not None:
+        wanted["prompt"] = _layout(boxes, wanted)
+    prompts = [text for text in _prompts(wanted, like, source) for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
     negative = {"negative_prompt": wanted.get("negative_prompt", "")}
     presets = [layout.preset(text, **negative) for text in prompts] if layout else []
     paths = destinations(out, [layout.title(text) for text in prompts] if layout else prompts, seeds)
     said = check_prediction(prediction)
-    source = wanted.get("model", DEFAULT_MODEL)
     loaded = load(source, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
     if compiled:
         typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
     notes = put_in_loras(loaded, lora or (), presets)
     for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, texts_of(presets) or prompts), *notes]:
         typer.echo(f"ildm: {note}", err=True)
-    picture, area = (None if path is None else open_picture(path) for path in (image, mask))
-    defaults, (native_width, native_height) = loaded.manifest.defaults, loaded.image_size if picture is None else picture.size
+    area = None if mask is None else open_picture(mask)
+    read = open_numbers if loaded.hint is not None and loaded.hint.reads_numbers else open_picture
+    picture = None if image is None else read(image)
+    native_width, native_height = loaded.size_for(picture)
+    defaults = loaded.manifest.defaults
     size, projected = (wanted.get("width", native_width), wanted.get("height", native_height)), wanted.get("apg", False)
     named = ("num_steps", "guidance_scale", "guidance_rescale", "sampler")
     settings = {name: wanted.get(name, getattr(defaults, name)) for name in named}
@@ -153,22 +167,44 @@ def _draw(
 ) -> Iterator[None]:
     """Draw images a few at a time and save them; yields after each."""
     from ildm.cli.drawing import draw_in_batches
+    from ildm.conditioning.inpainting import Inpainting, composite
     from ildm.session.pictures.file import write_picture
 
+    picture, mask = settings["image"], settings["mask"]
+    into = picture if isinstance(model.hint, Inpainting) else None
     places = zip(paths, prompts, seeds, strict=True)
     for images in draw_in_batches(model, prompts, seeds, **settings):
         for drawn in images:
             path, text, number = next(places)
-            write_picture(drawn, path, {"prompt": text, "seed": number, **described})
+            # what is not to be drawn anew stays, byte for byte
+            kept = drawn if into is None else composite(into, mask, drawn)
+            write_picture(kept, path, {"prompt": text, "seed": number, **described})
             yield
 
 
-def _prompts(wanted: Mapping[str, Any], like: Path | None) -> list[str]:
+def _prompts(wanted: Mapping[str, Any], like: Path | None, source: str) -> list[str]:
+    from ildm.checkpoint.load import describe
+
     if "prompt" in wanted:
         return [wanted["prompt"]] if isinstance(wanted["prompt"], str) else wanted["prompt"]
     if like is not None:
         raise ConfigError(f"{like} carries settings, but no prompt: give one beside --like.")
+    if describe(source).conditioner is None:
+        return [""]
     raise ConfigError(
-        "ildm generate needs PROMPT (what to draw; several prompts make several images), --regions with a preset, or --like with a "
-        "picture, but none was given: `ildm generate --help` shows an example."
+        "ildm generate needs PROMPT (what to draw; several prompts make several images), --regions with a preset, --boxes for a layout "
+        "model, or --like with a picture, but none was given: `ildm generate --help` shows an example."
     )
+
+
+def _layout(boxes: Path, wanted: Mapping[str, Any]) -> str:
+    from ildm.conditioning.layout import layout_from_json, layout_prompt
+    from ildm.core.errors import DataError
+
+    if "prompt" in wanted:
+        raise ConfigError("--boxes says what is drawn, and so does PROMPT: leave one of them out.")
+    try:
+        text = boxes.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The boxes {boxes} cannot be read: {error}.") from error
+    return layout_prompt(layout_from_json(text, str(boxes)))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ildm import __version__
-from ildm.cli import data, models, regions, sessions
+from ildm.cli import data, models, regions, sessions, study
 from ildm.cli.convert import convert
 from ildm.cli.demo import demo
 from ildm.cli.evaluate import evaluate
@@ -42,6 +42,7 @@ app.command()(replay)
 app.command()(demo)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(regions.app, name="regions")
 

@@ -51,6 +51,29 @@ def models(context: Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="By which the model is found from now on.")],
+    source: Annotated[Path, typer.Option("--from", help="A model's folder, a .zip archive of one, or a .safetensors file.")],
+    replace: Annotated[bool, typer.Option("--replace", help="In the place of one of that name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Install a model from a folder or file that you have: every weight is checked, then it is copied into ILDM_HOME/models.
+
+    Example: `ildm models get layout --from ~/Downloads/ildm-layout.zip`
+    """
+    import json
+
+    from ildm.checkpoint.installing import install
+    from ildm.checkpoint.named import find_named
+
+    manifest = install(name, source, replace=replace)
+    if as_json:
+        typer.echo(json.dumps({"name": name, "folder": str(find_named(name)), "summary": manifest.summary}))
+        return
+    typer.echo(f"{name}: {manifest.summary}\nDraw with it: ildm generate --model {name}")
+
+
+@app.command()
 def fit_preview(
     model: Annotated[str, typer.Argument(help="A shipped name, a run's name, a model folder or a .safetensors file.")],
     kind: Annotated[str, typer.Option(help="tiny, a small network, or linear, quicker to make and coarser.")] = "tiny",

@@ -27,6 +27,22 @@ def open_picture(path: Path) -> PILImage.Image:
         raise DataError(f"{path} cannot be used as an image: {error}.") from error
 
 
+def open_numbers(path: Path) -> PILImage.Image:
+    """An image file whose pixels are numbers and not colours, as it is.
+
+    Raises:
+        DataError: when it is missing, no image, or has more than one channel.
+    """
+    from ildm.data.picture import RefusedFile, read_numbers
+
+    if not path.is_file():
+        raise DataError(f"There is no image {path}.")
+    try:
+        return read_numbers(path)
+    except RefusedFile as error:
+        raise DataError(f"{path} cannot be used as a map, whose pixels are the numbers of classes: {error}.") from error
+
+
 def destinations(out: Path, prompts: list[str], seeds: list[int]) -> list[Path]:
     """One path per image: `out` itself for a single .png, else files named by prompt and seed inside the folder `out`.
 

@@ -2,55 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool
 from PIL import Image as PILImage
 from torch import Tensor
 
-from ildm.core.errors import ShapeError
-from ildm.core.picture import from_picture, to_floats
-from ildm.core.types import Image, Latent
+from ildm.conditioning.hint import Encode, Features, Hint, Pixels
+from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.picture import from_picture, to_floats, to_picture, to_pictures
+from ildm.core.types import Conditioning
 
-Mask = Float[Tensor, "batch 1 image_height image_width"]
+Form = Literal["stable-diffusion", "ldm"]
 
 
-def picture_and_mask(picture: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int]) -> tuple[Image, Mask]:
-    """A picture in [-1, 1] and where to draw it anew, as tensors of one image; without a picture it is grey, without a mask all is drawn.
+@dataclass(frozen=True, kw_only=True)
+class InpaintingConfig:
+    """How the picture and its hole are shown.
 
     Args:
-        mask: white where to draw.
-        size: (width, height) in pixels of what is drawn.
+        form: "stable-diffusion" (1.5 and 2 inpainting, 9 channels with latents of 4): the mask, 1 where to draw, then the surroundings;
+            "ldm" (7 channels with latents of 3): the surroundings, then the mask in [-1, 1].
+        channels: of the latent; filled in from the autoencoder.
+    """
+
+    form: Form = "stable-diffusion"
+    channels: int = 4
+    dropout: ClassVar[float] = 0.0
+    """A picture is always shown: without one all of it is drawn."""
+    kind: ClassVar[str] = "inpainting"
+
+
+class Inpainting(Hint):
+    """The mask at the latent's resolution, and the latent of the picture with what is to be drawn taken out. Nothing is learned."""
+
+    kind: ClassVar[str] = "inpainting"
+    Config: ClassVar[type[InpaintingConfig]] = InpaintingConfig
+
+    def __init__(self, config: InpaintingConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def concat_channels(self) -> int:
+        return 1 + self.config.channels
+
+    def read(self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int]) -> Pixels:
+        """See `Hint.read`: the picture in [-1, 1], then where to draw it anew, 1, or keep it, 0: (1, 4, height, width).
+
+        Without a picture it is grey, without a mask all is drawn.
+
+        Args:
+            mask: white where to draw; split at one half.
+        """
+        for given, name in ((image, "image"), (mask, "mask")):
+            if given is not None and given.size != size:
+                raise ShapeError(f"The {name} is {_by(given.size)}, but {_by(size)} is drawn: give both in one size.")
+        shown = torch.zeros(1, 3, size[1], size[0]) if image is None else to_floats(from_picture(image)[None])
+        draw = torch.ones_like(shown[:, :1]) if mask is None else _hole(mask)[None].float()
+        if not bool(draw.any()):
+            raise ConfigError("The mask has no hole: nothing of it is white, so there is nothing to draw. Paint some of it.")
+        return torch.cat([shown, draw], dim=1)
+
+    def pictures(self, pixels: Pixels) -> list[tuple[PILImage.Image, PILImage.Image | None]]:
+        """See `Hint.pictures`."""
+        draw = (255 * pixels[:, 3]).to(torch.uint8).cpu().numpy()
+        return list(zip(to_pictures(pixels[:, :3]), map(PILImage.fromarray, draw), strict=True))
+
+    def features(self, pixels: Pixels, encode: Encode, grid: tuple[int, int]) -> Features:
+        """The channels in the order of the form; what lies under the mask is not looked at."""
+        draw = pixels[:, 3:]
+        # grey, the middle of the range, stands for nothing
+        surroundings = encode(pixels[:, :3] * (1.0 - draw))
+        drawn = F.interpolate(draw, size=grid).to(surroundings)
+        both = [drawn, surroundings] if self.config.form == "stable-diffusion" else [surroundings, 2.0 * drawn - 1.0]
+        return torch.cat(both, dim=1)
+
+    def unshown(self, grid: tuple[int, int]) -> Features:
+        """See `Hint.unshown`: a hole everywhere, in a latent of zeros."""
+        drawn, surroundings = torch.ones(1, 1, *grid), torch.zeros(1, self.config.channels, *grid)
+        return torch.cat([drawn, surroundings] if self.config.form == "stable-diffusion" else [surroundings, drawn], dim=1)
+
+    def nothing(self, features: Features) -> Features:
+        """The same: there is no such thing."""
+        return features
+
+    def forward(self, features: Features) -> Conditioning:
+        """See `Hint.forward`."""
+        return Conditioning(concat=features)
+
+
+def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImage.Image) -> PILImage.Image:
+    """What was drawn where the mask is white; everywhere else the picture's own pixels, byte for byte.
+
+    An autoencoder changes what it only passes on, so a drawing alone keeps nothing exactly.
+
+    Args:
+        image: the picture that was drawn into.
+        mask: split at one half, as `Inpainting.read` does; None = all of it was drawn anew.
 
     Raises:
-        ShapeError: when one of them has another size.
+        ShapeError: when the sizes differ.
     """
-    for given, name in ((picture, "image"), (mask, "mask")):
-        if given is not None and given.size != size:
-            raise ShapeError(f"The {name} is {_by(given.size)}, but {_by(size)} is drawn: give both in one size.")
-    pixels = torch.zeros(1, 3, size[1], size[0]) if picture is None else to_floats(from_picture(picture)[None])
-    return pixels, torch.ones_like(pixels[:, :1]) if mask is None else from_picture(mask)[None, :1].float() / 255
+    if mask is None:
+        return drawn
+    if not image.size == mask.size == drawn.size:
+        raise ShapeError(
+            f"A picture of {_by(drawn.size)} was drawn into one of {_by(image.size)} under a mask of {_by(mask.size)}: "
+            "give all three in one size."
+        )
+    made = to_picture(torch.where(_hole(mask), from_picture(drawn), from_picture(image)))
+    made.info.update(drawn.info)
+    return made
 
 
-def inpainting_channels(
-    image: Image, mask: Mask, encode: Callable[[Image], Latent], grid: tuple[int, int]
-) -> Float[Tensor, "batch channels height width"]:
-    """The mask at the latent's resolution, then the latent of the picture with what is to be drawn taken out.
-
-    That is the order of Stable Diffusion's inpainting models, whose U-Net takes both behind the noised latent.
-
-    Args:
-        image: in [-1, 1]; what lies under the mask is not looked at.
-        mask: 1 where to draw, 0 where the picture stays; split at one half.
-        encode: images to normalised latents.
-        grid: (height, width) of the latent.
-    """
-    draw = (mask >= 0.5).to(image.dtype)
-    # grey, the middle of the range, stands for nothing
-    surroundings = encode(image * (1.0 - draw))
-    return torch.cat([F.interpolate(draw, size=grid).to(surroundings), surroundings], dim=1)
+def _hole(mask: PILImage.Image) -> Bool[Tensor, "1 height width"]:
+    return from_picture(mask)[:1].float() / 255 >= 0.5
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -1,18 +1,21 @@
-"""Classes by number or name, embedded in the U-Net itself."""
+"""Classes by number or name, embedded in the U-Net itself or here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
+from torch import nn
 
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.prompt import plain_text
 from ildm.core.errors import ConfigError, nearest
 from ildm.core.types import Conditioning
+
+LabelRoute = Literal["class-embedding", "cross-attention", "pooled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +26,15 @@ class LabelConfig:
         count: how many the network embeds.
         names: of the first of them, in order; may be empty.
         unconditional: the number that stands for no class; None = there is none.
+        route: "class-embedding", inside the U-Net; "cross-attention", a context of one token, as in the paper; or "pooled".
+        width: of the token or the pooled vector.
     """
 
     count: int
     names: tuple[str, ...] = ()
     unconditional: int | None = None
+    route: LabelRoute = "class-embedding"
+    width: int = 192
 
     def __post_init__(self) -> None:
         if self.count < 1 or len(self.names) > self.count or self.unconditional not in (None, *range(self.count)):
@@ -38,7 +45,7 @@ class LabelConfig:
 
 
 class LabelConditioner(Conditioner):
-    """A prompt is the number or the name of a class; the empty one is the unconditional class. It has no weights of its own."""
+    """A prompt is the number or the name of a class; the empty one is the unconditional class."""
 
     kind: ClassVar[str] = "label"
     Config: ClassVar[type[LabelConfig]] = LabelConfig
@@ -46,6 +53,7 @@ class LabelConditioner(Conditioner):
     def __init__(self, config: LabelConfig) -> None:
         super().__init__()
         self.config = config
+        self.embedding = None if config.route == "class-embedding" else nn.Embedding(config.count, config.width)
         self._numbers = {name.strip().lower(): number for number, name in reversed(list(enumerate(config.names)))}
 
     def forward(
@@ -53,12 +61,16 @@ class LabelConditioner(Conditioner):
         prompts: Sequence[str],
         size: tuple[int, int] | None = None,  # noqa: ARG002 - classes are drawn alike at any size
     ) -> Conditioning:
-        """The labels of prompts, (batch,).
+        """The labels of prompts, (batch,), or what they are embedded as: a context (batch, 1, width) or a pooled (batch, width).
 
         Raises:
             ConfigError: for a class that there is not (nearest name named), or for none where the model does not know that.
         """
-        return Conditioning(label=torch.tensor([self._number(prompt.strip()) for prompt in prompts]))
+        labels = torch.tensor([self._number(prompt.strip()) for prompt in prompts])
+        if self.embedding is None:
+            return Conditioning(label=labels)
+        embedded = self.embedding(labels.to(self.embedding.weight.device))  # (B, width)
+        return Conditioning(pooled=embedded) if self.config.route == "pooled" else Conditioning(context=embedded[:, None])
 
     def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
         """The same: brackets belong to the name of a class, unless it was made by `ildm.conditioning.prompt.escape`."""

@@ -21,3 +21,12 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ConfigError(f"A duration reads like 90s, 15m or 1h30m, but {text!r} was given.")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def say_duration(seconds: float) -> str:
+    """Seconds as a person writes them: "45s", "15m", "2h" or "1h30m", to the minute from one minute on."""
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes}m" if hours == 0 else f"{hours}h" if rest == 0 else f"{hours}h{rest}m"

@@ -1,7 +1,7 @@
-"""Samplers, conditioners, metrics and checkpoint formats by name, built-in and third-party alike.
+"""Samplers, conditioners, hints, metrics and checkpoint formats by name, built-in and third-party alike.
 
-All register through entry points (`ildm.samplers`, `ildm.conditioners`, `ildm.metrics`, `ildm.checkpoints`); a broken
-extension is reported by name and skipped.
+All register through entry points (`ildm.samplers`, `ildm.conditioners`, `ildm.hints`, `ildm.metrics`, `ildm.checkpoints`); a
+broken extension is reported by name and skipped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ildm.core.errors import ConfigError, nearest
 
-Group = Literal["ildm.samplers", "ildm.conditioners", "ildm.metrics", "ildm.checkpoints"]
+Group = Literal["ildm.samplers", "ildm.conditioners", "ildm.hints", "ildm.metrics", "ildm.checkpoints"]
 
 
 class BrokenExtensionWarning(UserWarning):

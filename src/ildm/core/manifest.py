@@ -44,11 +44,19 @@ class LatentSpaceFields(_Strict):
     shift: tuple[float, ...]
 
 
+class SharedFirstStage(_Strict):
+    """Whose autoencoder a model uses: that of the model `model`, whose fingerprint in half precision is `fingerprint`."""
+
+    model: str
+    fingerprint: str
+
+
 class Manifest(_Strict):
     """Everything about a model but its weights.
 
-    `path`, `autoencoder`, `denoiser` and `conditioner` are configurations in JSON form, judged by the parts they configure; path
-    and conditioner carry their `kind`. `files` maps each weight and vocabulary file to its SHA-256.
+    `path`, `autoencoder`, `denoiser`, `conditioner` and `hint` are configurations in JSON form, judged by the parts they configure;
+    path, conditioner and hint carry their `kind`. Where `first_stage` is given, the autoencoder's weights are another model's. `files`
+    maps each weight and vocabulary file to its SHA-256.
     """
 
     format: Literal["ildm-model"] = "ildm-model"
@@ -64,6 +72,8 @@ class Manifest(_Strict):
     autoencoder: dict[str, Any]
     denoiser: dict[str, Any]
     conditioner: dict[str, Any] | None = None
+    hint: dict[str, Any] | None = None
+    first_stage: SharedFirstStage | None = None
     defaults: Defaults = Defaults()
     concepts: tuple[str, ...] = ()
     training: dict[str, Any] = Field(default_factory=dict)

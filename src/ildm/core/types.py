@@ -72,6 +72,30 @@ class Conditioning:
         """The samples `index` of the batch."""
         return self.map(lambda x: x[index])
 
+    def beside(self, other: Conditioning) -> Conditioning:
+        """Both at once: each field from the one that has it, contexts one behind the other.
+
+        Raises:
+            ShapeError: when both have another field than the context.
+        """
+        given = {field.name: getattr(other, field.name) for field in fields(other) if field.name != "adapters"}
+        given = {name: value for name, value in given.items() if value is not None}
+        if not given:
+            return self
+        if self.context is not None and other.context is not None:
+            masks = [
+                torch.ones(one.context.shape[:2], dtype=torch.bool, device=one.context.device)  # type: ignore[union-attr]
+                if one.context_mask is None
+                else one.context_mask
+                for one in (self, other)
+            ]
+            given["context"] = torch.cat([self.context, other.context], dim=1)
+            given["context_mask"] = None if self.context_mask is other.context_mask is None else torch.cat(masks, dim=1)
+        twice = [name for name in given if getattr(self, name) is not None and not name.startswith("context")]
+        if twice:
+            raise ShapeError(f"Two conditionings stand side by side, but both carry {twice[0]!r}: one of them has to.")
+        return replace(self, **given)
+
     @property
     def batch(self) -> int | None:
         """How many samples this conditions, or None when it is empty."""

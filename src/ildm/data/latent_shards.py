@@ -5,6 +5,7 @@
 00000.ends.npy        where each wording ends in those bytes
 00000.wordings.npy    how many wordings came up to and with each sample
 00000.maps.npy        (count, height, width) int16: the class that fills most of each latent's cell; only where maps are known
+00000.features.npy    (count, features, rows, columns): what a hint was made of; only where the model is shown one
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Shard:
     ends: NDArray[np.int64]
     wordings: NDArray[np.int64]
     maps: NDArray[np.int16] | None = None
+    features: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -55,6 +57,7 @@ def write_shard(
     latents: NDArray[np.float16],
     captions: Sequence[Captions],
     maps: NDArray[np.int16] | None = None,
+    features: NDArray[Any] | None = None,
 ) -> Record:
     """Write one shard and return what the manifest keeps of it.
 
@@ -62,14 +65,13 @@ def write_shard(
         StorageError: when there is no room.
     """
     encoded = [wording.encode() for wordings in captions for wording in wordings]
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "latents": latents,
         "text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         "ends": np.cumsum([len(wording) for wording in encoded], dtype=np.int64),
         "wordings": np.cumsum([len(wordings) for wordings in captions], dtype=np.int64),
     }
-    if maps is not None:
-        arrays["maps"] = maps
+    arrays |= {name: array for name, array in (("maps", maps), ("features", features)) if array is not None}
     files: dict[str, str] = {}
     for name, array in arrays.items():
         path = folder / f"{number:05d}.{name}.npy"

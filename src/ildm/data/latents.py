@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -14,23 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ildm.core.errors import DataError
-from ildm.core.files import write_json
-from ildm.core.types import Image, Latent
-from ildm.data.cells import fill_cells
-from ildm.data.latent_shards import Captions, Shard, open_shard, write_shard
-from ildm.data.loader import to_float
+from ildm.core.share import WHOLE, Share
+from ildm.core.types import Latent
+from ildm.data.latent_shards import Captions, Shard, open_shard
 from ildm.data.order import batches_of_places, check_order, stream_number
-from ildm.data.prefetch import prefetch, warm_up
-from ildm.data.sample import ImageDataset, Sample
 
-Encode = Callable[[Image], Latent]
-_FORMAT = "ildm-latents-2"
-_SHARD = 4096  # samples
+FORMAT = "ildm-latents-2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +38,7 @@ class LatentBatch:
         position: how many samples of the run came before this batch.
         maps: (batch, height, width), for each cell the place in `LatentCache.classes` of what fills most of it; None where
             the data has no maps.
+        features: (batch, features, rows, columns), what a hint is made of; None where the model is shown none.
     """
 
     latents: Latent
@@ -51,6 +46,7 @@ class LatentBatch:
     indices: list[int]
     position: int
     maps: Int[Tensor, "batch height width"] | None = None
+    features: Shaped[Tensor, "batch features rows columns"] | None = None
 
     @property
     def next_position(self) -> int:
@@ -69,7 +65,7 @@ class LatentCache:
     """
 
     def __init__(self, folder: Path, encoder_fingerprint: str | None = None) -> None:
-        self.manifest = _read_manifest(folder)
+        self.manifest = read_latent_manifest(folder)
         made_by = self.manifest["encoder"]
         if encoder_fingerprint is not None and encoder_fingerprint != made_by:
             raise DataError(
@@ -118,17 +114,28 @@ class LatentCache:
         shard, row = self._find(index)
         return None if shard.maps is None else torch.from_numpy(np.searchsorted(self.classes, shard.maps[row]))
 
-    def batches(self, batch_size: int, *, seed: int, start: int = 0) -> Iterator[LatentBatch]:
+    def features(self, index: int) -> Shaped[Tensor, "features rows columns"] | None:
+        """What the hint of one sample is made of; None where there is none."""
+        shard, row = self._find(index)
+        if shard.features is None:
+            return None
+        kept = torch.from_numpy(np.array(shard.features[row]))
+        return kept.float() if kept.is_floating_point() else kept
+
+    def batches(self, batch_size: int, *, seed: int, start: int = 0, share: Share = WHOLE) -> Iterator[LatentBatch]:
         """Batches for ever, in the order and with the caption draws that depend on (seed, position) alone.
 
-        Raises:
-            ConfigError: for a batch size below 1 or a negative start.
-        """
-        check_order(len(self), batch_size, start)
-        return self._batches(batch_size, seed, start)
+        Args:
+            share: the part of every batch that is read here.
 
-    def _batches(self, batch_size: int, seed: int, start: int) -> Iterator[LatentBatch]:
-        for places in batches_of_places(len(self), batch_size, seed=seed, start=start):
+        Raises:
+            ConfigError: for a batch size below 1 or one without such equal parts, or a negative start.
+        """
+        check_order(len(self), batch_size, start, share)
+        return self._batches(batch_size, seed, start, share)
+
+    def _batches(self, batch_size: int, seed: int, start: int, share: Share) -> Iterator[LatentBatch]:
+        for places in batches_of_places(len(self), batch_size, seed=seed, start=start, share=share):
             captions: list[str] = []
             for place in places:
                 wordings = self.captions(place.index)
@@ -137,12 +144,14 @@ class LatentCache:
             latents = torch.stack([self.latent(place.index) for place in places])
             indices = [place.index for place in places]
             maps = [one for one in map(self.map, indices) if one is not None]
+            features = [one for one in map(self.features, indices) if one is not None]
             yield LatentBatch(
                 latents=latents,
                 captions=captions,
                 indices=indices,
                 position=places[0].position,
                 maps=torch.stack(maps) if len(maps) == len(indices) else None,
+                features=torch.stack(features) if features else None,
             )
 
     def _find(self, index: int) -> tuple[Shard, int]:
@@ -152,110 +161,15 @@ class LatentCache:
         return self._shards[number], index - self._starts[number]
 
 
-def encode_dataset(
-    dataset: ImageDataset,
-    encode: Encode,
-    encoder_fingerprint: str,
-    folder: Path,
-    *,
-    batch_size: int = 64,
-    limit: int | None = None,
-    workers: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Encode the samples of a data set into `folder`; shards that are already there are kept.
-
-    Args:
-        encode: from images (batch, 3, height, width) in [-1, 1] on the CPU to latents (batch, channels, h, w), any device.
-        encoder_fingerprint: tells the maker of these latents from every other.
-        limit: encode only the first so many samples; None = all.
-        workers: processes that prepare images ahead.
-        progress: called with how many samples are done and how many there are.
-
-    Returns:
-        `folder`, for `LatentCache` to open.
-
-    Raises:
-        DataError: when `folder` holds the latents of another data set or encoder, or a latent does not fit float16.
-        StorageError: when there is no room.
-    """
-    total = min(limit or len(dataset), len(dataset))
-    manifest = _begin(folder, dataset, encoder_fingerprint, total)
-    done = sum(record["count"] for record in manifest["shards"])
-    warm_up(dataset, workers)
-    read = prefetch(dataset.__getitem__, _groups(done, total, batch_size), _join, workers=workers)
-    latents: list[Tensor] = []
-    captions: list[Captions] = []
-    maps: list[NDArray[np.int16]] = []
-    for images, wordings, known in read:
-        latents.append(_encode(encode, images))
-        captions += wordings
-        if known is not None:
-            maps += [fill_cells(one, (latents[-1].shape[2], latents[-1].shape[3])) for one in known]
-        done += len(images)
-        if done % _SHARD == 0 or done == total:
-            whole = np.stack(maps) if len(maps) == len(captions) else None
-            manifest["shards"].append(write_shard(folder, len(manifest["shards"]), torch.cat(latents).numpy(), captions, whole))
-            # after every shard, so that an interrupted run goes on with the next
-            write_json(folder / "manifest.json", manifest)
-            latents, captions, maps = [], [], []
-        if progress is not None:
-            progress(done, total)
-    return folder
-
-
-def _groups(done: int, total: int, batch_size: int) -> Iterator[list[int]]:
-    # no batch spans two shards
-    for shard in range(done, total, _SHARD):
-        end = min(shard + _SHARD, total)
-        for first in range(shard, end, batch_size):
-            yield list(range(first, min(first + batch_size, end)))
-
-
-def _join(samples: list[Sample]) -> tuple[Tensor, list[Captions], list[Tensor] | None]:
-    maps = [sample.semantic_map for sample in samples if sample.semantic_map is not None]
-    known = maps if len(maps) == len(samples) else None
-    return torch.stack([sample.image for sample in samples]), [sample.captions for sample in samples], known
-
-
-def _encode(encode: Encode, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        latents = encode(to_float(images)).to("cpu", torch.float16)
-    if not torch.isfinite(latents).all():
-        raise DataError("The autoencoder made latents that are not finite in float16: check its weights before encoding.")
-    return latents
-
-
-def _begin(folder: Path, dataset: ImageDataset, encoder_fingerprint: str, total: int) -> dict[str, Any]:
-    wanted = {
-        "format": _FORMAT,
-        "encoder": encoder_fingerprint,
-        "dataset": dataset.fingerprint,
-        "samples": total,
-        "description": dataset.describe(),
-    }
-    if not (folder / "manifest.json").exists():
-        return {**wanted, "shards": []}
-    found = _read_manifest(folder)
-    for key, what in (
-        ("encoder", "another encoder"),
-        ("dataset", "another data set"),
-        ("samples", "another number of samples"),
-    ):
-        if found[key] != wanted[key]:
-            raise DataError(f"The folder {folder} already holds latents of {what}: remove it or choose another folder.")
-    return found
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_latent_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
         raise DataError(f"{folder} holds no encoded data (no manifest.json): make it with ildm data encode.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        readable = manifest["format"] == _FORMAT
+        readable = manifest["format"] == FORMAT
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: remove the folder and encode the data again.") from error
     if not readable:
-        raise DataError(f"{path} has the format {manifest['format']!r}, but {_FORMAT!r} was expected: encode the data again.")
+        raise DataError(f"{path} has the format {manifest['format']!r}, but {FORMAT!r} was expected: encode the data again.")
     return manifest

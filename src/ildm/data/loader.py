@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ildm.core.share import WHOLE, Share
 from ildm.data.order import Place, batches_of_places, check_order, stream_number
 from ildm.data.prefetch import prefetch, warm_up
 from ildm.data.sample import ImageDataset, Sample, SceneObject
@@ -29,7 +30,7 @@ class Batch:
         captions: one per sample.
         indices: of the samples in their data set.
         objects: what is placed in each image.
-        position: how many samples of the run came before this batch.
+        position: how many samples of the run came before the first of these.
     """
 
     images: Float[Tensor, "batch 3 height width"]
@@ -40,7 +41,7 @@ class Batch:
 
     @property
     def next_position(self) -> int:
-        """Where a run that saw this batch goes on: the `start` of its next iterator."""
+        """Where a run that saw this whole batch goes on: the `start` of its next iterator."""
         return self.position + len(self.captions)
 
 
@@ -52,6 +53,7 @@ def batches(
     start: int = 0,
     workers: int = 0,
     transform: Transform | None = None,
+    share: Share = WHOLE,
 ) -> Iterator[Batch]:
     """Batches of a data set for ever: every epoch is a permutation of its own.
 
@@ -61,13 +63,14 @@ def batches(
     Args:
         start: samples of the run that were already seen.
         workers: processes that prepare batches ahead; 0 = none, in this process.
+        share: the part of every batch that is read here.
 
     Raises:
-        ConfigError: for a batch size below 1, a negative start or number of workers, or an empty data set.
+        ConfigError: for a batch size below 1 or one without such equal parts, a negative start or number of workers, or an empty data set.
     """
-    check_order(len(dataset), batch_size, start)
+    check_order(len(dataset), batch_size, start, share)
     warm_up(dataset, workers)
-    places = batches_of_places(len(dataset), batch_size, seed=seed, start=start)
+    places = batches_of_places(len(dataset), batch_size, seed=seed, start=start, share=share)
     rows = prefetch(_Reader(dataset, seed, transform), places, _join, workers=workers)
     return (
         Batch(images=to_float(images), captions=captions, indices=indices, objects=objects, position=position)

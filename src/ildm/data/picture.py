@@ -54,6 +54,29 @@ def read_picture(
     return _flatten(_eight_bit(upright), behind)
 
 
+def read_numbers(source: Path | io.BytesIO) -> Image.Image:
+    """An image file of one channel as it is, its pixels numbers and not colours.
+
+    Raises:
+        RefusedFile: as `read_picture`, and when it has colours.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=("PNG", "TIFF", "BMP", "GIF")) as picture:
+                _check_pixels(picture)
+                picture.load()
+                if len(picture.getbands()) != 1 or picture.mode in ("1", "F"):
+                    raise RefusedFile("it has colours; a map is a greyscale or a palette picture")
+                return picture.copy()
+    except RefusedFile:
+        raise
+    except UnidentifiedImageError as error:
+        raise RefusedFile("not an image that can be read") from error
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise RefusedFile(f"truncated or damaged ({error})") from error
+
+
 def read_colour(name: str) -> tuple[int, int, int]:
     """A colour by its name ("white") or its hexadecimal notation ("#ffffff").
 

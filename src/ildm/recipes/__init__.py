@@ -11,7 +11,19 @@ from ildm.core.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from ildm.training.recipe import Recipe
 
-_HOMES = {"emoji": "ildm.recipes.emoji", "emoji-tiny": "ildm.recipes.emoji_tiny", "images": "ildm.recipes.images"}
+
+def _function(task: str) -> str:
+    return "classes" if task == "class" else task.replace("-", "_")
+
+
+_TASKS = ("unconditional", "class", "text", "layout", "semantic-map", "super-resolution", "inpainting")
+_HOMES = {
+    "emoji": "ildm.recipes.emoji:recipe",
+    "emoji-tiny": "ildm.recipes.emoji_tiny:recipe",
+    "images": "ildm.recipes.images:recipe",
+    **{name: f"ildm.recipes.tasks:{_function(name)}" for name in _TASKS},
+    **{f"{name}-tiny": f"ildm.recipes.tiny_tasks:{_function(name)}" for name in _TASKS},
+}
 
 
 def recipe_names() -> list[str]:
@@ -27,5 +39,6 @@ def find_recipe(name: str) -> Recipe:
     """
     if name not in _HOMES:
         raise ConfigError(f"Unknown recipe {name!r}: {nearest(name, _HOMES)}")
-    make: Callable[[], Recipe] = import_module(_HOMES[name]).recipe
+    module, _, function = _HOMES[name].partition(":")
+    make: Callable[[], Recipe] = getattr(import_module(module), function)
     return make()

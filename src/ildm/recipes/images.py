@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ildm.data.folder import ImageFolderConfig
 from ildm.recipes import small
 from ildm.training.recipe import Recipe
+
+
+def on_images(recipe: Recipe, name: str) -> Recipe:
+    """A recipe on imported images in place of its own data: with an autoencoder of their own, and told only what they say.
+
+    Args:
+        name: given to `ildm data import`.
+    """
+    return replace(
+        recipe,
+        data=ImageFolderConfig(name=name, size=recipe.data.size),
+        first_stage="",
+        stage_two=replace(recipe.stage_two, alignment=0.0),
+        prompts=(),
+        num_latents=0,
+        licence="",
+        attribution="",
+    )
 
 
 def recipe() -> Recipe:

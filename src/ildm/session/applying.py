@@ -41,6 +41,7 @@ from ildm.session.commands import (
     SetPreviewRate,
     SetPrompt,
     SetSampler,
+    ShowImage,
     StartFromImage,
     StartOver,
     StepOnce,
@@ -62,6 +63,7 @@ from ildm.session.region_commands import (
 )
 from ildm.session.region_editing import with_regions
 from ildm.session.settings import MAX_FEEDBACK, MAX_HOLDS, Feedback, Hold, Settings, Start
+from ildm.session.shown import with_shown
 from ildm.session.wire import Mask
 
 BEHIND = (255, 255, 255)
@@ -102,6 +104,8 @@ def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
             cursor.begin_again(started_over(cursor.settings, command))
         case StartFromImage():
             cursor.begin_again(_from_image(cursor, command))
+        case ShowImage():
+            cursor.change(with_shown(cursor.run.model, cursor.run.blobs, cursor.settings, command))
         case LockArea(area=area):
             cursor.change(_locked(cursor, area))
         case ReleaseArea(area=area):

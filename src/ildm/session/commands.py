@@ -192,6 +192,20 @@ class StartFromImage(Message):
     change_map: Mask | None = None
 
 
+class ShowImage(Message):
+    """Show the model something else beside the prompt, from the next step on.
+
+    Args:
+        image: a PNG, JPEG or WebP file of the picture to draw into or to draw larger, or a PNG file of the map to draw by, each pixel the
+            number of its class; scaled to what the run needs. None = nothing.
+        mask: where to draw into the picture, 255 = there; None = everywhere.
+    """
+
+    kind: Literal["show-image"] = "show-image"
+    image: Picture | None = None
+    mask: Mask | None = None
+
+
 class Choice(Message):
     """One cell of a comparison; None = as it is."""
 
@@ -243,6 +257,7 @@ Command = Annotated[
     | Redo
     | StartOver
     | StartFromImage
+    | ShowImage
     | LockArea
     | ReleaseArea
     | RedoArea

@@ -245,14 +245,21 @@ class Session:
             strength: 0 keeps the picture, 1 keeps nothing.
             change_map: where it may change; multiplied by `strength`.
         """
-        if not isinstance(image, PILImage.Image):
-            raise ConfigError(f"A picture to start from is a PIL image, but {type(image).__name__} came: open the file first.")
+        _check_picture(image)
         # the log holds it for ever, so at the size that is used and no larger
-        size = self.settings.size
-        file = io.BytesIO()
-        image.convert("RGB").resize(size, PILImage.Resampling.LANCZOS).save(file, "PNG")
+        small = image.convert("RGB").resize(self.settings.size, PILImage.Resampling.LANCZOS)
         change = None if change_map is None else self._mask(change_map)
-        return self._ask(commands.StartFromImage, image=file.getvalue(), strength=strength, change_map=change)
+        return self._ask(commands.StartFromImage, image=_png(small), strength=strength, change_map=change)
+
+    def show(self, image: PILImage.Image | None, *, mask: Area | None = None) -> Self:
+        """Show the model something beside the prompt, from the next step on.
+
+        Args:
+            image: the picture to draw into or to draw larger, or the map to draw by, each pixel the number of its class; None = nothing.
+            mask: where to draw into the picture; None = everywhere.
+        """
+        hole = None if mask is None else self._mask(mask)
+        return self._ask(commands.ShowImage, image=None if image is None else _png(image), mask=hole)
 
     def lock(self, area: Area) -> Self:
         """Keep an area as it is now, bit for bit to the end."""
@@ -347,3 +354,15 @@ class Session:
 
     def _mask(self, area: Area) -> Mask:
         return as_mask(area, self.settings.width, self.settings.height)
+
+
+def _png(image: PILImage.Image) -> bytes:
+    _check_picture(image)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def _check_picture(image: object) -> None:
+    if not isinstance(image, PILImage.Image):
+        raise ConfigError(f"A picture is a PIL image, but {type(image).__name__} came: open the file first.")

@@ -109,6 +109,8 @@ class Settings(Strict):
         prompt: of the whole picture; all prompts are in AUTOMATIC1111's syntax, see `ildm.conditioning.prompt`.
         common_prompt: said before the prompt of every region.
         overlap, region_mode: who rules where regions lie on each other, and how they are drawn; see `ildm.conditioning.regions`.
+        shown: the picture that the model is shown beside the prompt, a PNG file; None = none.
+        hole: mask of where to draw into it; None = everywhere.
         initial_noise: a unit normal latent that takes the place of the start noise of all seeds, those of regions too.
         start: where the run begins when it does not begin with noise.
     """
@@ -122,6 +124,8 @@ class Settings(Strict):
     seed: Seed
     width: Side
     height: Side
+    shown: BlobId | None = None
+    hole: BlobId | None = None
     initial_noise: BlobId | None = None
     start: Start | None = None
     holds: tuple[Hold, ...] = Field(default=(), max_length=MAX_HOLDS)
@@ -140,7 +144,7 @@ class Settings(Strict):
     def blobs(self) -> frozenset[str]:
         """The hashes of everything these settings refer to."""
         named = [self.start.source] if self.start else []
-        named += [self.initial_noise] if self.initial_noise else []
+        named += [one for one in (self.initial_noise, self.shown, self.hole) if one is not None]
         for hold in self.holds:
             named += [hold.source, hold.change, hold.noise or hold.source]
         for one in self.feedback:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ildm.conditioning.composition import Composition, Plan, fine_grid
+from ildm.conditioning.hint import Beside
 from ildm.conditioning.places import stands_in
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid, mask_on
@@ -26,10 +27,11 @@ from ildm.session.feedback import acts, references
 from ildm.session.holds import HOLD_STREAM, Held, hold, settle
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.settings import Feedback, Hold, Settings
+from ildm.session.shown import shown_to
 from ildm.session.wire import Mask
 from ildm.session.word_masks import find_word, heat_of_word, shown_heat
 
-KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS = 8, 16, 64, 128
+KEPT_COMPOSITIONS, KEPT_DENOISERS, KEPT_HOLDS, KEPT_MASKS, KEPT_SHOWN = 8, 16, 64, 128, 8
 
 
 class Steering:
@@ -47,7 +49,7 @@ class Steering:
         self._compositions = Recent[tuple[object, ...], Composition](KEPT_COMPOSITIONS)
         self._denoisers = Recent[tuple[object, ...], Denoise](KEPT_DENOISERS)
         self._masks = Recent[tuple[str, Grid], Tensor](KEPT_MASKS)
-        self._shown: dict[tuple[int, int], Tensor | None] = {}
+        self._shown = Recent[tuple[object, ...], Beside](KEPT_SHOWN)
         self._held = Recent[tuple[Hold, tuple[int, ...]], Held](KEPT_HOLDS)
 
     @torch.inference_mode()
@@ -112,6 +114,7 @@ class Steering:
         if missing:
             raise ConfigError(f"The settings refer to data {missing[0][:12]}..., which is not here.")
         self._check_adapters(settings)
+        self._beside(settings)
         for words in words_of(settings):
             self.conditions.get(words, settings.size)
         self._composition(settings)
@@ -216,7 +219,8 @@ class Steering:
         """What the step from `state` is made with."""
         judged = settings.feedback if acts(state.schedule.share(state.step)) else ()
         plan = self._composition(settings).at(state.step, settings.num_steps, self._fine_grid(settings))
-        key = (plan, settings.guidance_rescale, settings.size, judged, judged and settings.seed)
+        shown = (settings.shown, settings.hole)
+        key = (plan, settings.guidance_rescale, settings.size, shown, judged, judged and settings.seed)
         return self._denoisers.get(key, lambda: self._follow(settings, plan, judged))
 
     def _follow(self, settings: Settings, plan: Plan, judged: tuple[Feedback, ...] = ()) -> Denoise:
@@ -226,16 +230,15 @@ class Steering:
             plan,
             lambda words: self.conditions.get(words, size),
             size,
-            beside=self._beside(size),
+            beside=self._beside(settings),
             liked=liked,
             disliked=disliked,
             rescale=settings.guidance_rescale,
         )
 
-    def _beside(self, size: tuple[int, int]) -> Tensor | None:
-        if size not in self._shown:
-            self._shown[size] = self.model.beside(None, None, size, 1)
-        return self._shown[size]
+    def _beside(self, settings: Settings) -> Beside:
+        key = (settings.shown, settings.hole, settings.size)
+        return self._shown.get(key, lambda: shown_to(self.model, self.blobs, settings))
 
     def _look_ahead(self, composition: Composition, state: SamplerState, settings: Settings) -> None:
         """Begin to encode what the next step says, where it says something else."""

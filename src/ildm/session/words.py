@@ -138,6 +138,14 @@ def _start_from_image(command: ask.StartFromImage) -> str:
 
 
 @in_words.register
+def _show_image(command: ask.ShowImage) -> str:
+    if command.image is None and command.mask is None:
+        return "the model was shown nothing any more"
+    into = "" if command.mask is None else f", to draw into {_area(command.mask)}"
+    return f"the model was shown {'nothing' if command.image is None else 'a picture'}{into}"
+
+
+@in_words.register
 def _lock_area(command: ask.LockArea) -> str:
     return f"{_area(command.area)} was locked"
 

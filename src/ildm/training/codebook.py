@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ildm.autoencoder.codebook import COMMITMENT, Codes, VQBottleneck
 from ildm.core.errors import ConfigError
 from ildm.training.task import Metrics
+from ildm.training.world import ALONE, World
 
 _SMALLEST = 1e-5
 
@@ -51,10 +52,12 @@ class CodebookTraining:
     Args:
         bottleneck: its codebook is changed in place.
         average: the same of the smoothed weights: an entry that has become another one has no average yet.
+        world: the processes whose latents choose from the same codebook.
     """
 
-    def __init__(self, bottleneck: VQBottleneck, average: VQBottleneck, config: CodebookConfig) -> None:
+    def __init__(self, bottleneck: VQBottleneck, average: VQBottleneck, config: CodebookConfig, world: World = ALONE) -> None:
         self.config = config
+        self._world = world
         self._codebook, self._average = bottleneck.codebook, average.codebook
         weight = bottleneck.codebook.weight
         self.counts: Float[Tensor, " size"] = torch.zeros(len(weight), device=weight.device)
@@ -84,13 +87,13 @@ class CodebookTraining:
         decay = min(self.config.decay, (1 + step) / (10 + step))
         counts = torch.bincount(chosen, minlength=size).to(self.counts)
         sums = torch.zeros_like(self.sums).index_add_(0, chosen, cells.to(self.sums))
-        self.counts.lerp_(counts, 1.0 - decay)
-        self.sums.lerp_(sums, 1.0 - decay)
+        self.counts.lerp_(self._world.total(counts), 1.0 - decay)
+        self.sums.lerp_(self._world.total(sums), 1.0 - decay)
         if not self.by_gradient:
             used = self.counts > _SMALLEST
             self._codebook.weight[used] = self.sums[used] / self.counts[used, None]
         if self.config.revive_every and step % self.config.revive_every == 0:
-            self._revive(cells, step, random)
+            self._revive(self._world.gather(cells), step, random)
 
     def metrics(self) -> Metrics:
         """How the codebook is used: `perplexity` of the running averages, between 1 and its size, and the share of its entries in use."""
@@ -123,8 +126,10 @@ class CodebookTraining:
         self.sums[dead] = even * picked.to(self.sums)
 
 
-def codebook_training(bottleneck: nn.Module, average: nn.Module, config: CodebookConfig) -> CodebookTraining | None:
+def codebook_training(
+    bottleneck: nn.Module, average: nn.Module, config: CodebookConfig, world: World
+) -> CodebookTraining | None:
     """The training of a bottleneck's codebook; None where it has none."""
     if isinstance(bottleneck, VQBottleneck) and isinstance(average, VQBottleneck):
-        return CodebookTraining(bottleneck, average, config)
+        return CodebookTraining(bottleneck, average, config, world)
     return None

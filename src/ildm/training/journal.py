@@ -94,6 +94,31 @@ class Journal:
             self._complained = True
 
 
+class Silence(Journal):
+    """Tells nothing: of the processes that train together, one speaks."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def show(self, step: int) -> None:
+        """Nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Nothing."""
+
+    def picture(self, step: int, sheet: PILImage.Image) -> None:
+        """Nothing."""
+
+
 def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ildm.core.errors import ConfigError, IldmError
+from ildm.core.errors import CheckpointError, ConfigError, IldmError
 from ildm.training.journal import Journal
 from ildm.training.run_state import RunState, load_state, save_state
 from ildm.training.stopping import Stop
 from ildm.training.task import Metrics, Task
+from ildm.training.world import ALONE, World
 
 MAX_ROLLBACKS = 5
 
@@ -43,27 +44,34 @@ class LoopConfig:
             )
 
 
-def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, stop: Stop) -> RunState:
+def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, stop: Stop, world: World = ALONE) -> RunState:
     """Train until all steps are done or `stop` says so; the state is saved either way, and the next call goes on from it.
+
+    Args:
+        folder: of the stage, the same for all processes.
+        stop: of this process; what one is asked, all do after the same step.
+        world: the processes that train together. The first one writes for all.
 
     Raises:
         IldmError: when the loss is no number or the stage collapses again after `MAX_ROLLBACKS` roll-backs.
         StorageError: when a state cannot be written; the former one survives.
     """
-    state = _restore(task, folder)
+    state = _restore(task, folder, world)
     if state.step >= config.steps:
-        task.export(state)
+        if world.is_first:
+            task.export(state)
         return state
     batches, sums = task.batches(state.position), _Sums()
     saved_at = time.monotonic()
-    while state.step < config.steps and stop.reason is None:
+    reason = None
+    while state.step < config.steps and (reason := world.agree(stop.reason)) is None:
         sums.add(task.train_step(state.step, next(batches)))
         state.step += 1
         state.position += task.batch_size
         last = state.step == config.steps
         if state.step % config.log_every == 0 or last:
             state.seconds += sums.seconds
-            figures = sums.averages() | {"samples_per_second": sums.steps * task.batch_size / sums.seconds}
+            figures = world.average(sums.averages()) | {"samples_per_second": sums.steps * task.batch_size / sums.seconds}
             trouble = None if math.isfinite(figures["loss"]) else "the loss is no longer a number"
             trouble = trouble or task.judge(figures)
             if trouble is not None:
@@ -72,22 +80,25 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
                 continue
             journal.log(state.step, figures)
             sums = _Sums()
-            if last or time.monotonic() - saved_at > config.save_every:
+            if world.is_first and (last or time.monotonic() - saved_at > config.save_every):
                 with sums.paused():
                     _save(task, folder, state)
                 saved_at = time.monotonic()
-        if last or (config.sample_every and state.step % config.sample_every == 0):
+        if world.is_first and (last or (config.sample_every and state.step % config.sample_every == 0)):
             with sums.paused():
                 sheet = task.sample_sheet()
                 if sheet is not None:
                     journal.picture(state.step, sheet)
     journal.show(state.step)
     if state.step == config.steps:
+        world.agree(None)  # nobody goes on before it is saved
         return state
     state.seconds += sums.seconds if sums.steps else 0.0
-    if not sums.steps or math.isfinite(sums.averages()["loss"]):
+    is_sound = not sums.steps or math.isfinite(world.average(sums.averages())["loss"])
+    if world.is_first and is_sound:
         _save(task, folder, state)
-    journal.say(f"stopped by {stop.reason} at step {state.step} of {config.steps}, saved; the same command goes on from here.")
+    journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, saved; the same command goes on from here.")
+    world.agree(None)
     return state
 
 
@@ -120,12 +131,19 @@ class _Sums:
         return {name: float(total) / self.steps for name, total in self._totals.items()}
 
 
-def _restore(task: Task, folder: Path) -> RunState:
+def _restore(task: Task, folder: Path, world: World) -> RunState:
     state = load_state(folder)
+    step = -1 if state is None else state.step
+    # asked of all, so nobody writes before all have read
+    if world.average({"step": step})["step"] != step:
+        raise CheckpointError(
+            f"The processes do not read the same state in {folder}: give them one folder that all of them see."
+        )
     if state is None:
         state = RunState(step=0, position=0, rollbacks=0, seconds=0.0, task={})
-        folder.mkdir(parents=True, exist_ok=True)
-        save_state(folder, replace(state, task=task.state()))
+        if world.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_state(folder, replace(state, task=task.state()))
     else:
         task.load_state(state.task)
     state.task = {}

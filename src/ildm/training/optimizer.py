@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon
 
 from ildm.core.errors import ConfigError
+from ildm.training.world import ALONE, World
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
 OUTER_LAYERS = ("embedding", "codebook", "conv_in", "conv_out")
@@ -74,11 +75,13 @@ class Optimizer:
     Args:
         parameters: those to train with their names; each must receive a gradient, and stay where it is in memory.
         num_steps: of the whole run, for the decay.
+        world: the processes that train the same parameters, each with the gradient of its part of the batch.
     """
 
-    def __init__(self, parameters: NamedParameters, config: OptimizerConfig, num_steps: int) -> None:
+    def __init__(self, parameters: NamedParameters, config: OptimizerConfig, num_steps: int, *, world: World = ALONE) -> None:
         self.config = config
         self.num_steps = num_steps
+        self._world = world
         named = list(parameters)
         self.parameters = [parameter for _, parameter in named]
         hidden = [p for name, p in named if config.hidden_learning_rate and _is_hidden(name, p)]
@@ -96,6 +99,7 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
+        self._world.average_gradients(self.parameters)
         limit = self.config.clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit)
         scale = self.config.scale(step, self.num_steps)

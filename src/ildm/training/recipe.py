@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ildm.autoencoder.config import AutoencoderConfig
@@ -13,9 +13,11 @@ from ildm.core.errors import ConfigError
 from ildm.core.manifest import Defaults
 from ildm.core.names import check_name
 from ildm.data.opening import DataConfig
+from ildm.data.sample import ImageDataset
 from ildm.denoiser.config import UNetConfig
 from ildm.training.stage_one import StageOneConfig
 from ildm.training.stage_two import StageTwoConfig
+from ildm.training.told import Condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,14 @@ class Recipe:
         autoencoder: stage one's graph.
         stage_one: its training; 0 steps need `--init-from`.
         denoiser: stage two's graph. What `DERIVED` names is filled in here from the other parts.
-        text: the text encoder's graph; None = unconditional.
+        text: the text encoder's graph; None = captions are not read.
+        condition: what the model is told beside captions, or in their place.
         stage_two: the training of both.
         sampling: defaults of the finished model.
         num_latents: how many samples of the data are encoded for stage two; 0 = all.
         prompts: of the sample sheets; empty = captions of the data.
         workers: processes that prepare images for stage one.
+        first_stage: name of a model whose autoencoder is taken and shared, so that stage one is left out; "" = train one.
         licence, attribution: for the manifest.
     """
 
@@ -74,6 +78,8 @@ class Recipe:
     denoiser: UNetConfig
     text: TextEncoderConfig | None
     stage_two: StageTwoConfig
+    condition: Condition = field(default_factory=Condition)
+    first_stage: str = ""
     sampling: Sampling = Sampling()
     num_latents: int = 0
     prompts: tuple[str, ...] = ()
@@ -84,8 +90,15 @@ class Recipe:
     DERIVED: ClassVar[Mapping[str, str]] = {
         "denoiser.in_channels": "autoencoder.latent_channels",
         "denoiser.out_channels": "autoencoder.latent_channels",
-        "denoiser.context_width": "text.width",
-        "denoiser.pooled_width": "text.width and text.pooled",
+        "denoiser.concat_channels": "condition.hint",
+        "denoiser.context_width": "text.width or condition",
+        "denoiser.pooled_width": "text.width and text.pooled, or condition",
+        "denoiser.labels": "condition.classes",
+        "condition.hint.stride": "autoencoder.channels and autoencoder.fold",
+        "condition.hint.channels": "autoencoder.latent_channels",
+        "condition.classes.names": "data",
+        "condition.layout.names": "data",
+        "condition.hint.names": "data",
     }
     """Keys that no one sets, and what they follow from."""
 
@@ -93,16 +106,18 @@ class Recipe:
         check_name(self.name, "a run")
         if self.workers < 0 or self.num_latents < 0:
             raise ConfigError(f"workers and num_latents are 0 or more, but {self.workers} and {self.num_latents} were given.")
-        text, channels = self.text, self.autoencoder.latent_channels
-        fitted = replace(
-            self.denoiser,
-            in_channels=channels,
-            out_channels=channels,
-            context_width=None if text is None else text.width,
-            pooled_width=text.width if text is not None and text.pooled else None,
-        )
-        object.__setattr__(self, "denoiser", fitted)
+        condition = self.condition.fitted(self.autoencoder.latent_channels, self.autoencoder.stride)
+        object.__setattr__(self, "condition", condition)
+        object.__setattr__(self, "denoiser", condition.fit(self.denoiser, self.text, self.autoencoder.latent_channels))
         self._check_sizes()
+
+    def settled(self, dataset: ImageDataset) -> Recipe:
+        """The same with the names that the data has, and a denoiser that fits them.
+
+        Raises:
+            DataError: when the data lacks what the model is to be told.
+        """
+        return replace(self, condition=self.condition.settled(dataset))
 
     def _check_sizes(self) -> None:
         """See that images, crops and latents can be halved as often as the networks halve them."""

@@ -25,7 +25,9 @@ from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid, to_pictures
 from ildm.core.randomness import generator, step_stream
+from ildm.core.share import Share
 from ildm.core.types import Image
+from ildm.training.batch_norm import normalise_whole_batches
 from ildm.training.codebook import CodebookConfig, codebook_training
 from ildm.training.collapse import CollapseGuard
 from ildm.training.ema import EMA
@@ -35,6 +37,7 @@ from ildm.training.optimizer import Optimizer, OptimizerConfig
 from ildm.training.precision import Precision, autocast
 from ildm.training.run_state import RunState
 from ildm.training.task import Metrics
+from ildm.training.world import ALONE, World
 
 ImageBatches = Callable[[int], Iterator[Image]]
 """From a data position, batches of images (batch, 3, height, width) in [-1, 1]."""
@@ -51,7 +54,7 @@ class StageOneConfig:
         loss: the terms and their weights. The sum over a latent that a vector-quantised bottleneck charges counts as much beside the sum
             over pixels as in the paper when `penalty_weight` is 3 stride^2 / channels.
         codebook: how a vector-quantised bottleneck's entries learn.
-        batch_size: images per step.
+        batch_size: images per step, of all processes together.
         crop: side of the random crops trained on, pixels; None = whole images.
         precision: of the forward pass; weights stay float32.
         ema_decay: of the exported weights.
@@ -91,8 +94,9 @@ class StageOne:
 
     Args:
         autoencoder: trained in place.
-        batches: the data.
+        batches: the data; where several processes train, this one's part of it.
         preview: images for the sample sheet.
+        world: the processes that train together.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class StageOne:
         autoencoder: Autoencoder,
         batches: ImageBatches,
         preview: Image,
+        world: World = ALONE,
     ) -> None:
         self.config = config
+        self._world = world
         self.autoencoder = autoencoder
         self.batches = batches
         self._preview = preview
@@ -110,14 +116,15 @@ class StageOne:
         loss = config.loss
         self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
         self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
+        normalise_whole_batches(self.discriminator, world)
         self.ema = EMA(autoencoder, config.ema_decay)
-        self._codebook = codebook_training(autoencoder.bottleneck, self.ema.shadow.bottleneck, config.codebook)
+        self._codebook = codebook_training(autoencoder.bottleneck, self.ema.shadow.bottleneck, config.codebook, world)
         weights = autoencoder.decoding_parameters() if config.decoder_only else autoencoder.named_parameters()
         moved = () if self._codebook is None or self._codebook.by_gradient else ("bottleneck.codebook.weight",)
         trained = [*((name, one) for name, one in weights if name not in moved), ("logvar", self.likelihood.logvar)]
-        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
+        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps, world=world)
         self._discriminator_optimizer = Optimizer(
-            self.discriminator.named_parameters(), config.discriminator_optimizer, config.loop.steps
+            self.discriminator.named_parameters(), config.discriminator_optimizer, config.loop.steps, world=world
         )
         self._guard = CollapseGuard()
 
@@ -134,7 +141,7 @@ class StageOne:
             with torch.set_grad_enabled(not self.config.decoder_only):
                 posterior = self.autoencoder.posterior(images)
             random = generator(self.config.seed, step_stream(step))
-            raw = posterior.sample(_noise(posterior.mode, random))
+            raw = posterior.sample(_noise(posterior.mode, random, self._world.share))
             if self.config.equivariance > torch.rand((), generator=random):
                 images, raw = transform_together(images, raw, random)
             reconstructions = self.autoencoder.reconstruct(raw)
@@ -148,7 +155,9 @@ class StageOne:
             with autocast(self.config.precision, images.device):
                 generator_loss = -self.discriminator(output).float().mean()
             (generator_gradient,) = torch.autograd.grad(generator_loss, output)
-            weight = adaptive_weight(reconstructions, gradient, generator_gradient, self.autoencoder.last_layer)
+            weight = adaptive_weight(
+                reconstructions, gradient, generator_gradient, self.autoencoder.last_layer, self._world.mean
+            )
             factor = scale * self.config.loss.discriminator_weight * weight
             gradient, loss = gradient + factor * generator_gradient, loss + factor * generator_loss.detach()
             metrics["adaptive_weight"] = weight
@@ -220,5 +229,5 @@ class StageOne:
         return {"discriminator_loss": loss, "discriminator_accuracy": discriminator_accuracy(real, fake)}
 
 
-def _noise(like: Tensor, random: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=random).to(like.device, like.dtype)
+def _noise(like: Tensor, random: torch.Generator, share: Share) -> Tensor:
+    return share.randn(like.shape, random).to(like.device, like.dtype)

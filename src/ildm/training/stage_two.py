@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.dropout import drop_prompts
+from ildm.conditioning.hint import Features, Hint, drop_features
 from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator, step_stream
+from ildm.core.share import WHOLE, Share
 from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import AnyPath, LinearInterpolation, add_noise
@@ -28,6 +30,7 @@ from ildm.training.optimizer import Optimizer, OptimizerConfig
 from ildm.training.precision import Precision, autocast
 from ildm.training.run_state import RunState
 from ildm.training.task import Metrics
+from ildm.training.world import ALONE, World
 
 LatentBatches = Callable[[int], Iterator["CaptionedLatents"]]
 """From a data position, batches."""
@@ -41,11 +44,13 @@ class CaptionedLatents:
         latents: (batch, channels, height, width), normalised.
         captions: one per latent.
         maps: (batch, height, width), the class of every latent's cell; only alignment needs them.
+        features: (batch, features, rows, columns), what the hint is made of; only models with one need them.
     """
 
     latents: Latent
     captions: Sequence[str]
     maps: Int[Tensor, "batch height width"] | None = None
+    features: Features | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ class StageTwoConfig:
         times: where training times are drawn.
         weighting: how much each time counts.
         dropout: share of captions replaced by the empty one.
-        batch_size: latents per step.
+        batch_size: latents per step, of all processes together.
         precision: of the forward pass; weights stay float32.
         ema_decay: of the weights that are sampled and exported.
         alignment: how much it counts that the network can name what lies where; 0 = not at all. It needs data with maps.
@@ -91,16 +96,21 @@ class StageTwoConfig:
 
 
 class Networks(nn.Module):
-    """What stage two trains: the denoising network and, when there is text, its encoder."""
+    """What stage two trains: the denoising network, what reads words, and what turns a hint into a conditioning."""
 
-    def __init__(self, unet: UNet, conditioner: Conditioner | None) -> None:
+    def __init__(self, unet: UNet, conditioner: Conditioner | None, hint: Hint | None = None) -> None:
         super().__init__()
         self.unet = unet
         self.conditioner = conditioner
+        self.hint = hint
 
-    def condition(self, captions: Sequence[str]) -> Conditioning:
-        """The conditioning of captions; empty where there is no text encoder."""
-        return Conditioning() if self.conditioner is None else self.conditioner(captions)
+    def condition(self, captions: Sequence[str], features: Features | None = None) -> Conditioning:
+        """The conditioning of words and of a hint's features; empty where the networks take neither."""
+        words = Conditioning() if self.conditioner is None else self.conditioner(captions)
+        if self.hint is None:
+            return words
+        assert features is not None
+        return words.beside(self.hint(features))
 
 
 class StageTwo:
@@ -108,10 +118,11 @@ class StageTwo:
 
     Args:
         networks: trained in place.
-        batches: the data.
+        batches: the data; where several processes train, this one's part of it.
         draw: makes a sample sheet with the averaged networks.
         export: called with the averaged networks whenever a state was saved.
         num_classes: of the batches' maps, the background among them.
+        world: the processes that train together.
 
     Raises:
         ConfigError: when alignment is asked for and there are no maps.
@@ -125,8 +136,10 @@ class StageTwo:
         draw: Callable[[Networks], PILImage.Image | None],
         export: Callable[[Networks, RunState], None],
         num_classes: int = 0,
+        world: World = ALONE,
     ) -> None:
         self.config = config
+        self._share = world.share
         self.networks = networks
         self.batches = batches
         self._draw, self._export = draw, export
@@ -138,7 +151,7 @@ class StageTwo:
             width = networks.unet.config.channels[min(1, networks.unet.config.levels - 1)]
             self.head = SemanticHead(width, num_classes).to(next(networks.parameters()).device)
             trained += self.head.named_parameters()
-        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps)
+        self._optimizer = Optimizer(trained, config.optimizer, config.loop.steps, world=world)
         self.ema = EMA(networks, config.ema_decay)
 
     @property
@@ -149,7 +162,7 @@ class StageTwo:
     def train_step(self, step: int, batch: CaptionedLatents) -> Metrics:
         """One update on one batch; everything random derives from (seed, step)."""
         random = generator(self.config.seed, step_stream(step))
-        denoising, naming = losses(self.networks, self.config, batch, random, self.head)
+        denoising, naming = losses(self.networks, self.config, batch, random, self.head, self._share)
         norm = self._optimizer.update(denoising + self.config.alignment * naming, step)
         self.ema.update(self.networks, step)
         told = {} if self.head is None else {"naming": naming.detach()}
@@ -190,6 +203,7 @@ def losses(
     batch: CaptionedLatents,
     random: torch.Generator,
     head: SemanticHead | None = None,
+    share: Share = WHOLE,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Eq. 3 on one batch, the weighted squared error of the network's prediction; and how badly it names what lies where.
 
@@ -197,23 +211,27 @@ def losses(
         batch: its captions are dropped here at the configured rate.
         random: of times, noise and dropout, on the CPU.
         head: None = the second loss is 0.
+        share: which part of the step's whole batch `batch` is.
     """
     device = next(networks.parameters()).device
     latents = batch.latents
-    prompts = drop_prompts(batch.captions, config.dropout, random)
-    t = config.times.sample(len(latents), random).double()
-    noise = torch.randn(latents.shape, generator=random).to(device)
+    prompts = drop_prompts(batch.captions, config.dropout, random, share)
+    t = share.of(config.times.sample(share.count * len(latents), random)).double()
+    noise = share.randn(latents.shape, random).to(device)
+    features = None if batch.features is None else batch.features.to(device)
+    if networks.hint is not None and features is not None:
+        features = drop_features(networks.hint, features, networks.hint.config.dropout, random, share)
     latents = latents.to(device)
     noised = add_noise(config.path, latents, noise, t)
     wanted = target(config.path, config.prediction, latents, noise, t)
     naming = torch.zeros((), device=device)
     with autocast(config.precision, device):
-        time, conditioning = config.path.network_time(t).to(noised), networks.condition(prompts)
+        time, conditioning = config.path.network_time(t).to(noised), networks.condition(prompts, features)
         if head is None:
             output = networks.unet(noised, time, conditioning)
         else:
             assert batch.maps is not None
-            output, features = networks.unet.look_inside(noised, time, conditioning)
-            naming = naming_loss(head(features), batch.maps.to(device)).mean()
+            output, inner = networks.unet.look_inside(noised, time, conditioning)
+            naming = naming_loss(head(inner), batch.maps.to(device)).mean()
     error = (output.float() - wanted).square().mean(dim=(1, 2, 3))
     return (config.weighting(config.path, config.prediction, t).to(error) * error).mean(), naming

@@ -20,11 +20,14 @@ class Task(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Samples per step."""
+        """Samples per step, of all processes together."""
         ...
 
     def batches(self, position: int, /) -> Iterator[Any]:
-        """Batches from a data position (in samples) on, the same ones whether or not the run was interrupted."""
+        """Batches from a data position (in samples) on, the same ones whether or not the run was interrupted.
+
+        Where several processes train, this one's part of each.
+        """
         ...
 
     def train_step(self, step: int, batch: Any) -> Metrics:
@@ -48,5 +51,5 @@ class Task(Protocol):
         ...
 
     def judge(self, metrics: dict[str, float]) -> str | None:
-        """A sentence when averaged metrics say that the stage has collapsed and must roll back, else None."""
+        """A sentence when metrics averaged over steps and processes say that the stage has collapsed and must roll back, else None."""
         ...

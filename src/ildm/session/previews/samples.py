@@ -186,8 +186,8 @@ def _denoise(model: Model, prompts: Sequence[str], size: tuple[int, int]) -> Gui
     positive = model.condition([escape(prompt) for prompt in prompts], size)  # captions have no syntax
     unguided = model.is_told_guidance or model.manifest.defaults.guidance_scale == 1.0
     negative = positive if unguided else model.condition([""] * len(prompts), size)
-    beside = model.beside(None, None, size, len(prompts))
-    return model.guide.guided(replace(negative, concat=beside)).under(replace(positive, concat=beside))
+    beside = model.unshown(size, len(prompts))
+    return model.guide.guided(negative.beside(beside.hidden)).under(positive.beside(beside.shown))
 
 
 def _plain_prompts(model: Model, seeds: Sequence[int]) -> list[str]:

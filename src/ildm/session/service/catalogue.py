@@ -10,6 +10,9 @@ from ildm.checkpoint.load import describe
 from ildm.checkpoint.named import known_names
 from ildm.core.errors import IldmError
 from ildm.core.files import home
+from ildm.core.manifest import Manifest
+
+_READS = {"label": "class", "layout": "layout"}
 
 
 def list_models() -> list[dict[str, Any]]:
@@ -34,9 +37,30 @@ def list_models() -> list[dict[str, Any]]:
                 "guidance_scale": defaults.guidance_scale,
                 "sampler": defaults.sampler,
                 "concepts": list(manifest.concepts),
+                **_inputs_of(manifest),
             }
         )
     return found
+
+
+def _inputs_of(manifest: Manifest) -> dict[str, Any]:
+    """What a model reads, the classes that it reads them of, and what it is shown beside that."""
+    conditioner = manifest.conditioner or {}
+    # what an extension reads is a prompt like any other
+    reads = None if manifest.conditioner is None else _READS.get(conditioner.get("kind", ""), "text")
+    classes = [] if reads in (None, "text") else list(conditioner.get("names", ()))
+    return {"reads": reads, "classes": classes, "shows": _shown_to(manifest)}
+
+
+def _shown_to(manifest: Manifest) -> dict[str, Any] | None:
+    hint = manifest.hint
+    if hint is None:
+        # as `Model` takes it: room for a mask and another latent is an inpainting checkpoint's
+        is_inpainting = manifest.denoiser.get("concat_channels", 0) == 1 + manifest.latent_space.channels
+        return {"kind": "inpainting"} if is_inpainting else None
+    if hint.get("kind") not in ("semantic-map", "low-resolution", "inpainting"):
+        return None
+    return {"kind": hint["kind"], "names": list(hint.get("names", ())), "factor": hint.get("factor")}
 
 
 def without_places(text: str) -> str:

@@ -1,0 +1,113 @@
+"""`ildm study`: the paper's studies, at the scale of your machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ildm.cli.options import Device
+
+app = typer.Typer(
+    help="The paper's studies, at the scale of your machine.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def studies() -> None:
+    """The paper's studies, at the scale of your machine."""
+
+
+@app.command()
+def compression(
+    factor: Annotated[
+        list[int] | None,
+        typer.Option(help="1, 2, 4, 8, 16 or 32: compare only this f; give it again for more.", show_default="all"),
+    ] = None,
+    bottleneck: Annotated[
+        list[str] | None, typer.Option(help="kl or vq: compare only this bottleneck.", show_default="both")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the images: 64, 128 or 256.", show_default="64")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=2, max=10_000_000, help="Of every denoiser's training.", show_default="4000")
+    ] = None,
+    stage_one_steps: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="Of every autoencoder's training.", show_default="2000")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Spend no more than 2h, 45m, ... in all: fewer steps for all arms alike.")
+    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Override a key, as in judging.num_images=1000.")] = None,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Every part within seconds, without any download; its figures say nothing.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Of the study's folder.", show_default="compression")] = None,
+    device: Device = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration as JSON and do nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Compare compression factors: f from 1, which is pixel diffusion, to 32, with KL and VQ first stages.
+
+    Example: `ildm study compression --factor 4 --factor 8 --factor 32 --bottleneck kl --budget 2h`
+
+    Everything lives in ILDM_HOME/studies/NAME; the same command goes on after any stop. The report, its plots and what the budget
+    cut are written at the end and whenever it is stopped.
+    """
+    import json
+
+    from rich.console import Console
+
+    from ildm.core.config import override, to_json
+    from ildm.core.device import pick_device
+    from ildm.core.durations import parse_duration
+    from ildm.core.files import check_writable, home
+    from ildm.core.names import check_name
+    from ildm.study import compression as configured
+    from ildm.study.clock import Clock
+    from ildm.study.plots import check_plots
+    from ildm.study.study import Study, claim
+    from ildm.study.writing import write_report
+    from ildm.training.stopping import Stop
+
+    given = {
+        "factors": ",".join(map(str, factor)) if factor else None,
+        "bottlenecks": ",".join(bottleneck) if bottleneck else None,
+        "data.size": size,
+        "stage_two.loop.steps": steps,
+        "stage_one.loop.steps": stage_one_steps,
+    }
+    chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
+    seconds = None if budget is None else parse_duration(budget)
+    folder: Path = home() / "studies" / check_name(name or ("compression-tiny" if tiny else "compression"), "a study")
+    if show:
+        typer.echo(json.dumps(to_json(config), indent=1))
+        return
+    check_plots()
+    check_writable(folder, folder=True)
+    target, console = pick_device(device), Console(stderr=True)
+    clock = Clock(folder / "clock.json")
+    plan = claim(folder, config, seconds, target)
+    stop = Stop(clock.left(seconds))
+
+    def say(line: str) -> None:
+        clock.note()
+        console.print(line, highlight=False, soft_wrap=True)
+
+    with stop.on_signals():
+        report = Study(plan, folder, target, stop, say, lambda: clock.seconds)()
+    clock.note()
+    paths = write_report(report, folder)
+    if as_json:
+        typer.echo(json.dumps(report.to_json() | {"written": [str(path) for path in paths]}, ensure_ascii=False))
+        return
+    typer.echo(paths[1].read_text(encoding="utf-8"))
+    for path in paths:
+        typer.echo(str(path))
+    if stop.reason is not None:
+        typer.echo(
+            f"Stopped by {stop.reason} before all was done; the same command goes on, with a longer budget where that is spent."
+        )

@@ -1,0 +1,166 @@
+"""What a hint is: an image-shaped condition that a model is shown beside words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from jaxtyping import Shaped
+from PIL import Image as PILImage
+from torch import Tensor, nn
+
+from ildm.core.errors import ShapeError
+from ildm.core.share import WHOLE, Share
+from ildm.core.types import Conditioning, Image, Latent
+
+Route = Literal["concat", "cross-attention"]
+Encode = Callable[[Image], Latent]
+"""From images in [-1, 1] to normalised latents."""
+Pixels = Shaped[Tensor, "batch channels height width"]
+Features = Shaped[Tensor, "batch features rows columns"]
+
+
+class Hint(nn.Module, ABC):
+    """A module that turns a picture into a `Conditioning`, in three steps.
+
+    `read` understands what a person gives, `features` is what nothing of it is learned in, so that training does it once per image,
+    and `forward` is learned. `kind` names it in a manifest, and `Config` is the frozen dataclass that describes its graph.
+    """
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[Any]]
+    reads_numbers: ClassVar[bool] = False
+    """Whether the pixels of its image are numbers of classes and not colours."""
+    config: Any
+
+    @property
+    @abstractmethod
+    def concat_channels(self) -> int:
+        """How many channels stand beside the noised latent; 0 = it takes another route."""
+
+    @property
+    def context_width(self) -> int | None:
+        """Of the tokens that cross-attention reads; None = it takes another route."""
+        return None
+
+    def size_of(self, image: PILImage.Image) -> tuple[int, int]:
+        """The (width, height) in pixels that is drawn for an image when nobody says otherwise."""
+        return image.size
+
+    def fitted(self, image: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
+        """An image scaled to what `read` takes where (width, height) pixels are drawn."""
+        return image.resize(size, PILImage.Resampling.LANCZOS)
+
+    @abstractmethod
+    def read(self, image: PILImage.Image | None, mask: PILImage.Image | None, size: tuple[int, int]) -> Pixels:
+        """What a person shows, as (1, channels, height, width).
+
+        Args:
+            size: (width, height) in pixels of what is drawn.
+
+        Raises:
+            ConfigError: when something is missing that the model cannot draw without, or given that it has no use for.
+            ShapeError: when a picture has a size that does not fit.
+        """
+
+    @abstractmethod
+    def pictures(self, pixels: Pixels) -> list[tuple[PILImage.Image, PILImage.Image | None]]:
+        """The image and the mask that `read` would make each of these of."""
+
+    @abstractmethod
+    def features(self, pixels: Pixels, encode: Encode, grid: tuple[int, int]) -> Features:
+        """What the learned part is given.
+
+        Args:
+            grid: (rows, columns) of the latent.
+        """
+
+    @abstractmethod
+    def unshown(self, grid: tuple[int, int]) -> Features:
+        """The features of one model that is shown nothing, for a latent of (rows, columns)."""
+
+    @abstractmethod
+    def nothing(self, features: Features) -> Features:
+        """The features of a model that is shown nothing, in the shape of others."""
+
+    @abstractmethod
+    def forward(self, features: Features) -> Conditioning:
+        """The conditioning of features: `concat`, (batch, channels, rows, columns), or a `context`."""
+
+
+class Beside(NamedTuple):
+    """What a model is shown, and what stands in its place where it is moved away from that.
+
+    Args:
+        shown: beside the prompt.
+        hidden: beside the negative prompt: nothing, for models that have learned to draw without; the same for others.
+    """
+
+    shown: Conditioning
+    hidden: Conditioning
+
+    def expand(self, batch: int) -> Beside:
+        """The same for so many pictures."""
+        return Beside(self.shown.expand(batch), self.hidden.expand(batch))
+
+    def of(self, rows: slice) -> Beside:
+        """What some pictures of several are shown."""
+        return Beside(self.shown[rows], self.hidden[rows])
+
+
+UNSHOWN = Beside(Conditioning(), Conditioning())
+"""For models that are shown nothing."""
+
+
+Given = PILImage.Image | Sequence[PILImage.Image | None] | None
+"""One picture for all that is drawn, one for each, or none."""
+
+
+def show(
+    hint: Hint,
+    image: Given,
+    mask: Given,
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    encode: Encode,
+    device: torch.device,
+    count: int,
+) -> Beside:
+    """What a model with this hint is shown for `count` pictures.
+
+    Args:
+        size: (width, height) in pixels of what is drawn.
+        grid: (rows, columns) of its latent.
+
+    Raises:
+        ConfigError, ShapeError: see `Hint.read`; also for lists of other lengths.
+    """
+    images, masks = _listed(image, count, "images"), _listed(mask, count, "masks")
+    rows = max(len(images), len(masks))
+    pairs = zip(images * (rows // len(images)), masks * (rows // len(masks)), strict=True)
+    pixels = torch.cat([hint.read(one, other, size) for one, other in pairs]).to(device)
+    features = hint.features(pixels, encode, grid)
+    shown = hint(features)
+    hidden = hint(hint.nothing(features)) if hint.config.dropout > 0.0 else shown
+    return Beside(shown, hidden).expand(count)
+
+
+def _listed(given: Given, count: int, name: str) -> list[PILImage.Image | None]:
+    """One for all, or one for each."""
+    if given is None or isinstance(given, PILImage.Image):
+        return [given]
+    if len(given) != count:
+        raise ShapeError(f"{count} pictures are drawn, but {len(given)} {name} came: give one, or as many.")
+    return list(given)
+
+
+def drop_features(hint: Hint, features: Features, rate: float, generator: torch.Generator, share: Share = WHOLE) -> Features:
+    """Show nothing in place of each with probability `rate`, independently.
+
+    Args:
+        share: which part of their batch the features are.
+    """
+    dropped = (share.of(torch.rand(share.count * len(features), generator=generator)) < rate).to(features.device)
+    return torch.where(dropped[:, None, None, None], hint.nothing(features), features)

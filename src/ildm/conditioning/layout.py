@@ -1,0 +1,228 @@
+"""Boxes as a prompt: which things there are and where, in words a person can type and tokens a network can read.
+
+Rombach 2022, section 4.3.1 and appendix E.2.2: three tokens for each thing (its class, its top left and its bottom right corner on a
+grid), then two for the crop that is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.prompt import escape
+from ildm.conditioning.text import TextEncoder, TextEncoderConfig
+from ildm.core.errors import ConfigError, nearest
+from ildm.core.types import Conditioning
+
+Box = tuple[float, float, float, float]
+_PLACED = re.compile(r"^(?P<label>.+?)((?:\s+[-+]?[\d.]+(?:e-?\d+)?){4})$", re.IGNORECASE)
+
+
+class Placed(NamedTuple):
+    """A thing and where it is: (left, top, right, bottom) as fractions of the picture's sides."""
+
+    label: str
+    box: Box
+
+
+def layout_text(things: Sequence[Placed]) -> str:
+    """Boxes as a prompt: `fox 0.1 0.2 0.5 0.6; key 0.6 0.6 0.9 0.9`."""
+    return "; ".join(f"{thing.label} {' '.join(f'{number:.6g}' for number in thing.box)}" for thing in things)
+
+
+def layout_prompt(things: Sequence[Placed]) -> str:
+    """The same with brackets in names escaped, for `Model.generate` and everything else that reads prompt syntax."""
+    return escape(layout_text(things))
+
+
+def read_layout(text: str) -> tuple[Placed, ...]:
+    """The boxes of a prompt, checked but for their classes.
+
+    Raises:
+        ConfigError: when a part is no name with four numbers, or a box is empty or leaves the picture.
+    """
+    return tuple(_read(part.strip()) for part in text.split(";") if part.strip())
+
+
+def layout_from_json(text: str, source: str) -> tuple[Placed, ...]:
+    """The boxes of a JSON list of `{"label": "fox", "box": [left, top, right, bottom]}`, fractions of the picture's sides.
+
+    Args:
+        source: how to call it in a sentence.
+
+    Raises:
+        ConfigError: when it is something else.
+    """
+    try:
+        rows = json.loads(text)
+        things = [Placed(str(row["label"]), tuple(float(number) for number in row["box"])) for row in rows]  # type: ignore[arg-type]
+        if any(len(thing.box) != 4 for thing in things):
+            raise ValueError("a box has four numbers")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f'{source} holds no boxes ({error}): it is a JSON list such as [{{"label": "fox", "box": [0.1, 0.2, 0.5, 0.6]}}], '
+            "left, top, right and bottom as fractions of the picture's sides."
+        ) from error
+    for thing in things:
+        _check(thing)
+    return tuple(things)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutConfig:
+    """The graph of the layout encoder.
+
+    Args:
+        names: of the classes; filled in from the data when a run begins.
+        max_objects: how many boxes there can be; the paper's 30 give 92 tokens.
+        grid: rows and columns that corners are rounded to; a token for each point.
+        width, depth, num_heads: of the transformer over the tokens.
+        pooled: also give the average token, for the network's time embedding.
+    """
+
+    names: tuple[str, ...] = ()
+    max_objects: int = 8
+    grid: int = 90
+    width: int = 128
+    depth: int = 3
+    num_heads: int = 4
+    pooled: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.max_objects, self.grid - 1, self.width, self.depth, self.num_heads) < 1 or self.width % self.num_heads:
+            raise ConfigError(
+                "A layout encoder has max_objects, width, depth and num_heads of at least 1, a grid of at least 2 and num_heads that "
+                f"divide the width, but {self.max_objects}, {self.width}, {self.depth}, {self.num_heads} and {self.grid} were given."
+            )
+
+    @property
+    def num_tokens(self) -> int:
+        """Three for each box and two for the crop."""
+        return 3 * self.max_objects + 2
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Points of the grid, "none", then the classes."""
+        return self.grid**2 + 1 + len(self.names)
+
+
+class LayoutTokens:
+    """Boxes to token numbers and back, exactly on the grid."""
+
+    def __init__(self, config: LayoutConfig) -> None:
+        self.config = config
+        self._none = config.grid**2
+        self._numbers = {name.lower(): number for number, name in reversed(list(enumerate(config.names)))}
+
+    def encode(self, things: Sequence[Placed], crop: Box = (0.0, 0.0, 1.0, 1.0)) -> list[int]:
+        """`num_tokens` numbers.
+
+        Args:
+            crop: the part of the whole that is looked at.
+
+        Raises:
+            ConfigError: for a class that is not known (nearest match named), too many boxes, or a box outside the picture.
+        """
+        if len(things) > self.config.max_objects:
+            raise ConfigError(
+                f"This model takes up to {self.config.max_objects} boxes, but {len(things)} were given: leave some out."
+            )
+        tokens: list[int] = []
+        for thing in things:
+            _check(thing)
+            number = self._numbers.get(thing.label.strip().lower())
+            if number is None:
+                raise ConfigError(f"This model does not know {thing.label!r}: {nearest(thing.label, self.config.names)}")
+            tokens += [self._none + 1 + number, *self._corners(thing.box)]
+        tokens += [self._none] * (self.config.num_tokens - 2 - len(tokens))
+        return [*tokens, *self._corners(crop)]
+
+    def decode(self, tokens: Sequence[int]) -> tuple[Placed, ...]:
+        """The boxes of token numbers, their corners on the grid."""
+        things = []
+        for place in range(0, self.config.num_tokens - 2, 3):
+            label, first, last = tokens[place : place + 3]
+            if label > self._none:
+                things.append(Placed(self.config.names[label - self._none - 1], (*self._point(first), *self._point(last))))
+        return tuple(things)
+
+    def _corners(self, box: Box) -> tuple[int, int]:
+        most = self.config.grid - 1
+        left, top, right, bottom = (round(side * most) for side in box)
+        return top * self.config.grid + left, bottom * self.config.grid + right
+
+    def _point(self, token: int) -> tuple[float, float]:
+        most = self.config.grid - 1
+        row, column = divmod(token, self.config.grid)
+        return column / most, row / most
+
+
+class LayoutConditioner(Conditioner):
+    """A prompt is a layout, `fox 0.1 0.2 0.5 0.6; key 0.6 0.6 0.9 0.9`; the empty one is the unconditional one."""
+
+    kind: ClassVar[str] = "layout"
+    Config: ClassVar[type[LayoutConfig]] = LayoutConfig
+
+    def __init__(self, config: LayoutConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = LayoutTokens(config)
+        graph = TextEncoderConfig(
+            width=config.width, depth=config.depth, num_heads=config.num_heads, max_tokens=config.num_tokens
+        )
+        self.encoder = TextEncoder(graph, config.vocabulary_size)
+
+    def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
+        """The context of layouts, (batch, num_tokens, width), and the pooled vector when configured.
+
+        Raises:
+            ConfigError: for a prompt that is no layout this model can draw.
+        """
+        rows = [self.tokens.encode(read_layout(prompt)) for prompt in prompts]
+        tokens: Int[Tensor, "batch tokens"] = torch.tensor(rows, device=self.encoder.position_embedding.device)
+        context = self.encoder(tokens, torch.ones_like(tokens, dtype=torch.bool))
+        return Conditioning(context=context, pooled=context.mean(dim=1) if self.config.pooled else None)
+
+    @classmethod
+    def restore(cls, config: Any, folder: Path) -> Self:  # noqa: ARG003 - nothing lies there
+        """The conditioner of a configuration, which is all there is to it but the weights."""
+        return cls(config)
+
+    def write_files(self, folder: Path) -> None:
+        """Nothing: the configuration says it all."""
+
+
+def _read(part: str) -> Placed:
+    found = _PLACED.match(part)
+    try:
+        if found is None:
+            raise ValueError
+        numbers = [float(number) for number in found[2].split()]
+    except ValueError:
+        raise ConfigError(
+            f"{part!r} is no box: a layout reads `fox 0.1 0.2 0.5 0.6; key 0.6 0.6 0.9 0.9`, a name and its left, top, right and bottom "
+            "as fractions of the picture's sides."
+        ) from None
+    thing = Placed(found["label"], (numbers[0], numbers[1], numbers[2], numbers[3]))
+    _check(thing)
+    return thing
+
+
+def _check(thing: Placed) -> None:
+    left, top, right, bottom = thing.box
+    named = f"The box of {thing.label!r}, {' '.join(f'{side:g}' for side in thing.box)},"
+    if not all(0.0 <= side <= 1.0 for side in thing.box):
+        raise ConfigError(
+            f"{named} leaves the picture: left, top, right and bottom are fractions of its sides, within 0 and 1."
+        )
+    if right <= left or bottom <= top:
+        raise ConfigError(f"{named} is empty: right lies right of left, and bottom below top.")

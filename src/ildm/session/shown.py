@@ -1,0 +1,66 @@
+"""What a model is shown beside the prompt: a picture to draw into, a map to draw by, a small picture to draw larger."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image as PILImage
+
+from ildm.conditioning.hint import Beside, Hint
+from ildm.core.errors import DataError
+from ildm.data.picture import RefusedFile, read_numbers, read_picture
+from ildm.model import Model
+from ildm.session.blobs import Blobs
+from ildm.session.commands import ShowImage
+from ildm.session.editing import changed
+from ildm.session.refusals import Unsupported
+from ildm.session.settings import Settings
+
+_BEHIND = (255, 255, 255)
+"""What shows through the clear parts of a picture."""
+
+
+def with_shown(model: Model, blobs: Blobs, settings: Settings, command: ShowImage) -> Settings:
+    """The settings after a command. The picture is kept at the size that is used, and no larger.
+
+    Raises:
+        Unsupported: when the model is shown nothing.
+        DataError: when the bytes are no picture of a kind that it reads.
+        ConfigError, ShapeError: when the model cannot use it.
+    """
+    if model.hint is None:
+        raise Unsupported(f"The model {model.manifest.name!r} is shown no pictures: it draws from words alone.")
+    mask = None if command.mask is None else blobs.put_mask(command.mask)
+    image = None if command.image is None else _kept(model.hint, command.image, settings.size)
+    return changed(settings, shown=None if image is None else blobs.put(image), hole=mask)
+
+
+def shown_to(model: Model, blobs: Blobs, settings: Settings) -> Beside:
+    """What a run's model is shown; nothing where nothing was chosen yet.
+
+    Raises:
+        ConfigError, ShapeError: when the model cannot use it.
+    """
+    if settings.shown is None and settings.hole is None:
+        return model.unshown(settings.size, 1)
+    image = None if settings.shown is None else PILImage.open(io.BytesIO(blobs.get(settings.shown)))
+    mask = None
+    if settings.hole is not None:
+        values = blobs.mask(settings.hole).to_array()
+        mask = PILImage.fromarray((255 * values).round().astype("uint8")).resize(settings.size, PILImage.Resampling.NEAREST)
+    return model.beside(image, mask, settings.size, 1)
+
+
+def _kept(hint: Hint, data: bytes, size: tuple[int, int]) -> bytes:
+    try:
+        picture = (
+            read_numbers(io.BytesIO(data))
+            if hint.reads_numbers
+            else read_picture(io.BytesIO(data), _BEHIND, formats=("PNG", "JPEG", "WEBP"))
+        )
+    except RefusedFile as error:
+        kind = "map with a class's number in each pixel" if hint.reads_numbers else "PNG, JPEG or WebP picture"
+        raise DataError(f"These {len(data)} bytes are no {kind}: {error}.") from error
+    file = io.BytesIO()
+    hint.fitted(picture, size).save(file, "PNG")
+    return file.getvalue()
