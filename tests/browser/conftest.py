@@ -90,3 +90,12 @@ def visit(chromium, studio):
 def page(visit):
     """A page of the studio, before any picture."""
     return visit().page
+
+
+@pytest.fixture(scope="module")
+def axe(repository):
+    """The code of axe, which a page can be asked with."""
+    path = repository / "web/node_modules/axe-core/axe.min.js"
+    if not path.is_file():
+        pytest.skip("The check of the page for everybody needs axe-core: run npm ci in web.")
+    return path.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """The studio without a mouse, and for those who do not see it: every control is reached, labelled and readable."""
 
 import pytest
+from accessibility import violations
 from playwright.sync_api import expect
 from session_data import look, mask_of, settings_of, wait_for, wait_for_status
 from steering_page import begin, drag, open_long, stage, timeline, wait_for_model, wait_for_session
@@ -185,26 +186,6 @@ def states(page, studio):
     expect(page.get_by_label("What is in region 2?")).to_be_visible()
     page.get_by_role("button", name="Settings of this region").click()
     yield "regions"
-
-
-@pytest.fixture(scope="module")
-def axe(repository):
-    path = repository / "web/node_modules/axe-core/axe.min.js"
-    if not path.is_file():
-        pytest.skip("The check of the page for everybody needs axe-core: run npm ci in web.")
-    return path.read_text(encoding="utf-8")
-
-
-def violations(page, axe):
-    """What axe finds that keeps somebody out."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(axe)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        (one["id"], one["help"], [(node["target"], node["failureSummary"]) for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,6 +8,7 @@ from studios import ANNA_TOKEN, OWNER_TOKEN
 
 PAUSE = {"command": {"kind": "pause"}}
 MASK = "0" * 64
+SHOWN = "b" * 64
 ROUTES = [
     ("GET", ""),
     ("PATCH", ""),
@@ -23,6 +24,7 @@ ROUTES = [
     ("GET", "/words/secret"),
     ("GET", "/frame"),
     ("GET", f"/masks/{MASK}"),
+    ("GET", f"/shown/{SHOWN}"),
 ]
 BODIES = {"PATCH": {"title": "mine"}, "POST": PAUSE}
 
@@ -57,7 +59,10 @@ def test_another_s_session_is_none(studio, session, anna, method, path):
 def test_every_route_of_a_session_is_among_those(studio):
     with studio.client() as owner:
         paths = owner.get("/api/openapi.json").json()["paths"]
-    known = {(method, path.partition("?")[0].replace(MASK, "{mask}").replace("/secret", "/{word}")) for method, path in ROUTES}
+    known = {
+        (method, path.partition("?")[0].replace(MASK, "{mask}").replace(SHOWN, "{picture}").replace("/secret", "/{word}"))
+        for method, path in ROUTES
+    }
     for path, methods in paths.items():
         if path.startswith("/api/sessions/{session_id}"):
             for method in methods:

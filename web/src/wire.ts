@@ -119,7 +119,7 @@ export interface CommandApplied {
   cursor?: number;
   kind: "command-applied";
   op: number;
-  command: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
+  command: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | ShowImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
   received_step: number;
   applied_step: number;
   node: number;
@@ -185,7 +185,7 @@ export interface Edit {
   type: "edit";
   session?: string | null;
   base_rev?: number | null;
-  set: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
+  set: SetPrompt | SetNegativePrompt | SetGuidance | SetSampler | SetNumSteps | Pause | Resume | StepOnce | Cancel | Rewind | OpenNode | OpenBranch | BranchOff | NameNode | NameBranch | DeleteBranch | Undo | Redo | StartOver | StartFromImage | ShowImage | LockArea | ReleaseArea | RedoArea | LikeArea | DislikeArea | ForgetFeedback | Compare | SetPreviewRate | AddRegion | AddRegionFromWord | ChangeRegion | RemoveRegion | ReorderRegions | ReplaceRegions | PaintRegion | SetRegionRules;
 }
 
 /** What a bit-exact repetition needs to be the same: rounding depends on it. */
@@ -734,6 +734,8 @@ export interface SetSampler {
  *     prompt: of the whole picture; all prompts are in AUTOMATIC1111's syntax, see `ildm.conditioning.prompt`.
  *     common_prompt: said before the prompt of every region.
  *     overlap, region_mode: who rules where regions lie on each other, and how they are drawn; see `ildm.conditioning.regions`.
+ *     shown: the picture that the model is shown beside the prompt, a PNG file; None = none.
+ *     hole: mask of where to draw into it; None = everywhere.
  *     initial_noise: a unit normal latent that takes the place of the start noise of all seeds, those of regions too.
  *     start: where the run begins when it does not begin with noise.
  */
@@ -747,6 +749,8 @@ export interface Settings {
   seed: number;
   width: number;
   height: number;
+  shown?: string | null;
+  hole?: string | null;
   initial_noise?: string | null;
   start?: Start | null;
   holds?: Hold[];
@@ -755,6 +759,21 @@ export interface Settings {
   common_prompt?: string;
   overlap?: "normalise" | "add" | "z-order";
   region_mode?: "attention" | "latent";
+}
+
+/**
+ * Show the model something else beside the prompt, from the next step on.
+ *
+ * Args:
+ *     image: a PNG, JPEG or WebP file of the picture to draw into or to draw larger, or a PNG file of the map to draw by, each pixel the
+ *         number of its class; scaled to what the run needs. None = nothing.
+ *     mask: where to draw into the picture, 255 = there; None = everywhere.
+ */
+export interface ShowImage {
+  version?: 1;
+  kind: "show-image";
+  image?: Uint8Array | null;
+  mask?: Mask | null;
 }
 
 /**

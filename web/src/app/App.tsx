@@ -1,6 +1,7 @@
 import { Tabs } from "@mantine/core";
 import { Area } from "../canvas/Area";
 import { Stage } from "../canvas/Stage";
+import { ShownPanel } from "../inputs/ShownPanel";
 import { History } from "../library/History";
 import { Presets } from "../library/Presets";
 import { Welcome } from "../library/Welcome";
@@ -24,6 +25,7 @@ export function App() {
       <TopBar />
       <aside className={classes.left} aria-label="Prompt, regions and settings">
         <PromptPanel />
+        <ShownPanel />
         <RegionsPanel />
         <SettingsPanel />
       </aside>

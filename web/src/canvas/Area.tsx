@@ -1,17 +1,7 @@
-import { Button, Group, NumberInput, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
-import {
-  IconBrush,
-  IconLock,
-  IconLockOpen,
-  IconPhotoUp,
-  IconRefresh,
-  IconThumbDown,
-  IconThumbUp,
-  IconTrash,
-} from "@tabler/icons-react";
+import { Button, NumberInput, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { IconLock, IconLockOpen, IconPhotoUp, IconRefresh, IconThumbDown, IconThumbUp } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { Dial } from "../parts/Dial";
-import { IconAction } from "../parts/Section";
 import { useSession } from "../session/store";
 import classes from "./Area.module.css";
 import {
@@ -26,10 +16,8 @@ import {
 } from "./areaActions";
 import { chooseFile } from "./chooseFile";
 import { type HeldArea, heldAreas } from "./heldAreas";
-import { isEmpty, useLayers } from "./layers";
-import { fillAll } from "./masks/paint";
-import { AREA, activate, CHANGE, useCanvas } from "./state";
-import { rework } from "./strokes";
+import { Marking, useMarked } from "./Marking";
+import { AREA, CHANGE, useCanvas } from "./state";
 
 /** What can be asked of an area of the picture, with the same tools that paint regions. */
 export function Area() {
@@ -52,49 +40,6 @@ export function Area() {
       <Asked />
       <Held />
       <Restart />
-    </div>
-  );
-}
-
-/** Whether a layer has anything on it. */
-function useMarked(layer: string): boolean {
-  useLayers((state) => state.revisions.get(layer) ?? 0);
-  useLayers((state) => state.width);
-  return !isEmpty(layer);
-}
-
-interface MarkingProps {
-  layer: string;
-  mark: string;
-  marking: string;
-  clear: string;
-}
-
-function Marking({ layer, mark, marking, clear }: MarkingProps) {
-  const isActive = useCanvas((state) => state.active === layer);
-  const isMarked = useMarked(layer);
-  return (
-    <div>
-      <Group gap={8} wrap="nowrap">
-        <Button
-          flex={1}
-          size="sm"
-          variant={isActive ? "filled" : "light"}
-          leftSection={<IconBrush size={16} />}
-          aria-pressed={isActive}
-          onClick={() => activate(isActive ? null : layer)}
-        >
-          {isActive ? "Done" : mark}
-        </Button>
-        <IconAction label={clear} disabled={!isMarked} onClick={() => rework(layer, (mask) => fillAll(mask, 0))}>
-          <IconTrash size={18} />
-        </IconAction>
-      </Group>
-      {isActive && (
-        <Text size="xs" c="dimmed" mt={4}>
-          {marking}
-        </Text>
-      )}
     </div>
   );
 }

@@ -5,13 +5,14 @@ import { chooseFile } from "./chooseFile";
 import { maskOf, useLayers } from "./layers";
 import { feather, fillAll, invert } from "./masks/paint";
 import { download, maskOfFile, pngOf } from "./masks/pictures";
-import { useCanvas } from "./state";
+import { MAP, useCanvas } from "./state";
 import { rework } from "./strokes";
 
 /** What can be done with the whole of a mask. */
 export function MaskMenu() {
   const active = useCanvas((state) => state.active);
-  if (active === null) return null;
+  // the classes of a map are not inverted or softened
+  if (active === null || active === MAP) return null;
   return (
     <Menu position="right-start" shadow="md" withinPortal>
       <Menu.Target>

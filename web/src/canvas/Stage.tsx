@@ -1,4 +1,7 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { BoxesLayer } from "../inputs/BoxesLayer";
+import { followGiven } from "../inputs/given";
+import { followShown } from "../inputs/shown";
 import { useSession } from "../session/store";
 import { bindStageKeys } from "./keys";
 import { history } from "./layers";
@@ -18,7 +21,7 @@ import { followSize, sized, useView } from "./view";
 export function Stage({ empty }: { empty: ReactNode }) {
   const isEmpty = useSession((state) => state.id === null);
   useEffect(() => {
-    const stops = [followSize(), followMasks(), followPicture(), bindStageKeys()];
+    const stops = [followSize(), followMasks(), followShown(), followGiven(), followPicture(), bindStageKeys()];
     return () => {
       for (const stop of stops) stop();
     };
@@ -82,6 +85,7 @@ function Surface() {
         <canvas ref={others} />
         <canvas ref={active} />
         <canvas ref={outline} />
+        <BoxesLayer />
         {shape && <Outline shape={shape} />}
         <div ref={cursor} className={classes.cursor} hidden />
       </div>

@@ -9,10 +9,12 @@ import {
   IconHandStop,
   IconLasso,
   IconRectangle,
+  IconSquarePlus,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { IconAction } from "../parts/Section";
 import { useRegions } from "../regions/edit";
+import { useToldModel } from "../session/models";
 import { useSession } from "../session/store";
 import { BrushSettings } from "./BrushSettings";
 import { choose, chooseBrush } from "./choose";
@@ -20,7 +22,8 @@ import { redo, undo } from "./keys";
 import { colourOf, history, useLayers } from "./layers";
 import { MaskMenu } from "./MaskMenu";
 import classes from "./Stage.module.css";
-import { AREA, CHANGE, type ToolName, useCanvas } from "./state";
+import { useSlots } from "./slots";
+import { AREA, CHANGE, HOLE, MAP, type ToolName, useCanvas } from "./state";
 
 /** Tools for what is painted, at the stage's edge. */
 export function ToolBar() {
@@ -29,6 +32,7 @@ export function ToolBar() {
   const live = useSession((state) => state.view !== null);
   const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
   const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
+  const draws = useToldModel()?.reads === "layout";
   useLayers((state) => state.revisions);
   const choice = (name: ToolName, label: string, tip: string, icon: ReactNode) => (
     <IconAction label={label} tip={tip} active={tool === name} onClick={() => void choose(name)}>
@@ -57,6 +61,7 @@ export function ToolBar() {
       </IconAction>
       {choice("rectangle", "Rectangle", "Fill a rectangle (R)", <IconRectangle size={18} />)}
       {choice("lasso", "Lasso", "Fill what a line goes around (L)", <IconLasso size={18} />)}
+      {draws && choice("box", "Box", "Draw a box for a thing (D)", <IconSquarePlus size={18} />)}
       {choice("fill", "Fill", "Fill what is connected (G)", <IconBucketDroplet size={18} />)}
       <div className={classes.gap} />
       <IconAction
@@ -84,19 +89,22 @@ export function ToolBar() {
   );
 }
 
+const OWN_NAMES: Record<string, string> = {
+  [AREA]: "the chosen area",
+  [CHANGE]: "how much may change",
+  [MAP]: "the map",
+  [HOLE]: "where to draw",
+};
+
 /** What tools paint on now. */
 function Target() {
   const active = useCanvas((state) => state.active);
   const regions = useRegions();
   useLayers((state) => state.places);
+  useSlots();
   if (active === null) return null;
   const region = regions.find((one) => one.id === active);
-  const name =
-    active === AREA
-      ? "the chosen area"
-      : active === CHANGE
-        ? "how much may change"
-        : region?.name || region?.prompt || "a new region";
+  const name = OWN_NAMES[active] ?? (region?.name || region?.prompt || "a new region");
   return (
     <Tooltip label={`Painting: ${name}`} position="right">
       <div

@@ -17,6 +17,7 @@ const PALETTE = [
 
 export const AREA_COLOUR = "#ffffff";
 export const CHANGE_COLOUR = "#ff7f50";
+export const HOLE_COLOUR = "#ff4fa3";
 
 /** An id for a new region that says how many came before it, so that every page gives it the same colour. */
 export function newRegionId(ids: readonly string[], chance = Math.random()): string {

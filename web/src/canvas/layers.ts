@@ -1,10 +1,12 @@
-// The masks of the picture that is looked at: one for each region, one for the chosen area and one for what may change.
+// The masks of the picture that is looked at: one for each region, and those that are none.
 
 import { create } from "zustand";
-import { AREA_COLOUR, CHANGE_COLOUR, colourAt, placesOf } from "./colours";
+import { AREA_COLOUR, CHANGE_COLOUR, colourAt, HOLE_COLOUR, placesOf } from "./colours";
 import { History } from "./masks/history";
 import { emptyMask, extentOf, fitted, type Mask, type Rect, wholeOf } from "./masks/mask";
-import { AREA, CHANGE } from "./state";
+import { mapTable, slotColour, useSlots } from "./slots";
+import { AREA, CHANGE, HOLE, MAP } from "./state";
+import { type Table, tableOf } from "./tint";
 
 interface Layers {
   width: number;
@@ -89,7 +91,14 @@ export function isEmpty(layer: string): boolean {
 export function colourOf(layer: string): string {
   if (layer === AREA) return AREA_COLOUR;
   if (layer === CHANGE) return CHANGE_COLOUR;
+  if (layer === HOLE) return HOLE_COLOUR;
+  if (layer === MAP) return slotColour(useSlots.getState().chosen);
   return colourAt(useLayers.getState().places.get(layer) ?? 0);
+}
+
+/** How the values of a layer's mask are seen. */
+export function looksOf(layer: string): Table {
+  return layer === MAP ? mapTable() : tableOf(colourOf(layer));
 }
 
 let painted: string | null = null;

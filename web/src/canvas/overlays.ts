@@ -1,4 +1,4 @@
-// What is laid over the picture for a while: where a word acts, and an area that is pointed at in a list.
+// What is laid over the picture for a while: where a word acts, an area that is pointed at in a list, and what the model is shown.
 
 import { create } from "zustand";
 import type { Mask } from "./masks/mask";
@@ -8,9 +8,11 @@ interface Overlays {
   heat: { word: string; mask: Mask } | null;
   /** An area, shown as an outline. */
   pointed: Mask | null;
+  /** The picture that the model is shown, as long as it is drawn into or nothing else is to be seen. */
+  given: HTMLImageElement | null;
 }
 
-export const useOverlays = create<Overlays>(() => ({ heat: null, pointed: null }));
+export const useOverlays = create<Overlays>(() => ({ heat: null, pointed: null, given: null }));
 
 /** Dark blue over red to yellow, more opaque where there is more. */
 export function heatColours({ width, height, values }: Mask): ImageData {

@@ -1,8 +1,10 @@
 // Pointers on the stage: which of them paints, which moves the view, and which is the ball of a hand.
 
 import type { Touch } from "./masks/path";
-import { useCanvas } from "./state";
+import { useSlots } from "./slots";
+import { MAP, useCanvas } from "./state";
 import { targetLayer } from "./target";
+import { BoxTool } from "./tools/box";
 import { BrushTool } from "./tools/brush";
 import { FillTool, LassoTool, RectangleTool } from "./tools/shapes";
 import type { Shape, Tool } from "./tools/tool";
@@ -14,6 +16,7 @@ const TOOLS: Record<string, Tool> = {
   rectangle: new RectangleTool(),
   lasso: new LassoTool(),
   fill: new FillTool(),
+  box: new BoxTool(),
 };
 
 /** A second finger within this time, or before the first has gone this far, means a pinch and no stroke. */
@@ -104,6 +107,8 @@ export class Pointers {
   }
 
   private down(event: PointerEvent): void {
+    // what lies over the picture hears its own pointers
+    if (event.target instanceof Element && event.target.closest("[data-over-picture]")) return;
     if (event.pointerType === "pen") {
       this.penSeen = event.timeStamp;
       this.coming = null; // it was the ball of the hand
@@ -127,13 +132,15 @@ export class Pointers {
   private begin(event: PointerEvent): void {
     const { tool: name, erases, brush } = useCanvas.getState();
     const tool = TOOLS[name];
-    const layer = tool ? targetLayer() : null;
+    // a box is no paint
+    const layer = !tool ? null : name === "box" ? "" : targetLayer();
     if (!tool || layer === null) return;
     // a pen's other end, and the right button, take away
     const other = event.button === 2 || event.button === 5 || event.altKey;
     const { x, y } = this.place(event);
     this.held = { tool, pointer: event.pointerId, at: event.timeStamp, moved: 0, x, y };
-    tool.down(this.touchOf(event), { layer, erase: erases !== other, straight: event.shiftKey, brush });
+    const label = layer === MAP ? useSlots.getState().chosen : null;
+    tool.down(this.touchOf(event), { layer, erase: erases !== other, straight: event.shiftKey, brush, label });
     this.outlet.wake();
   }
 

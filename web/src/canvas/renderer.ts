@@ -2,17 +2,19 @@
 // that is painted on, that one, and its outline; a stroke redraws its own part of the last two alone.
 
 import { useSession } from "../session/store";
-import { colourOf, maskOf, useLayers, watchMasks } from "./layers";
+import { looksOf, maskOf, useLayers, watchMasks } from "./layers";
 import type { Mask, Rect } from "./masks/mask";
 import { clipped, united } from "./masks/mask";
 import { outlineOf } from "./outline";
 import { heatColours, useOverlays } from "./overlays";
 import { usePicture } from "./picture";
-import { AREA, CHANGE, useCanvas } from "./state";
+import { useSlots } from "./slots";
+import { isRegion, MAP, useCanvas } from "./state";
 import { Tint } from "./tint";
 import { useView } from "./view";
 
 const OPACITY = 0.45;
+const MAP_OPACITY = 0.7;
 
 export interface Canvases {
   picture: HTMLCanvasElement;
@@ -57,8 +59,10 @@ export class Renderer {
       }),
       useOverlays.subscribe((state, last) => {
         if (state.heat !== last.heat) this.warm(state.heat?.mask ?? null);
+        if (state.given !== last.given) this.ask({ picture: true });
         this.ask({ others: true, active: "all" });
       }),
+      useSlots.subscribe(() => this.ask({ active: "all" })),
       useSession.subscribe(({ view }, last) => {
         const [regions, former] = [view?.place.settings.regions, last.view?.place.settings.regions];
         if (regions?.map((region) => region.id).join() !== former?.map((region) => region.id).join()) this.compose();
@@ -128,7 +132,7 @@ export class Renderer {
   private drawPicture(): void {
     const { picture: canvas } = this.canvases;
     const context = canvas.getContext("2d");
-    const { image } = usePicture.getState();
+    const image = useOverlays.getState().given ?? usePicture.getState().image;
     const { width, height } = useLayers.getState();
     if (!context) return;
     const { zoom, x, y } = this.placement();
@@ -171,14 +175,14 @@ export class Renderer {
     const context = this.together.getContext("2d");
     if (!context) return;
     const regions = useSession.getState().view?.place.settings.regions ?? [];
-    const kept = new Set<string>([AREA, CHANGE]);
+    const kept = new Set<string>();
     for (const { id } of regions) {
       kept.add(id);
       if (id === active) continue;
       context.globalAlpha = muted.has(id) ? OPACITY / 3 : OPACITY;
-      context.drawImage(this.tintOf(id).fresh(colourOf(id)), 0, 0);
+      context.drawImage(this.tintOf(id).fresh(looksOf(id)), 0, 0);
     }
-    for (const id of this.tints.keys()) if (!kept.has(id) && id !== active) this.tints.delete(id);
+    for (const id of this.tints.keys()) if (isRegion(id) && !kept.has(id) && id !== active) this.tints.delete(id);
   }
 
   private drawActive(stale: Rect | "all"): void {
@@ -202,10 +206,12 @@ export class Renderer {
     context.beginPath();
     context.rect(left, top, wide, high);
     context.clip();
-    context.globalAlpha = OPACITY;
-    context.drawImage(this.tintOf(active).fresh(colourOf(active)), x, y, width * zoom, height * zoom);
+    context.globalAlpha = active === MAP ? MAP_OPACITY : OPACITY;
+    context.imageSmoothingEnabled = active !== MAP;
+    context.drawImage(this.tintOf(active).fresh(looksOf(active)), x, y, width * zoom, height * zoom);
     context.restore();
-    if (!pointed) this.drawOutline(lines, maskOf(active), place, part);
+    // a map has edges everywhere
+    if (!pointed && active !== MAP) this.drawOutline(lines, maskOf(active), place, part);
   }
 
   private drawOutline(

@@ -3,11 +3,19 @@
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
 
-export type ToolName = "hand" | "brush" | "rectangle" | "lasso" | "fill";
+export type ToolName = "hand" | "brush" | "rectangle" | "lasso" | "fill" | "box";
 
-/** The layers that are no regions: the area that is chosen, and how much may change where. */
+/** The layers that are no regions: the area that is chosen, how much may change where, the map that is drawn by, and the hole to fill. */
 export const AREA = "area";
 export const CHANGE = "change";
+export const MAP = "map";
+export const HOLE = "hole";
+const OWN: ReadonlySet<string> = new Set([AREA, CHANGE, MAP, HOLE]);
+
+/** Whether a layer is a region's, and so the session's. */
+export function isRegion(layer: string): boolean {
+  return !OWN.has(layer);
+}
 
 export interface Brush {
   /** Diameter in pixels of the picture. */
@@ -30,7 +38,7 @@ interface CanvasState {
   /** Whether the enlarged picture is smooth; else every pixel is a square. */
   smooth: boolean;
   overlay: boolean;
-  /** The layer that is painted on: a region's id, AREA or CHANGE. */
+  /** The layer that is painted on: a region's id, or one of those that are none. */
   active: string | null;
   /** The only region that is shown. */
   solo: string | null;

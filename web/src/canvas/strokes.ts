@@ -5,7 +5,7 @@ import { changed, history, maskOf, revised, setPainted } from "./layers";
 import { hasCommandSince } from "./masks/foreign";
 import { type Mask, type Rect, wholeOf } from "./masks/mask";
 import { Before, type Change, changeOf } from "./masks/tiles";
-import { AREA, CHANGE } from "./state";
+import { isRegion } from "./state";
 import { sender, strokeEnded } from "./sync";
 
 /** Tells one change from the next, and from those of other pages. */
@@ -103,7 +103,7 @@ function shifted(undone: ({ layer: string } & Change) | null): boolean {
 }
 
 function tell(layer: string, change: Change, stroke: number): void {
-  if (layer !== AREA && layer !== CHANGE) sender.changed(layer, change, stroke);
+  if (isRegion(layer)) sender.changed(layer, change, stroke);
 }
 
 function finished(layer: string): void {

@@ -11,7 +11,7 @@ import { emptyMask } from "./masks/mask";
 import { fetchMask } from "./masks/pictures";
 import { Sender } from "./masks/sender";
 import { useOverlays } from "./overlays";
-import { AREA, CHANGE, useCanvas } from "./state";
+import { isRegion, useCanvas } from "./state";
 
 /** What is known of a region's mask on the server. */
 interface Known {
@@ -145,8 +145,7 @@ function reconcile(view: View): void {
   }
   keepRegions(here);
   const { active } = useCanvas.getState();
-  if (active !== null && active !== AREA && active !== CHANGE && !here.includes(active))
-    useCanvas.setState({ active: null });
+  if (active !== null && isRegion(active) && !here.includes(active)) useCanvas.setState({ active: null });
   for (const id of ids) compare(view, id);
 }
 

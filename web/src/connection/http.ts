@@ -23,6 +23,20 @@ export interface ModelInfo {
   guidance_scale: number | null;
   sampler: string | null;
   concepts: string[];
+  /** What a prompt is to it: words, a class, boxes of classes, or nothing. */
+  reads: "text" | "class" | "layout" | null;
+  /** Of a model that reads classes or boxes. */
+  classes: string[];
+  /** What it is shown beside the prompt. */
+  shows: Shows | null;
+}
+
+export interface Shows {
+  kind: "semantic-map" | "low-resolution" | "inpainting";
+  /** The classes of a map, from 1 on. */
+  names: string[];
+  /** How many times larger a small picture is drawn. */
+  factor: number | null;
 }
 
 export interface SessionItem {
@@ -113,6 +127,7 @@ export const pictures = {
   image: (id: string, node: number, form: "png" | "jpeg" | "session-png" = "png") =>
     `${session(id)}/image?node=${node}&form=${form}`,
   thumbnail: (id: string, node?: number) => `${session(id)}/thumbnail${node === undefined ? "" : `?node=${node}`}`,
+  shown: (id: string, picture: string) => `${session(id)}/shown/${picture}`,
   mask: (id: string, mask: string) => `${session(id)}/masks/${mask}`,
   word: (id: string, word: string, node: number) => `${session(id)}/words/${encodeURIComponent(word)}?node=${node}`,
 };

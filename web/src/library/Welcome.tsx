@@ -2,12 +2,13 @@ import { Button, FileButton, Text, UnstyledButton } from "@mantine/core";
 import { IconFolderOpen } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { focusPrompt } from "../prompt/focus";
-import { useModel } from "../session/models";
+import { useModel, useToldModel } from "../session/models";
 import { useSession } from "../session/store";
 import { takeFile } from "./dropped";
 import { changeOnTheWay, drawOne, drawRegions, subject, wordingFor } from "./examples";
 import { Illustration, type IllustrationKind } from "./Illustration";
 import { ACCEPTED } from "./incoming";
+import { invitationFor } from "./invitation";
 import classes from "./Welcome.module.css";
 
 interface Example {
@@ -23,6 +24,7 @@ export function Welcome() {
   const link = useSession((state) => state.link);
   const [busy, setBusy] = useState<IllustrationKind | null>(null);
   const wording = wordingFor(model);
+  const invitation = invitationFor(useToldModel());
   useEffect(() => {
     // whoever comes with a keyboard can write at once; on a tablet half the page would be covered, on a narrow one it is far below
     const isFree = document.activeElement === document.body || document.activeElement === null;
@@ -55,12 +57,12 @@ export function Welcome() {
     <section className={classes.welcome} aria-label="Welcome">
       <div className={classes.inner}>
         <Text component="h2" className={classes.invitation}>
-          Say what you would like to see, and change your mind while it appears.
+          {invitation.title}
         </Text>
         <Text size="sm" c="dimmed">
-          Write it down and press Enter. Or see how it goes:
+          {invitation.text}
         </Text>
-        <ul className={classes.examples}>
+        <ul className={classes.examples} hidden={!invitation.hasExamples}>
           {examples.map((one) => (
             <li key={one.kind}>
               <UnstyledButton

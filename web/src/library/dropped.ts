@@ -2,6 +2,7 @@
 
 import { create } from "zustand";
 import { api } from "../connection/http";
+import { pngOfPart, readPicture } from "../inputs/fitting";
 import { notice } from "../parts/notices";
 import { begin, change } from "../session/actions";
 import { anySeed, useDraft } from "../session/draft";
@@ -81,20 +82,12 @@ export async function startFrom(file: File, strength: number, prompt: string): P
   }
 }
 
-async function fitted(file: File, width: number, height: number): Promise<Uint8Array> {
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error("This picture cannot be read: save it once more as PNG.");
-  });
-  const { left, top, ...part } = cropped(bitmap, { width, height });
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("This browser cannot draw here: close other pages, and load this one again.");
-  context.imageSmoothingQuality = "high";
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, left, top, part.width, part.height, 0, 0, width, height);
-  bitmap.close();
-  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+/** The middle of a picture in another size. */
+export async function fitted(file: Blob, width: number, height: number): Promise<Uint8Array> {
+  const picture = await readPicture(file);
+  const png = await pngOfPart(picture, cropped(picture, { width, height }), width, height);
+  picture.close();
+  return png;
 }
 
 /** Listen for files that are dropped or pasted anywhere. Returns what stops it. */

@@ -1,14 +1,28 @@
 import { Button, Group, Stack, Text, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconPlayerPlay, IconSparkles } from "@tabler/icons-react";
 import { type KeyboardEvent, useState } from "react";
+import type { ModelInfo } from "../connection/http";
+import { ClassChoice } from "../inputs/ClassChoice";
+import { LayoutPanel } from "../inputs/LayoutPanel";
+import { readable } from "../inputs/reading";
+import { allShown, shownNow } from "../inputs/shown";
 import { IconAction, Section } from "../parts/Section";
 import { useUnsaid } from "../parts/unsaid";
 import { placedRegions } from "../regions/placed";
-import { change, generate, type LiveControl, useSaid } from "../session/actions";
+import { change, generate, type LiveControl, useControl, useSaid } from "../session/actions";
+import { useToldModel } from "../session/models";
 import { edit, useSession } from "../session/store";
 import { isPrepared } from "../session/view";
 
-/** What the picture shows, in words; live while it forms. */
+const WORDS_ALONE: Pick<ModelInfo, "reads" | "classes"> = { reads: "text", classes: [] };
+
+const WORDING = {
+  text: { label: "What should it show?", placeholder: "a red apple on a plain blue background", minRows: 3 },
+  class: { label: "What should it show?", placeholder: "the number of a class", minRows: 1 },
+  layout: { label: "The boxes in words", placeholder: "fox 0.1 0.2 0.5 0.6; key 0.6 0.6 0.9 0.9", minRows: 2 },
+};
+
+/** What the picture shows, in words, or as the model reads it; live while it forms. */
 export function PromptPanel() {
   const status = useSession((state) => state.view?.place.status);
   const prepared = useSession(({ view }) => isPrepared(view));
@@ -16,6 +30,9 @@ export function PromptPanel() {
   const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
   const link = useSession((state) => state.link);
   const [isBeginning, setBeginning] = useState(false);
+  const model = useToldModel();
+  const { reads, classes } = model ?? WORDS_ALONE;
+  const control = useControl("prompt");
   const forms = status === "running" || (status === "paused" && !prepared);
 
   const unsaid = status === "finished" ? "For the next picture: Enter makes it." : "Not said yet: press Enter.";
@@ -23,7 +40,8 @@ export function PromptPanel() {
   async function begin() {
     if (isBeginning) return;
     setBeginning(true);
-    await generate(placedRegions);
+    await allShown();
+    await generate(placedRegions, shownNow);
     setBeginning(false);
   }
 
@@ -42,23 +60,28 @@ export function PromptPanel() {
       }
     >
       <Stack gap="xs">
-        <Words
-          name="prompt"
-          label="What should it show?"
-          placeholder="a red apple on a plain blue background"
-          minRows={3}
-          onEnter={forms ? undefined : begin}
-          hint={forms ? "Enter changes it from the next step on." : "Enter makes the picture."}
-          unsaid={unsaid}
-        />
-        <Words
-          name="negative_prompt"
-          label="What should it avoid?"
-          placeholder="nothing in particular"
-          minRows={1}
-          hint="The negative prompt: each step moves away from it."
-          unsaid={unsaid}
-        />
+        {reads === "class" && classes.length > 0 && <ClassChoice classes={classes} />}
+        {reads === "layout" && <LayoutPanel names={classes} />}
+        {(reads === "text" || reads === "layout" || (reads === "class" && classes.length === 0)) && (
+          <Words
+            name="prompt"
+            said={reads === "text" ? undefined : readable(control, model)}
+            {...WORDING[reads]}
+            onEnter={forms ? undefined : begin}
+            hint={forms ? "Enter changes it from the next step on." : "Enter makes the picture."}
+            unsaid={unsaid}
+          />
+        )}
+        {reads === "text" && (
+          <Words
+            name="negative_prompt"
+            label="What should it avoid?"
+            placeholder="nothing in particular"
+            minRows={1}
+            hint="The negative prompt: each step moves away from it."
+            unsaid={unsaid}
+          />
+        )}
         <Tooltip label={forms ? "Begin another picture; this one goes on by itself." : "Ctrl-Enter from anywhere"}>
           <Button
             id="generate"
@@ -78,6 +101,8 @@ export function PromptPanel() {
 }
 
 interface WordsProps {
+  /** As the page has it, where that is not what the session says. */
+  said?: string | undefined;
   name: LiveControl & ("prompt" | "negative_prompt");
   label: string;
   placeholder: string;
@@ -90,10 +115,11 @@ interface WordsProps {
 }
 
 /** A text that is the person's own while they write, and the session's otherwise. */
-function Words({ name, label, placeholder, minRows, hint, unsaid, onEnter }: WordsProps) {
-  const said = useSaid(name);
+function Words({ said: here, name, label, placeholder, minRows, hint, unsaid, onEnter }: WordsProps) {
+  const there = useSaid(name);
+  const said = here ?? there;
   const session = useSession((state) => state.id);
-  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => change(name, next), session);
+  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => void change(name, next), session);
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>) {
     if (event.key === "Escape") drop(event.currentTarget);

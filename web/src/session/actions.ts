@@ -1,10 +1,12 @@
 // What the controls of the page do: the same control changes the live session, or the next picture where there is none.
 
 import type { Command } from "../connection/client";
-import type { Opening, Placed, Settings } from "../wire";
+import { readable } from "../inputs/reading";
+import type { Opening, Placed, Settings, ShowImage } from "../wire";
 import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
+import { nextModel } from "./models";
 import { edit, start, useSession, whenSeen } from "./store";
-import { isPrepared, type View } from "./view";
+import { isForNext, isPrepared } from "./view";
 
 /** What a control shows: the session's settings, or else the draft's. */
 export type Controls = Pick<
@@ -21,11 +23,6 @@ const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
   sampler: (name) => ({ kind: "set-sampler", name }),
 };
 
-/** Whether the controls are about the next picture: a finished one is told by what it was made with. */
-function isForNext(view: View | null): boolean {
-  return view === null || view.place.status === "finished";
-}
-
 /** What one control shows now. */
 export function useControl<Name extends keyof Controls>(name: Name): Controls[Name] {
   const live = useSession(({ view }) => (isForNext(view) ? null : view?.place.settings));
@@ -40,28 +37,49 @@ export function useSaid(name: "prompt" | "negative_prompt"): string {
   return live ? controlsOf(live)[name] : draft;
 }
 
-/** Change something that can change while the picture forms. */
-export function change<Name extends LiveControl>(name: Name, value: Draft[Name]): void {
+/** Change something that can change while the picture forms. Resolves to whether it was taken. */
+export async function change<Name extends LiveControl>(name: Name, value: Draft[Name]): Promise<boolean> {
   useDraft.setState({ [name]: value });
   const { view } = useSession.getState();
-  if (view && !isForNext(view) && controlsOf(view.place.settings)[name] !== value) void edit(COMMANDS[name](value));
+  if (!view || isForNext(view) || controlsOf(view.place.settings)[name] === value) return true;
+  return (await edit(COMMANDS[name](value))) !== null;
 }
 
-/** Begin a picture with all that the page shows. `regions` are those of the session before, with their masks. */
-export async function generate(regions: () => Promise<Placed[]>): Promise<void> {
+/** What the model is shown beside the prompt. */
+export type Shown = Pick<ShowImage, "image" | "mask">;
+
+/**
+ * Begin a picture with all that the page shows.
+ *
+ * `regions` are those of the session before, with their masks, and `shown` is what its model was shown; null = nothing.
+ */
+export async function generate(regions: () => Promise<Placed[]>, shown: () => Promise<Shown | null>): Promise<void> {
   const { view } = useSession.getState();
   if (isPrepared(view)) {
     await edit({ kind: "resume" });
     return;
   }
   // the form follows the session, and has what was said just now before the session has it
-  const draft = useDraft.getState();
-  const seed = draft.seed_locked ? draft.seed : anySeed();
-  useDraft.setState({ seed });
-  const opening = openingOf({ ...draft, seed });
+  const opening = openingNow();
   const kept = view ? await regions() : [];
   if (view && kept.length > 0) opening.regions = replaced(view.place.settings, kept);
-  await start(opening);
+  const given = view && view.model === opening.model ? await shown() : null;
+  if (!given) await start(opening);
+  else if (await beginShown(opening, given)) await edit({ kind: "resume" });
+}
+
+/** Begin a picture that waits for its first step, its model shown something. Whether it has come to that. */
+export async function beginShown(opening: Opening, shown: Shown): Promise<boolean> {
+  if ((await start({ ...opening, paused: true })) === null || (await whenSeen()) === null) return false;
+  return (await edit({ kind: "show-image", ...shown })) !== null;
+}
+
+/** An opening by the form, but for what it says otherwise. */
+export function openingNow(fields: Partial<Draft> = {}): Opening {
+  const draft = useDraft.getState();
+  const seed = draft.seed_locked ? draft.seed : anySeed();
+  useDraft.setState({ seed, ...fields });
+  return openingOf({ ...draft, seed, ...fields });
 }
 
 let preparing: Promise<boolean> | null = null;
@@ -76,10 +94,7 @@ export function prepare(): Promise<boolean> {
 
 async function seePrepared(): Promise<boolean> {
   if (useSession.getState().id === null) {
-    const draft = useDraft.getState();
-    const seed = draft.seed_locked ? draft.seed : anySeed();
-    useDraft.setState({ seed });
-    if ((await start({ ...openingOf({ ...draft, seed }), paused: true })) === null) return false;
+    if ((await start({ ...openingNow(), paused: true })) === null) return false;
   }
   return (await whenSeen()) !== null;
 }
@@ -102,7 +117,9 @@ export function followSession(): () => void {
 
 function openingOf(draft: Draft): Opening {
   const { seed_locked: _, ...fields } = draft;
-  return fields;
+  const model = nextModel();
+  const negative_prompt = model && model.reads !== "text" ? "" : fields.negative_prompt;
+  return { ...fields, prompt: readable(fields.prompt, model), negative_prompt };
 }
 
 function replaced(settings: Settings, regions: Placed[]): Opening["regions"] {

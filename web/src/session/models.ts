@@ -4,6 +4,7 @@ import { create } from "zustand";
 import { api, type ModelInfo, type ServerInfo } from "../connection/http";
 import { draftFor, useDraft } from "./draft";
 import { sentence, useSession } from "./store";
+import { isForNext } from "./view";
 
 interface Models {
   models: ModelInfo[];
@@ -47,4 +48,27 @@ export function useModel(): ModelInfo | undefined {
   const { models, server } = useModels();
   const name = session ?? draft ?? server?.model;
   return models.find((one) => one.id === name);
+}
+
+/** What is known of the model that the next picture is made with. */
+export function nextModel(): ModelInfo | undefined {
+  const { models, server } = useModels.getState();
+  const name = useDraft.getState().model ?? server?.model;
+  return models.find((one) => one.id === name);
+}
+
+/** What is known of the model that the controls speak to: the next picture's as soon as one is finished. */
+export function useToldModel(): ModelInfo | undefined {
+  const session = useSession(({ view }) => (isForNext(view) ? null : view?.model));
+  const draft = useDraft((state) => state.model);
+  const { models, server } = useModels();
+  const name = session ?? draft ?? server?.model;
+  return models.find((one) => one.id === name);
+}
+
+/** The same at this moment. */
+export function toldModel(): ModelInfo | undefined {
+  const { view } = useSession.getState();
+  if (isForNext(view)) return nextModel();
+  return useModels.getState().models.find((one) => one.id === view?.model);
 }

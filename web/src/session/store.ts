@@ -131,6 +131,16 @@ export function edit(command: Command): Promise<Applied | null> {
   return settled(client.edit(command));
 }
 
+/** Have a command act. Resolves to why it does not, for whoever says that in its place; null = it acts. */
+export async function attempt(command: Command): Promise<string | null> {
+  try {
+    await client.edit(command);
+    return null;
+  } catch (problem) {
+    return isSuperseded(problem) ? null : sentence(problem);
+  }
+}
+
 /** Paint into a region's mask, or erase. */
 export function stroke(stroke: Stroke): Promise<Applied | null> {
   return settled(client.stroke(stroke));

@@ -24,6 +24,11 @@ export function isPrepared(view: View | null): boolean {
   return view !== null && view.place.status === "paused" && view.nodes.size === 1;
 }
 
+/** Whether the controls are about the next picture: a finished one is told by what it was made with. */
+export function isForNext(view: View | null): boolean {
+  return view === null || view.place.status === "finished";
+}
+
 /** The view after an event. Only steps and what they come to are told by events; the rest by `afterMove`. */
 export function afterEvent(view: View, { event, rev }: Told): View {
   const place = { ...view.place, seq: event.seq + 1, rev };

@@ -78,6 +78,11 @@ export function asked(command: Command, before: Before = NOTHING_BEFORE): string
       const part = command.change_map ? "the painted part of " : "";
       return `it began from ${part}a picture, to be changed by ${percent(command.strength ?? 0.6)}`;
     }
+    case "show-image": {
+      if (!command.image)
+        return command.mask ? "an area was chosen to draw into" : "the model was shown nothing any more";
+      return command.mask ? "the model was shown a picture to draw into" : "the model was shown a picture";
+    }
     case "lock-area":
       return "an area was locked";
     case "release-area":

@@ -43,10 +43,20 @@ class ServerInfo(Form):
     limits: dict[str, int]
 
 
+class Shows(Form):
+    """What a model is shown beside the prompt, by the command `show-image`: a map of the classes `names` (numbered from 1, 0 is the
+    background), a small picture to be drawn `factor` times larger, or a picture to draw into."""
+
+    kind: Literal["semantic-map", "low-resolution", "inpainting"]
+    names: list[str] = Field(default_factory=list)
+    factor: int | None = None
+
+
 class ModelInfo(Form):
     """A model that can be named in an opening; `problem` where it cannot be used.
 
     `width`, `height`, `num_steps`, `guidance_scale` and `sampler` are what a session has by default; sizes are multiples of `stride`.
+    `reads` is what a prompt is: words, one of the `classes`, or boxes with one of them each; None = it must be empty.
     """
 
     id: str
@@ -59,6 +69,9 @@ class ModelInfo(Form):
     guidance_scale: float | None = None
     sampler: str | None = None
     concepts: list[str] = Field(default_factory=list)
+    reads: Literal["text", "class", "layout"] | None = "text"
+    classes: list[str] = Field(default_factory=list)
+    shows: Shows | None = None
 
 
 class SessionItem(Form):

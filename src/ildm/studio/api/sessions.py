@@ -33,7 +33,9 @@ from ildm.studio.restoring import restore as restore_picture
 from ildm.studio.room import Room
 
 MASK_PATIENCE = 2.0
-"""Seconds for which a mask is waited for that is on its way to the disk."""
+"""Seconds for which a mask or a picture is waited for that is on its way to the disk."""
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+UNCHANGING = {"cache-control": "private, max-age=31536000, immutable"}
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its id, as a list or its start has told it.")]
@@ -155,17 +157,41 @@ async def mask(
     mask: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="As the settings name it.")],
 ) -> Response:
     """A mask that a session's settings name, as a grey picture. It is on the disk a moment after it acts, and waited for so long."""
-    await here.rooms.find(user, session_id)
+    data = await _blob(here, user, session_id, mask)
     try:
-        until = time.monotonic() + MASK_PATIENCE
-        while (data := await asyncio.to_thread(lambda: here.store.load(session_id).blob(mask))) is None:
-            if time.monotonic() > until:
-                raise Refused("not-found", "There is no such mask on the disk (yet): ask again in a second.")
-            await asyncio.sleep(0.05)
         picture = await asyncio.to_thread(lambda: png_of_mask(from_msgpack(Mask, data)))
     except IldmError as error:
         raise refusal(error) from error
-    return Response(picture, media_type="image/png", headers={"cache-control": "private, max-age=31536000, immutable"})
+    return Response(picture, media_type="image/png", headers=UNCHANGING)
+
+
+@router.get(
+    "/{session_id}/shown/{picture}", response_class=Response, responses=errors() | {200: {"content": {"image/png": {}}}}
+)
+async def shown(
+    here: Here,
+    user: User,
+    session_id: SessionId,
+    picture: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="As the settings name it.")],
+) -> Response:
+    """What a session's model is shown beside the prompt, as it was kept: scaled to what is drawn. Waited for as a mask is."""
+    data = await _blob(here, user, session_id, picture)
+    if not data.startswith(PNG_SIGNATURE):
+        raise Refused("not-found", "This is no picture that a model is shown: give its name from the session's settings.")
+    return Response(data, media_type="image/png", headers=UNCHANGING)
+
+
+async def _blob(here: Context, user: str, session: str, name: str) -> bytes:
+    await here.rooms.find(user, session)
+    until = time.monotonic() + MASK_PATIENCE
+    try:
+        while (data := await asyncio.to_thread(lambda: here.store.load(session).blob(name))) is None:
+            if time.monotonic() > until:
+                raise Refused("not-found", "There is no such thing on the disk (yet): ask again in a second.")
+            await asyncio.sleep(0.05)
+    except IldmError as error:
+        raise refusal(error) from error
+    return data
 
 
 async def _answer(room: Room, number: int, patience: float) -> EditAnswer:

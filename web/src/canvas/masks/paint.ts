@@ -14,6 +14,8 @@ export interface Ink {
   /** Above 0, to 1: how much of the way one touch goes. */
   flow: number;
   erase: boolean;
+  /** On a map of classes: the value that takes the place of what is there, all of it or nothing. */
+  label?: number | null;
 }
 
 export interface Tip {
@@ -22,10 +24,11 @@ export interface Tip {
   hardness: number;
 }
 
-const FULL: Ink = { level: 255, flow: 1, erase: false };
+const HALF = 128;
 
 /** One value under so much ink (0 to 255). Painting never lowers a value and erasing never raises one. */
-function inked(value: number, ink: number, { flow, erase }: Ink): number {
+function inked(value: number, ink: number, { flow, erase, label }: Ink): number {
+  if (label != null) return ink < HALF ? value : erase ? 0 : label;
   if (erase) {
     const goal = 255 - ink;
     return value > goal ? value - Math.ceil((value - goal) * flow) : value;
@@ -52,7 +55,7 @@ export function dab(mask: Mask, { x, y }: Point, { radius, hardness }: Tip, ink:
       const index = row * width + column;
       const value = values[index] ?? 0;
       // most of what a brush touches it has touched before
-      if (ink.erase ? value <= full : value >= full) continue;
+      if (ink.label == null && (ink.erase ? value <= full : value >= full)) continue;
       let level = ink.level;
       if (squared > inner) {
         const part = (outer - Math.sqrt(squared)) / soft;
@@ -78,7 +81,7 @@ export function fillRect(mask: Mask, rect: Rect, ink: Ink): Rect | null {
   for (let y = inside.top; y < inside.bottom; y++) {
     for (let x = inside.left; x < inside.right; x++) {
       const index = y * mask.width + x;
-      mask.values[index] = inked(mask.values[index] ?? 0, ink.level, { ...FULL, erase: ink.erase });
+      mask.values[index] = inked(mask.values[index] ?? 0, ink.level, { ...ink, flow: 1 });
     }
   }
   return inside;
@@ -105,7 +108,7 @@ export function fillPolygon(mask: Mask, corners: readonly Point[], ink: Ink): Re
       if (share === 0) continue;
       const index = y * mask.width + rect.left + x;
       const value = mask.values[index] ?? 0;
-      mask.values[index] = inked(value, Math.round(ink.level * share), { ...FULL, erase: ink.erase });
+      mask.values[index] = inked(value, Math.round(ink.level * share), { ...ink, flow: 1 });
     }
   }
   return rect;
@@ -151,7 +154,9 @@ export function flood(mask: Mask, place: Point, ink: Ink): Rect | null {
   if (x < 0 || y < 0 || x >= width || y >= height) return null;
   const base = values[y * width + x] ?? 0;
   const seen = new Uint8Array(values.length);
-  const belongs = (index: number) => seen[index] === 0 && Math.abs((values[index] ?? 0) - base) <= TOLERANCE;
+  // the numbers of classes are not near each other
+  const tolerance = ink.label == null ? TOLERANCE : 0;
+  const belongs = (index: number) => seen[index] === 0 && Math.abs((values[index] ?? 0) - base) <= tolerance;
   const starts = [y * width + x];
   let changed: Rect | null = null;
   for (let start = starts.pop(); start !== undefined; start = starts.pop()) {
@@ -172,13 +177,18 @@ export function flood(mask: Mask, place: Point, ink: Ink): Rect | null {
     changed = united(changed, { left: left - row * width, top: row, right: right - row * width, bottom: row + 1 });
   }
   for (let index = 0; index < values.length; index++) {
-    if (seen[index]) values[index] = inked(values[index] ?? 0, ink.level, { ...FULL, erase: ink.erase });
+    if (seen[index]) values[index] = inked(values[index] ?? 0, ink.level, { ...ink, flow: 1 });
   }
   return changed;
 }
 
 export function fillAll(mask: Mask, value: number): void {
   mask.values.fill(value);
+}
+
+/** Exchange one value of a map for another. */
+export function relabel({ values }: Mask, from: number, to: number): void {
+  for (let index = 0; index < values.length; index++) if (values[index] === from) values[index] = to;
 }
 
 export function invert({ values }: Mask): void {

@@ -1,7 +1,7 @@
-import { dab, type Ink, type Tip } from "../masks/paint";
+import { dab, type Tip } from "../masks/paint";
 import { type Touch, walk } from "../masks/path";
 import { Edit } from "../strokes";
-import type { Grip, Tool } from "./tool";
+import { type Grip, inkOf, type Tool } from "./tool";
 
 const SPACING = 0.15;
 const LEAST_PRESSURE = 0.15;
@@ -53,10 +53,10 @@ export class BrushTool implements Tool {
 
   private touch(touches: readonly Touch[]): void {
     if (!this.grip) return;
-    const { brush, erase } = this.grip;
-    const ink: Ink = { level: Math.max(1, Math.round(255 * brush.strength)), flow: brush.flow, erase };
+    const { brush, erase, label } = this.grip;
+    const ink = { ...inkOf(this.grip), flow: label === null ? brush.flow : 1 };
     for (const touch of touches) {
-      const tip: Tip = { radius: this.radius(touch.pressure), hardness: brush.hardness };
+      const tip: Tip = { radius: this.radius(touch.pressure), hardness: label === null ? brush.hardness : 1 };
       const reach = tip.radius + 1;
       const rect = { left: touch.x - reach, top: touch.y - reach, right: touch.x + reach, bottom: touch.y + reach };
       this.edit?.paint(rect, erase, (mask) => dab(mask, touch, tip, ink));

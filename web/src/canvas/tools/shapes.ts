@@ -1,8 +1,8 @@
 import { wholeOf } from "../masks/mask";
-import { boundsOf, fillPolygon, fillRect, flood, type Ink } from "../masks/paint";
+import { boundsOf, fillPolygon, fillRect, flood } from "../masks/paint";
 import type { Touch } from "../masks/path";
 import { Edit } from "../strokes";
-import type { Grip, Shape, Tool } from "./tool";
+import { type Grip, inkOf, type Shape, type Tool } from "./tool";
 
 /** Two corners. */
 export class RectangleTool implements Tool {
@@ -81,10 +81,6 @@ export class FillTool implements Tool {
   move(): void {}
   up(): void {}
   cancel(): void {}
-}
-
-function inkOf({ brush, erase }: Grip): Ink {
-  return { level: Math.max(1, Math.round(255 * brush.strength)), flow: 1, erase };
 }
 
 function grown({ left, top, right, bottom }: ReturnType<typeof boundsOf>) {

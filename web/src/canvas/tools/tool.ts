@@ -1,6 +1,6 @@
 // What a tool is: a small state machine between a pointer's going down and its coming up.
 
-import type { Point } from "../masks/paint";
+import type { Ink, Point } from "../masks/paint";
 import type { Touch } from "../masks/path";
 import type { Brush } from "../state";
 
@@ -11,6 +11,8 @@ export interface Grip {
   /** A straight line from where the last stroke ended. */
   straight: boolean;
   brush: Brush;
+  /** What is painted on a map; null = it is a mask. */
+  label: number | null;
 }
 
 /** What is drawn over the picture while a tool is held, in pixels of the picture. */
@@ -23,4 +25,10 @@ export interface Tool {
   up(): void;
   cancel(): void;
   readonly shape: Shape;
+}
+
+/** What a tool paints with that fills. */
+export function inkOf({ brush, erase, label }: Grip): Ink {
+  const level = label === null ? Math.max(1, Math.round(255 * brush.strength)) : 255;
+  return { level, flow: 1, erase, label };
 }
