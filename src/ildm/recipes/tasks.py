@@ -13,9 +13,7 @@ from ildm.recipes import emoji, small
 from ildm.training.recipe import Recipe, Sampling
 from ildm.training.told import ClassesConfig, Condition
 
-DENOISER = UNetConfig(
-    channels=(64, 80, 96), res_blocks=(1, 1, 1), depths=(0, 1, 1), mid_depth=1, head_width=16, norm_groups=16
-)
+DENOISER = UNetConfig(channels=(64, 80, 96), res_blocks=(1, 1, 1), depths=(0, 1, 1), mid_depth=1, head_width=16, norm_groups=16)
 """Three and a half million parameters: 7 MB in half precision."""
 
 
@@ -39,7 +37,9 @@ def text() -> Recipe:
 
 def layout() -> Recipe:
     """Things in boxes: a prompt reads `fox 0.1 0.2 0.5 0.6; key 0.6 0.6 0.9 0.9`."""
-    return _task("layout", "Small illustrations with things where their boxes are.", Condition(layout=LayoutConfig(width=48, depth=2)))
+    return _task(
+        "layout", "Small illustrations with things where their boxes are.", Condition(layout=LayoutConfig(width=48, depth=2))
+    )
 
 
 def semantic_map() -> Recipe:
