@@ -39,6 +39,16 @@ def test_it_writes_a_report_and_says_where(run, tmp_path):
     assert (drawing["seed"], drawing["num_steps"], drawing["sampler"]) == (3, 7, "heun")
 
 
+def test_further_seeds_stand_beside_the_figures(run, tmp_path):
+    assert run(*SMALL, "--seeds", 3)[0] == 0
+    told = json.loads((tmp_path / "evaluation-fake" / "report.json").read_text())
+    assert told["settings"]["num_seeds"] == 3
+    for figure in told["figures"]:
+        less = figure["beside"]["minus shuffled prompts, mean over 3 seeds"]
+        assert less["count"] == 3 and less["interval"][0] <= less["value"] <= less["interval"][1]
+        assert figure["beside"]["mean over 3 seeds"]["count"] == 3
+
+
 def test_json_goes_to_the_output_alone(run, tmp_path):
     code, out, _ = run(*SMALL, "--json", "--out", tmp_path / "here")
     told = json.loads(out)
@@ -50,7 +60,15 @@ def test_json_goes_to_the_output_alone(run, tmp_path):
     [
         (("--split", "unseen_scenes"), "did you mean 'unseen_scene'"),
         (("--metric", "kid"), "Unknown metric 'kid'"),
+        (("--inception", "nowhere.pth"), "There is no file nowhere.pth, which should hold the weights of Inception-v3"),
+        (("--metric", "fid"), "FID and the Inception score need the published weights"),
+        (("--metric", "inception-score"), "FID and the Inception score need the published weights"),
         (("--count", 0), "--count (scenes of each split, for distances and reconstruction) takes a whole number from 10"),
+        (("--probes", 1), "--probes (scenes with one and with two objects, for accuracies) takes a whole number from 2"),
+        (
+            ("--seeds", 11),
+            "--seeds (draw every set so many times, and say how far figures are luck) takes a whole number from 1",
+        ),
         (("--batch-size", 0), "--batch-size (images drawn at once) takes a whole number from 1"),
         (("--out", "/proc/nowhere"), "/proc/nowhere cannot be written"),
     ],

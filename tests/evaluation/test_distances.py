@@ -61,6 +61,22 @@ def test_frechet_distance_matches_scipy(draws):
     assert frechet_distance(ours, reference) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(("rank", "rank_reference"), [(8, 8), (3, 8), (3, 3), (1, 4)])
+def test_frechet_distance_matches_scipy_where_covariances_are_singular(draws, rank, rank_reference):
+    """Random Gaussians in eight dimensions, flat in some: what FID does whenever there are fewer images than features."""
+
+    def sample(count, rank):
+        return torch.randn(count, rank, generator=draws).double() @ torch.randn(rank, 8, generator=draws).double()
+
+    ours, reference = sample(60, rank) + 0.3, sample(50, rank_reference)
+    one, other = np.cov(ours.numpy().T), np.cov(reference.numpy().T)
+    # the root of one covariance first: scipy finds none of a product that is singular and not symmetric
+    root = sqrtm(one + 1e-14 * np.eye(8)).real
+    overlap = np.trace(sqrtm(root @ other @ root + 1e-14 * np.eye(8)).real)
+    gap = (ours.mean(dim=0) - reference.mean(dim=0)).square().sum().item()
+    assert frechet_distance(ours, reference) == pytest.approx(gap + np.trace(one) + np.trace(other) - 2 * overlap, rel=1e-5)
+
+
 def test_frechet_distance_of_a_shift_is_its_square(draws):
     rows = torch.randn(100, 5, generator=draws)
     assert frechet_distance(rows + 2, rows) == pytest.approx(4 * 5, rel=1e-5)

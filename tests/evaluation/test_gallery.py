@@ -28,7 +28,7 @@ def learning(monkeypatch, tmp_path):
     monkeypatch.setenv("ILDM_HOME", str(tmp_path))
     seen = []
 
-    def extract(_, pixels):
+    def extract(_, pixels, look=None):
         seen.append(len(pixels))
         return torch.randn(len(pixels), 16, generator=torch.Generator().manual_seed(len(seen)))
 
@@ -65,6 +65,12 @@ def test_another_configuration_has_another_file(learning, tmp_path, network):
     load_recogniser(CONFIG, network)
     load_recogniser(GalleryConfig(size=64, per_concept=3, per_unseen_pair=1, sprites="sample"), network)
     assert len(files(tmp_path)) == 2
+
+
+def test_styles_have_a_file_of_their_own(learning, tmp_path, network):
+    load_recogniser(CONFIG, network)
+    styles = load_recogniser(GalleryConfig(size=64, per_concept=2, per_unseen_pair=1, sprites="sample", names="style"), network)
+    assert styles.labels == ("flat",) and len(files(tmp_path)) == 2
 
 
 def test_every_concept_fills_its_quota():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ildm.evaluation.intervals import bootstrap_mean, jackknife, wilson
+from ildm.evaluation.intervals import bootstrap_mean, bootstrap_ratio, jackknife, t_interval, wilson
 
 
 def test_wilson_matches_the_published_example():
@@ -37,3 +37,21 @@ def test_jackknife_of_a_mean_difference_has_its_closed_form_width():
         widths.append((high - low) / 2)
     expected = 2.262 * (1 / 200 + 1 / 300) ** 0.5
     assert sum(widths) / len(widths) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_ratio_is_of_sums_and_its_interval_vanishes_where_all_have_the_same():
+    low, high = bootstrap_ratio(torch.tensor([2.0, 4, 60]), torch.tensor([1.0, 2, 30]))
+    assert low == high == 2
+    draws = torch.Generator().manual_seed(3)
+    there = torch.rand(400, generator=draws) + 0.5
+    low, high = bootstrap_ratio(2 * there + 0.1 * torch.randn(400, generator=draws), there)
+    # the error of the sum over the sum
+    assert (high - low) / 2 == pytest.approx(1.96 * 0.1 * 20 / there.sum().item(), rel=0.15)
+
+
+@pytest.mark.parametrize(("count", "quantile"), [(2, 12.706), (3, 4.303), (10, 2.262)])
+def test_a_few_figures_have_students_interval(count, quantile):
+    parts = torch.arange(count, dtype=torch.float64)
+    low, high = t_interval(parts)
+    assert (high - low) / 2 == pytest.approx(quantile * parts.std().item() / count**0.5, rel=1e-3)
+    assert (low + high) / 2 == pytest.approx(parts.mean().item())

@@ -54,6 +54,15 @@ def test_unknown_labels_name_the_nearest(gallery):
         recogniser.indices(["cactuss"])
 
 
+def test_it_can_choose_among_fewer(gallery):
+    draw, classes = gallery
+    recogniser = fit(draw(), classes, ["apple", "rocket", "cactus", "bread"])
+    rows = draw()
+    few = recogniser.among(["bread", "apple"])
+    assert few.labels == ("bread", "apple")
+    torch.testing.assert_close(few.scores(rows), recogniser.scores(rows)[:, [3, 0]])
+
+
 def test_a_concept_without_images_is_refused():
     with pytest.raises(DataError, match="'b' too rarely"):
         fit(torch.randn(4, 3), torch.tensor([0, 0, 2, 2]), ["a", "b", "c"])

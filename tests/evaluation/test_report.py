@@ -27,6 +27,7 @@ def report():
         versions={"torch": "2"},
         entries=(Entry(metric="prompt-accuracy", split="unseen_scene", kind="one object", figure=found),),
         pictures=(picture,) * 10,
+        notes=("No FID here, and this is why.",),
     )
 
 
@@ -34,6 +35,7 @@ def test_markdown_has_the_figure_with_interval_count_and_what_stands_beside_it(r
     page = report.to_markdown()
     assert "## unseen_scene: scenes with one object" in page
     assert "| object-top-1 | 8 | **0.5000 [0.2500, 0.7500]** | real renders 1234 |" in page
+    assert "\nNo FID here, and this is why.\n" in page and report.to_json()["notes"] == ["No FID here, and this is why."]
     assert "heun, 9 steps, guidance 2.5" in page and "0123456789abcdef;" not in page and "0123456789abcdef." in page
 
 

@@ -112,9 +112,9 @@ def test_too_few_concepts_for_pairs_say_so(network, fake_model, noise_model, con
         list(emoji_sets(model, network, config))
 
 
-@pytest.mark.parametrize("bad", [{"splits": ()}, {"num_images": 9}, {"num_probes": 0}])
+@pytest.mark.parametrize("bad", [{"splits": ()}, {"num_images": 9}, {"num_probes": 1}, {"num_seeds": 0}, {"num_seeds": 11}])
 def test_senseless_configurations_are_refused(bad):
-    with pytest.raises(ConfigError, match=r"at least one split|must be"):
+    with pytest.raises(ConfigError, match=r"at least one split|must be|1 to 10 seeds"):
         EvaluationConfig(**bad)
     with pytest.raises(ConfigError, match="batch size"):
         Drawing(batch_size=0)

@@ -23,7 +23,7 @@ def evaluate(
         int, typer.Option(min=10, max=1_000_000, help="Scenes of each split, for distances and reconstruction.")
     ] = 512,
     probes: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Scenes with one and with two objects, for accuracies.")
+        int, typer.Option(min=2, max=1_000_000, help="Scenes with one and with two objects, for accuracies.")
     ] = 384,
     metric: Annotated[
         list[str] | None, typer.Option(help="Only this metric; give it again for more.", show_default="all")
@@ -34,10 +34,17 @@ def evaluate(
         str | None, typer.Option(help="dpmpp-2m, unipc, heun, ddim, euler-ancestral, ...", show_default="the model's")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the first image of every set; each further one adds 1.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10, help="Draw every set so many times, and say how far figures are luck.")
+    ] = 1,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images drawn at once.")] = 16,
     sprites: Annotated[
         str, typer.Option(help="cache (built by ildm data emoji), or sample: 24 sprites inside the package, for a quick try.")
     ] = "cache",
+    inception: Annotated[
+        Path | None,
+        typer.Option(help="The published weights of Inception-v3, for FID and IS.", show_default="in torch's cache"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", show_default="evaluation-MODEL")] = None,
     device: Device = None,
     dtype: DType = None,
@@ -56,9 +63,10 @@ def evaluate(
     from ildm.core.progress import named_bars
     from ildm.core.seeds import check_seed
     from ildm.data.splits import SPLITS
+    from ildm.evaluation.drawing import Drawing
     from ildm.evaluation.evaluate import check_metrics
     from ildm.evaluation.evaluate import evaluate as measure
-    from ildm.evaluation.sets import Drawing, EvaluationConfig
+    from ildm.evaluation.sets import EvaluationConfig
 
     for name in split or ():
         check_choice("--split", name, SPLITS)
@@ -76,7 +84,9 @@ def evaluate(
             seed=check_seed(seed),
             batch_size=batch_size,
         ),
+        num_seeds=seeds,
         sprites=sprites,  # type: ignore[arg-type]
+        inception=None if inception is None else str(inception),
     )
     loaded = load(model, device=device, dtype=dtype)
     folder = out or Path(f"evaluation-{loaded.manifest.name}")

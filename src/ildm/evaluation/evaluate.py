@@ -5,44 +5,67 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from ildm.core import extensions
 from ildm.core.config import to_json
 from ildm.core.device import describe
+from ildm.core.errors import ConfigError
 from ildm.core.progress import NamedProgress
+from ildm.evaluation.drawing import Drawing, EvaluatedModel
+from ildm.evaluation.inception import RESIZE
+from ildm.evaluation.inception_features import InceptionFeatures
+from ildm.evaluation.inception_weights import find_inception, load_inception, missing_inception
 from ildm.evaluation.metric import EvaluationSet, Metric
 from ildm.evaluation.network import PACKAGE, load_lite0
 from ildm.evaluation.report import Entry, Picture, Report
-from ildm.evaluation.sets import Drawing, EvaluatedModel, EvaluationConfig, emoji_sets
+from ildm.evaluation.seeds import over_seeds
+from ildm.evaluation.sets import EvaluationConfig, emoji_sets
 
 _PICTURES = 64
+_RESIZING = (
+    "FID and the Inception score are comparable with figures of other programs only where those resize in the same way "
+    f"({RESIZE}) and take as many images."
+)
 
 
 def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: NamedProgress | None = None) -> Report:
     """Every figure of a model, on every set that the chosen metrics can use.
 
     Raises:
-        ConfigError: for an unknown metric (nearest match named), a missing package, or a model of a size that the data lacks.
+        ConfigError: for an unknown metric (nearest match named), a missing package, weights that were named or whose metric was, but that
+            are not there, or a model of a size that the data lacks.
+        CheckpointError: when the weights for a FID are not the published ones.
         DataError: when the data was not built.
     """
     config = config or EvaluationConfig()
     config = replace(config, drawing=_resolved(model, config.drawing))
     metrics = _metrics(config.metrics)
+    inception, notes = _inception(metrics, config, model.device, progress)
     network = load_lite0(str(model.device))
     entries: list[Entry] = []
     pictures: list[Picture] = []
-    for samples in emoji_sets(model, network, config, progress=progress):
+    for made in emoji_sets(model, network, config, progress=progress):
+        further = tuple(replace(one, inception=inception) for one in made.further)
+        samples = replace(made, inception=inception, further=further)
         for name, metric in metrics.items():
             if metric.requires <= samples.provides:
                 entries += [
                     Entry(metric=name, split=samples.split, kind=samples.kind, figure=figure)
-                    for figure in metric.compute(samples)
+                    for figure in over_seeds(metric, samples)
                 ]
         pictures = pictures or _pictures(samples)
+    if config.metrics is not None:
+        idle = [name for name in metrics if name not in {entry.metric for entry in entries}]
+        notes += tuple(
+            f"{name} asks what this model is not told, or what these sets do not show: it has no figure." for name in idle
+        )
     return Report(
         model=_describe_model(model),
         settings=to_json(config) | {"guidance_interval": model.manifest.defaults.guidance_interval},
@@ -50,6 +73,7 @@ def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, p
         versions={"python": platform.python_version()} | {name: _version(name) for name in ("ildm", "torch", "numpy", PACKAGE)},
         entries=tuple(entries),
         pictures=tuple(pictures),
+        notes=notes,
     )
 
 
@@ -76,6 +100,21 @@ def _metrics(chosen: Sequence[str] | None) -> dict[str, Metric]:
     if chosen is None:
         return {name: metric() for name, metric in extensions.load_all("ildm.metrics").items()}
     return {name: extensions.load("ildm.metrics", name)() for name in chosen}
+
+
+def _inception(
+    metrics: Mapping[str, Metric], config: EvaluationConfig, device: torch.device, progress: NamedProgress | None
+) -> tuple[InceptionFeatures | None, tuple[str, ...]]:
+    """What takes the features for a FID, where a metric wants them and their weights are here, and what the report says of it."""
+    path = find_inception(None if config.inception is None else Path(config.inception))
+    if not any("inception" in metric.requires for metric in metrics.values()):
+        return None, ()
+    if path is not None:
+        return InceptionFeatures(load_inception(path, str(device)), progress=progress), (_RESIZING,)
+    if config.metrics is not None:
+        # asked for by name, so doing without is no answer
+        raise ConfigError(missing_inception())
+    return None, (missing_inception(),)
 
 
 def _pictures(samples: EvaluationSet) -> list[Picture]:

@@ -44,12 +44,14 @@ class GalleryConfig:
         per_concept: scenes with one object, of random style, place, size and background, for each concept.
         per_unseen_pair: further ones for each concept in the style that training never shows it in.
         sprites: see `EmojiScenesConfig`.
+        names: what the recogniser tells: "concept" by an image's features, or "style" by its textures.
     """
 
     size: int = 128
     per_concept: int = 16
     per_unseen_pair: int = 3
     sprites: Literal["cache", "sample"] = "cache"
+    names: Literal["concept", "style"] = "concept"
 
 
 def load_recogniser(config: GalleryConfig, network: Lite0, *, progress: NamedProgress | None = None) -> Recogniser:
@@ -64,23 +66,26 @@ def load_recogniser(config: GalleryConfig, network: Lite0, *, progress: NamedPro
     cached = _read(path)
     if cached is not None:
         return cached
-    recogniser = _learn(sources, network, progress)
+    recogniser = _learn(config, sources, network, progress)
     _write(path, recogniser)
     return recogniser
 
 
-def _learn(sources: list[tuple[EmojiScenes, int]], network: Lite0, progress: NamedProgress | None) -> Recogniser:
+def _learn(
+    config: GalleryConfig, sources: list[tuple[EmojiScenes, int]], network: Lite0, progress: NamedProgress | None
+) -> Recogniser:
     most = sum(quota * len(source.concepts) for source, quota in sources)
     scenes = chain.from_iterable(_draw(source, quota) for source, quota in sources)
     parts, shown = [], []
     # in chunks, because all scenes at once would fill a gigabyte
     while chunk := list(islice(scenes, _CHUNK)):
-        parts.append(extract(network, torch.stack([sample.image for sample in chunk])))
-        shown += [sample.objects[0].concept for sample in chunk]
+        look = network.textures if config.names == "style" else None
+        parts.append(extract(network, torch.stack([sample.image for sample in chunk]), look=look))
+        shown += [getattr(sample.objects[0], config.names) for sample in chunk]
         if progress is not None:
-            progress("learning the concepts", len(shown), most)
+            progress(f"learning the {config.names}s", len(shown), most)
     if progress is not None:
-        progress("learning the concepts", most, most)
+        progress(f"learning the {config.names}s", most, most)
     labels = sorted(set(shown))
     places = {label: index for index, label in enumerate(labels)}
     return fit(torch.cat(parts), torch.tensor([places[label] for label in shown]), labels)
@@ -121,6 +126,9 @@ def _draw(source: EmojiScenes, quota: int) -> Iterator[Sample]:
 def _cache_file(config: GalleryConfig, sources: list[tuple[EmojiScenes, int]]) -> Path:
     parts = [source.fingerprint for source, _ in sources]
     values = {"version": _VERSION, "network": WEIGHTS_SHA256, "shrinkage": SHRINKAGE, "scenes": parts, **to_json(config)}
+    # recognisers of concepts were kept before there were others
+    if config.names == "concept":
+        del values["names"]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
     return home() / "evaluation" / f"recogniser-{digest}.safetensors"
 

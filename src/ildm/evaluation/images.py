@@ -10,7 +10,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ildm.core.picture import to_floats
+from ildm.core.progress import Progress
 from ildm.data.sample import Sample
+from ildm.evaluation.inception import Inception
 from ildm.evaluation.network import Lite0
 
 Pixels = UInt8[Tensor, "count 3 height width"]
@@ -56,10 +58,32 @@ class Images:
         """The pooled features of EfficientNet-Lite0, on the CPU."""
         return extract(self.network, self.pixels)
 
+    @cached_property
+    def textures(self) -> Float[Tensor, "count 1024"]:
+        """The statistics of EfficientNet-Lite0's feature maps, on the CPU."""
+        return extract(self.network, self.pixels, look=self.network.textures)
 
-def extract(network: Lite0, pixels: Pixels) -> Float[Tensor, "count 1280"]:
-    """The pooled features of any number of images, on the CPU."""
+
+def extract(
+    network: Lite0 | Inception,
+    pixels: Pixels,
+    *,
+    look: Callable[[Tensor], Tensor] | None = None,
+    progress: Progress | None = None,
+) -> Float[Tensor, "count features"]:
+    """The features of any number of images, on the CPU.
+
+    Args:
+        look: what the network takes of images in [-1, 1]; None = its pooled features.
+    """
     device = network.classifier.weight.device
+    look = look or network.features
+    parts, done = [], 0
     # no_grad, not inference mode: those tensors could not enter a later computation that records gradients
     with torch.no_grad():
-        return torch.cat([network.features(to_floats(batch.to(device))).cpu() for batch in pixels.split(_BATCH)])
+        for batch in pixels.split(_BATCH):
+            parts.append(look(to_floats(batch.to(device))).cpu())
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(pixels))
+    return torch.cat(parts)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 Interval = tuple[float, float]
 
 _Z = 1.959964
-# Student's t for 9 degrees of freedom, as a jackknife over 10 groups has
-_GROUPS, _T = 10, 2.262157
+# Student's t for 1 to 9 degrees of freedom
+_STUDENT = (12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157)
+_GROUPS, _T = 10, _STUDENT[-1]
+MOST_SEEDS = len(_STUDENT) + 1
 
 
 def wilson(hits: int, count: int) -> Interval:
@@ -45,6 +48,22 @@ def jackknife(statistic: Callable[[Tensor, Tensor], float], ours: Tensor, refere
     spread = torch.tensor(parts, dtype=torch.float64)
     error = ((spread - spread.mean()) ** 2).sum().mul((_GROUPS - 1) / _GROUPS).sqrt().item()
     return value - _T * error, value + _T * error
+
+
+def bootstrap_ratio(numerators: Tensor, denominators: Tensor, *, resamples: int = 2000, seed: int = 0) -> Interval:
+    """The percentile interval of a ratio of sums, shape (count,) each, over pairs drawn with replacement."""
+    draws = torch.Generator().manual_seed(seed)
+    chosen = torch.randint(len(numerators), (resamples, len(numerators)), generator=draws)
+    ratios = numerators.double()[chosen].sum(dim=1) / denominators.double()[chosen].sum(dim=1)
+    low, high = ratios.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return low, high
+
+
+def t_interval(parts: Float[Tensor, " parts"]) -> Interval:
+    """The interval of the mean of 2 to 10 figures that were measured alike, each on its own sample (Student 1908)."""
+    count = len(parts)
+    mean, half = parts.mean().item(), _STUDENT[count - 2] * parts.std().item() / count**0.5
+    return mean - half, mean + half
 
 
 def _left(rows: Tensor) -> Iterator[Tensor]:

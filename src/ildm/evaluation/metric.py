@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ildm.evaluation.asking import Ask
 from ildm.evaluation.images import Images, Pixels
+from ildm.evaluation.inception_features import InceptionFeatures
 from ildm.evaluation.intervals import Interval
 from ildm.evaluation.recogniser import Recogniser
 
 Kind = Literal["scenes", "one object", "two objects"]
-Generate = Callable[[Sequence[str]], Pixels]
+Generate = Callable[[Sequence[Ask]], Pixels]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Estimate:
 
     Args:
         value: the estimate.
-        count: how many images it was measured on.
+        count: how many images it was measured on, or what else the figure says it counts.
         interval: its 95 % confidence interval; None where none was computed.
     """
 
@@ -63,28 +65,41 @@ class EvaluationSet:
         split: the split of the data it was drawn from.
         kind: whether its scenes are as the split has them, or hold exactly one or two objects.
         real: the renders.
-        prompts: the fullest caption of each real image; None for a model that takes no prompt.
-        generate: makes the model's images for any prompts, with the settings of the report.
-        generated: the model's images for `prompts`, in the same order.
+        tells: what the model learns of a scene, see `ildm.evaluation.asking.Asking`.
+        asked: what it is asked for, one for each real image.
+        prompts: the words of that, for a text model the fullest caption; None for a model that takes no prompt.
+        generate: makes the model's images for anything asked, with the settings of the report.
+        generated: the model's images for `asked`, in the same order; outside a hole, the real image itself.
+        shuffled: the same, but the model saw another scene's picture around the same hole; None where nothing has a hole.
+        further: this set drawn again, with other seeds each time.
         reference: other renders of the same split, which distances are measured against.
         reconstructed: `real` after the model's autoencoder.
-        recogniser: what names the objects, made when first called.
+        recogniser: what names the objects; made when first called.
+        style_recogniser: what names the styles, for a model whose classes these are.
+        inception: takes the features that a FID is measured in; None where there are no weights for it.
     """
 
     split: str
     kind: Kind
     real: Images
+    tells: frozenset[str] = frozenset()
+    asked: Sequence[Ask] | None = None
     prompts: Sequence[str] | None = None
     generate: Generate | None = None
     generated: Images | None = None
+    shuffled: Images | None = None
     reference: Images | None = None
     reconstructed: Images | None = None
     recogniser: Callable[[], Recogniser] | None = None
+    style_recogniser: Callable[[], Recogniser] | None = None
+    inception: InceptionFeatures | None = None
+    further: tuple[EvaluationSet, ...] = ()
 
     @property
     def provides(self) -> frozenset[str]:
-        """Its kind, and the names of the parts it holds."""
-        return frozenset({self.kind, *(part.name for part in fields(self) if getattr(self, part.name) is not None)})
+        """Its kind, what it tells, and the names of the parts it holds."""
+        held = (part.name for part in fields(self) if getattr(self, part.name) is not None)
+        return frozenset({self.kind, *self.tells, *held})
 
 
 @runtime_checkable

@@ -137,6 +137,14 @@ class Lite0(nn.Module):
                 maps.append(x)
         return maps
 
+    def textures(self, images: Image) -> Float[Tensor, "batch 1024"]:
+        """The mean and the deviation over positions of every channel of the maps: how an image is drawn, more than what it shows.
+
+        Statistics of feature maps stand for style since Gatys 2016, section 2.2, who takes all products of channels.
+        """
+        maps = self.maps(images)
+        return torch.cat([part for one in maps for part in (one.mean(dim=(2, 3)), one.std(dim=(2, 3)))], dim=1)
+
     def _stem(self, images: Tensor) -> Tensor:
         return F.relu6(self.stem(prepare(images)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,14 @@ class Recogniser:
     def scores(self, features: Features) -> Float[Tensor, "count concepts"]:
         """The cosine of each image with each concept, in [-1, 1]."""
         return F.normalize((features - self.centre) @ self.whitening, dim=1) @ self.means.T
+
+    def among(self, labels: Sequence[str]) -> Recogniser:
+        """The same, but it chooses among these labels alone.
+
+        Raises:
+            ConfigError: for one that the gallery does not hold (nearest match named).
+        """
+        return replace(self, labels=tuple(labels), means=self.means[self.indices(labels)])
 
     def indices(self, labels: Sequence[str]) -> Int[Tensor, " count"]:
         """Where in the scores each concept is.

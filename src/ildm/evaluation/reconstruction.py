@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ildm.core.errors import ShapeError
@@ -65,12 +67,37 @@ def perceptual_distance(network: Lite0, images: Image, targets: Targets) -> PerI
     Raises:
         ShapeError: when the two batches differ in shape.
     """
+    return torch.stack([difference.mean(dim=(1, 2)) for difference in _differences(network, images, targets)]).mean(dim=0)
+
+
+def perceptual_distances_within(
+    network: Lite0, images: Image, targets: Targets, areas: Sequence[Bool[Tensor, "batch area_height area_width"]]
+) -> list[PerImage]:
+    """`perceptual_distance` in parts of the images: one table for each of the areas.
+
+    At each feature map a position weighs as much as the share of its cell that lies in the area. The vectors see some way beyond their
+    cells, and so beyond the area.
+
+    Raises:
+        ShapeError: when the two batches differ in shape.
+    """
+    differences = _differences(network, images, targets)
+    return [torch.stack([_weighted(one, area) for one in differences]).mean(dim=0) for area in areas]
+
+
+def _differences(network: Lite0, images: Tensor, targets: Tensor) -> list[Tensor]:
+    """How far the unit vectors are apart at each position of each feature map, (batch, rows, columns)."""
     _check(images, targets)
-    differences = [
-        (F.normalize(ours, dim=1, eps=1e-8) - F.normalize(theirs, dim=1, eps=1e-8)).square().sum(dim=1).mean(dim=(1, 2))
+    return [
+        (F.normalize(ours, dim=1, eps=1e-8) - F.normalize(theirs, dim=1, eps=1e-8)).square().sum(dim=1)
         for ours, theirs in zip(network.maps(images), network.maps(targets), strict=True)
     ]
-    return torch.stack(differences).mean(dim=0)
+
+
+def _weighted(differences: Tensor, area: Tensor) -> Tensor:
+    rows, columns = differences.shape[1:]
+    weights = F.adaptive_avg_pool2d(area[:, None].float(), (rows, columns))[:, 0]
+    return (differences * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1e-12)
 
 
 def _check(images: Tensor, targets: Tensor) -> None:

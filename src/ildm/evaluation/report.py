@@ -49,6 +49,7 @@ class Report:
         machine: device and system.
         versions: of what computed the figures.
         pictures: the first images of the first set, for the contact sheet.
+        notes: sentences on what is not there and why, and on how to read what is.
     """
 
     model: Mapping[str, Any]
@@ -57,6 +58,7 @@ class Report:
     versions: Mapping[str, str]
     entries: tuple[Entry, ...]
     pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def find(self, name: str, *, split: str | None = None, kind: Kind | None = None) -> Figure | None:
         """The first figure of that name, on that split and kind where given."""
@@ -72,7 +74,9 @@ class Report:
         ]
         parts = ("model", "settings", "machine", "versions")
         return (
-            {"format": "ildm-evaluation", "version": 1} | {part: getattr(self, part) for part in parts} | {"figures": figures}
+            {"format": "ildm-evaluation", "version": 1}
+            | {part: getattr(self, part) for part in parts}
+            | {"notes": list(self.notes), "figures": figures}
         )
 
     def to_markdown(self) -> str:
@@ -86,9 +90,11 @@ class Report:
             + ", ".join(f"{name} {version}" for name, version in self.versions.items())
             + f"; model sha256 {self.model['sha256'][:16]}.",
             "",
-            "Brackets hold 95 % intervals, N is the number of images. KID-Lite0 and FD-Lite0 are measured in the features of "
-            "EfficientNet-Lite0 and are not comparable with a FID.",
+            "Brackets hold 95 % intervals, N is the number of images, or of what a figure counts. KID-Lite0 and FD-Lite0 are measured in "
+            "the features of EfficientNet-Lite0 and are not comparable with a FID.",
         ]
+        for note in self.notes:
+            lines += ["", note]
         sets: dict[tuple[str, Kind], None] = dict.fromkeys((entry.split, entry.kind) for entry in self.entries)
         for split, kind in sets:
             chosen = [entry.figure for entry in self.entries if (entry.split, entry.kind) == (split, kind)]

@@ -2,88 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
-import numpy as np
-import torch
-from jaxtyping import Float
-from PIL import Image as PILImage
-from torch import Tensor
-
-from ildm.conditioning.prompt import escape
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.manifest import Manifest
-from ildm.core.picture import to_bytes, to_floats
 from ildm.core.progress import NamedProgress
-from ildm.core.types import Image, Latent
 from ildm.data.emoji_scenes import SIZES, EmojiScenes, EmojiScenesConfig
 from ildm.data.layout import relation
 from ildm.data.sample import Sample
 from ildm.data.splits import SPLITS, Split
+from ildm.evaluation.asking import Asking
+from ildm.evaluation.building import Builder
+from ildm.evaluation.drawing import Drawing, EvaluatedModel
 from ildm.evaluation.gallery import GalleryConfig, load_recogniser
-from ildm.evaluation.images import Images, Pixels
+from ildm.evaluation.images import Images
+from ildm.evaluation.intervals import MOST_SEEDS
 from ildm.evaluation.metric import EvaluationSet, Kind
 from ildm.evaluation.network import Lite0
+from ildm.evaluation.recogniser import Recogniser
 
 # fixed, so that every model is asked the same and measured against the same
 _PROMPT_SEED, _REFERENCE_SEED = 100, 101
 _OBJECT_SEEDS: dict[Kind, int] = {"one object": 102, "two objects": 103}
-_TRIES = 20
-
-
-@runtime_checkable
-class EvaluatedModel(Protocol):
-    """What an evaluation needs of a model; `ildm.model.Model` is one."""
-
-    manifest: Manifest
-
-    @property
-    def conditioner(self) -> object | None: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def image_size(self) -> tuple[int, int]: ...
-
-    def encode(self, images: Tensor) -> Latent: ...
-
-    def decode(self, latents: Latent) -> Tensor: ...
-
-    def generate(
-        self,
-        prompt: str | Sequence[str] = "",
-        *,
-        num_steps: int | None = None,
-        guidance_scale: float | None = None,
-        sampler: str | None = None,
-        seed: int | Sequence[int] | None = None,
-    ) -> list[PILImage.Image]: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """How the model is asked to draw; None = the default in its manifest.
-
-    Args:
-        seed: of the first image of every set; each further image adds 1.
-        batch_size: images drawn at once.
-    """
-
-    num_steps: int | None = None
-    guidance_scale: float | None = None
-    sampler: str | None = None
-    seed: int = 0
-    batch_size: int = 16
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"The batch size must be 1 or more, but {self.batch_size} was given: take 16, say.")
-        if self.num_steps is not None and self.num_steps < 1:
-            raise ConfigError(f"A drawing takes 1 step or more, but {self.num_steps} was given: take 25, say.")
+_TRIES, _MOST_OBJECTS = 20, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +41,9 @@ class EvaluationConfig:
         num_probes: scenes with exactly one and with exactly two objects, for accuracies.
         metrics: registered names; None = all.
         drawing: how the model draws.
+        num_seeds: how many times it draws each set, with other seeds each time, so that figures can be told from luck; 1 to 10.
         sprites: see `EmojiScenesConfig`.
+        inception: path of the published weights of Inception-v3; None = those in torch's cache, if there are any.
     """
 
     splits: tuple[Split, ...] | None = None
@@ -105,14 +51,19 @@ class EvaluationConfig:
     num_probes: int = 384
     metrics: tuple[str, ...] | None = None
     drawing: Drawing = field(default_factory=Drawing)
+    num_seeds: int = 1
     sprites: Literal["cache", "sample"] = "cache"
+    inception: str | None = None
 
     def __post_init__(self) -> None:
         if self.splits == ():
             raise ConfigError(f"An evaluation needs at least one split, but none was given: take {', '.join(SPLITS)}.")
-        for key, least in (("num_images", 10), ("num_probes", 1)):
+        # a control judges every image by another one's condition, so two are the least
+        for key, least in (("num_images", 10), ("num_probes", 2)):
             if getattr(self, key) < least:
                 raise ConfigError(f"{key} must be {least} or more, but {getattr(self, key)} was given.")
+        if not 1 <= self.num_seeds <= MOST_SEEDS:
+            raise ConfigError(f"A set is drawn with 1 to {MOST_SEEDS} seeds, but {self.num_seeds} was given: take 3, say.")
 
 
 def emoji_sets(
@@ -120,87 +71,70 @@ def emoji_sets(
 ) -> Iterator[EvaluationSet]:
     """The sets of EmojiScenes, restricted to the model's concepts and to the styles it was trained on, one after the other.
 
+    A model that is told one thing at most is measured on scenes with as many things as it was trained on.
+
     Raises:
-        ConfigError: when the model's size is none that EmojiScenes has, or a split is empty for its concepts.
+        ConfigError: when the model's size is none that EmojiScenes has, or a split is empty for its concepts or not to be told to it.
         DataError: when the sprites were not built.
     """
-    builder = _Builder(model, network, config.drawing, progress or (lambda *_: None))
+    builder = Builder(model, network, config.drawing, turns=config.num_seeds, progress=progress)
+    asking = builder.asking
     data = EmojiScenesConfig(
         size=_size(model),
         length=config.num_images,
         concepts=model.manifest.concepts or None,
         styles=_trained_styles(model.manifest),
+        max_objects=_most_objects(model, asking),
         captions=1,
         sprites=config.sprites,
     )
-    gallery = GalleryConfig(size=data.size, sprites=config.sprites)
-    recogniser = cache(lambda: load_recogniser(gallery, network, progress=progress))
-    splits = config.splits or [split for split in SPLITS if _shows_something(replace(data, split=split))]
+    recognisers = _recognisers(GalleryConfig(size=data.size, sprites=config.sprites), asking, network, progress)
+    splits = config.splits or tuple(split for split in SPLITS if _is_for(replace(data, split=split), asking))
     for split in splits:
+        _check_told(split, asking)
         scenes = replace(data, split=split, seed=_PROMPT_SEED)
         reference = Images.of(list(_drawn(replace(scenes, seed=_REFERENCE_SEED))), network)
-        yield builder.build(split, "scenes", list(_drawn(scenes)), reference=reference)
-    for kind in ("one object", "two objects"):
+        yield _with(builder.build(split, "scenes", list(_drawn(scenes)), reference=reference), recognisers)
+    kinds: dict[Kind, bool] = {"one object": bool(asking.tells), "two objects": "places" in asking.tells}
+    for kind, is_asked in kinds.items():
+        if not is_asked:
+            continue
         samples = _probes(replace(data, split=splits[0]), kind, config.num_probes)
-        if samples and builder.prompted:
-            yield replace(builder.build(splits[0], kind, samples), recogniser=recogniser)
+        if samples:
+            yield _with(builder.build(splits[0], kind, samples), recognisers)
 
 
-class _Builder:
-    def __init__(self, model: EvaluatedModel, network: Lite0, drawing: Drawing, progress: NamedProgress) -> None:
-        self.model = model
-        self.network = network
-        self.drawing = drawing
-        self.progress = progress
-        self.prompted = model.conditioner is not None
+def _recognisers(
+    gallery: GalleryConfig, asking: Asking, network: Lite0, progress: NamedProgress | None
+) -> dict[str, Callable[[], Recogniser]]:
+    """What names objects; or styles, where these are a model's classes."""
+    if not asking.styles:
+        return {"recogniser": cache(lambda: load_recogniser(gallery, network, progress=progress))}
+    # every concept shows the few styles there are, so a few scenes of each are many
+    styles = replace(gallery, names="style", per_concept=4, per_unseen_pair=1)
+    return {"style_recogniser": cache(lambda: load_recogniser(styles, network, progress=progress).among(asking.styles))}
 
-    def build(self, split: str, kind: Kind, samples: Sequence[Sample], *, reference: Images | None = None) -> EvaluationSet:
-        real = Images.of(samples, self.network)
-        prompts = [sample.captions[0] if self.prompted else "" for sample in samples]
-        where = f"{split}, {kind}"
-        return EvaluationSet(
-            split=split,
-            kind=kind,
-            real=real,
-            prompts=prompts if self.prompted else None,
-            generate=lambda texts: self._generate(texts, "drawing"),
-            generated=Images(lambda: self._generate(prompts, f"drawing: {where}"), self.network),
-            reference=reference,
-            reconstructed=Images(lambda: self._reconstruct(real.pixels, where), self.network),
-        )
 
-    def _generate(self, prompts: Sequence[str], what: str) -> Pixels:
-        drawing, parts = self.drawing, []
-        for start in range(0, len(prompts), drawing.batch_size):
-            texts = [escape(text) for text in prompts[start : start + drawing.batch_size]]  # captions have no syntax
-            parts += self.model.generate(
-                texts,
-                num_steps=drawing.num_steps,
-                guidance_scale=drawing.guidance_scale,
-                sampler=drawing.sampler,
-                seed=[drawing.seed + start + place for place in range(len(texts))],
-            )
-            self.progress(what, len(parts), len(prompts))
-        return torch.stack([torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) for image in parts])
-
-    def _reconstruct(self, pixels: Pixels, where: str) -> Pixels:
-        parts, done = [], 0
-        for batch in pixels.split(self.drawing.batch_size):
-            parts.append(to_bytes(self._roundtrip(to_floats(batch.to(self.model.device)))).cpu())
-            done += len(batch)
-            self.progress(f"encoding and decoding: {where}", done, len(pixels))
-        return torch.cat(parts)
-
-    @torch.no_grad()
-    def _roundtrip(self, images: Image) -> Float[Tensor, "batch 3 height width"]:
-        return self.model.decode(self.model.encode(images))
+def _with(made: EvaluationSet, recognisers: dict[str, Callable[[], Recogniser]]) -> EvaluationSet:
+    return replace(made, **recognisers, further=tuple(replace(one, **recognisers) for one in made.further))
 
 
 def _trained_styles(manifest: Manifest) -> tuple[str, ...] | None:
     """The styles of EmojiScenes that a model says it has learned; None where it does not say. Splits of other styles show those."""
-    data = manifest.training.get("recipe", {}).get("data", {})
-    styles = data.get("styles") if isinstance(data, dict) and data.get("kind") == "emoji-scenes" else None
+    styles = _trained_on(manifest).get("styles")
     return tuple(styles) if isinstance(styles, list) and styles else None
+
+
+def _trained_on(manifest: Manifest) -> dict[str, Any]:
+    """The configuration of EmojiScenes that a model was trained on; empty where it does not say."""
+    data = manifest.training.get("recipe", {}).get("data", {})
+    return data if isinstance(data, dict) and data.get("kind") == "emoji-scenes" else {}
+
+
+def _most_objects(model: EvaluatedModel, asking: Asking) -> int:
+    """How many things a scene may show: a model that is told one at most cannot know of more than it was trained on."""
+    is_told_more = "places" in asking.tells or model.hint is not None
+    return _MOST_OBJECTS if is_told_more else _trained_on(model.manifest).get("max_objects", _MOST_OBJECTS)
 
 
 def _size(model: EvaluatedModel) -> int:
@@ -213,12 +147,23 @@ def _size(model: EvaluatedModel) -> int:
     return width
 
 
-def _shows_something(config: EmojiScenesConfig) -> bool:
+def _is_for(config: EmojiScenesConfig, asking: Asking) -> bool:
+    """Whether a split has anything to show, and a model can be told of it."""
+    if config.split == "unseen_concept_pair" and config.max_objects == 1:
+        return False
     try:
+        _check_told(config.split, asking)
         EmojiScenes(config)
     except ConfigError:
         return False
     return True
+
+
+def _check_told(split: Split, asking: Asking) -> None:
+    if split == "unseen_style" and asking.styles:
+        raise ConfigError(
+            "The model draws the styles it was trained on, so it has no class for those of the split 'unseen_style'."
+        )
 
 
 def _drawn(config: EmojiScenesConfig) -> Iterator[Sample]:

@@ -17,7 +17,7 @@ _HOW = {
 class BackgroundColour:
     """The share of images whose border has the colours that were asked for."""
 
-    requires = frozenset({"generated", "prompts"})
+    requires = frozenset({"generated", "captions"})
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """Two figures, `background-colour` and `plain-background-colour`; none where no background is known."""

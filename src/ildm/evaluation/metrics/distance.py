@@ -32,7 +32,7 @@ class KernelDistance:
             )
 
         how = _NETWORK | {"kernel": "(x.y / 1280 + 1)^3", "estimate": "unbiased", "interval": "200 half-sized subsets"}
-        beside = {words: measured(images) for words, images in _others(samples).items()}
+        beside = {words: measured(images) for words, images in others(samples).items()}
         return [Figure(name="kid-lite0", estimate=measured(samples.generated), beside=beside, how=how)]
 
 
@@ -46,28 +46,29 @@ class FrechetDistance:
         assert samples.generated is not None and samples.reference is not None
         reference = samples.reference.features.double()
         basis = principal_directions(reference, _COMPONENTS)
-        others = {words: images.features.double() for words, images in _others(samples).items()}
+        compared = {words: images.features.double() for words, images in others(samples).items()}
         ours = samples.generated.features.double()
         how = _NETWORK | {"interval": "jackknife over 10 groups"}
         along = {"components": f"first {_COMPONENTS} principal components of the reference, held fixed for the interval"}
         return [
             Figure(
                 name="fd-lite0",
-                estimate=_frechet(ours, reference),
+                estimate=frechet(ours, reference),
                 # the interval costs ten more distances, so what stands beside goes without
-                beside={words: _frechet(rows, reference, interval=False) for words, rows in others.items()},
+                beside={words: frechet(rows, reference, interval=False) for words, rows in compared.items()},
                 how=how,
             ),
             Figure(
                 name=f"fd-lite0-{_COMPONENTS}",
-                estimate=_frechet(ours @ basis, reference @ basis),
-                beside={words: _frechet(rows @ basis, reference @ basis) for words, rows in others.items()},
+                estimate=frechet(ours @ basis, reference @ basis),
+                beside={words: frechet(rows @ basis, reference @ basis) for words, rows in compared.items()},
                 how=how | along,
             ),
         ]
 
 
-def _frechet(rows: Tensor, reference: Tensor, *, interval: bool = True) -> Estimate:
+def frechet(rows: Tensor, reference: Tensor, *, interval: bool = True) -> Estimate:
+    """The Frechet distance of two tables of features, (count, width) each, with the interval of a jackknife."""
     return Estimate(
         value=frechet_distance(rows, reference),
         count=min(len(rows), len(reference)),
@@ -75,8 +76,9 @@ def _frechet(rows: Tensor, reference: Tensor, *, interval: bool = True) -> Estim
     )
 
 
-def _others(samples: EvaluationSet) -> dict[str, Images]:
-    others = {"floor: real images": samples.real}
+def others(samples: EvaluationSet) -> dict[str, Images]:
+    """The images whose distances also stand in the report: other real ones, and what the autoencoder leaves of them."""
+    found = {"floor: real images": samples.real}
     if samples.reconstructed is not None:
-        others["reconstructions of real images"] = samples.reconstructed
-    return others
+        found["reconstructions of real images"] = samples.reconstructed
+    return found

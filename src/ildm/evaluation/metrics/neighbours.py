@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ildm.data.sample import Sample
+from ildm.evaluation.estimates import share
 from ildm.evaluation.images import Images
-from ildm.evaluation.intervals import bootstrap_mean, wilson
+from ildm.evaluation.intervals import bootstrap_mean
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure
+from ildm.evaluation.metrics.distance import others
 from ildm.evaluation.neighbours import Neighbourhood, neighbourhood
 from ildm.evaluation.network import RESIZE
 
@@ -30,9 +32,7 @@ class NearestNeighbours:
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """Four figures: `precision`, `recall`, `density`, `coverage`."""
         assert samples.generated is not None and samples.reference is not None
-        found = {"": samples.generated, "floor: real images": samples.real}
-        if samples.reconstructed is not None:
-            found["reconstructions of real images"] = samples.reconstructed
+        found = {"": samples.generated, **others(samples)}
         reference = samples.reference
         sides = {words: neighbourhood(images.features, reference.features, k=_K) for words, images in found.items()}
         shares = {words: _estimates(side) for words, side in sides.items()}
@@ -52,12 +52,7 @@ class NearestNeighbours:
 def _estimates(side: Neighbourhood) -> dict[str, Estimate]:
     density = Estimate(value=side.density.mean().item(), count=len(side.density), interval=bootstrap_mean(side.density))
     shares = {"precision": side.precise, "recall": side.recalled, "coverage": side.covered}
-    return {name: _share(hits) for name, hits in shares.items()} | {"density": density}
-
-
-def _share(hits: Tensor) -> Estimate:
-    count, right = len(hits), int(hits.sum())
-    return Estimate(value=right / count, count=count, interval=wilson(right, count))
+    return {name: share(hits) for name, hits in shares.items()} | {"density": density}
 
 
 def _by_style(covered: Tensor, reference: Images) -> dict[str, float]:

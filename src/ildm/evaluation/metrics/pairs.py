@@ -9,10 +9,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ildm.data.layout import Relation, relation
+from ildm.evaluation.estimates import share
 from ildm.evaluation.halves import halves
 from ildm.evaluation.images import Images, extract
 from ildm.evaluation.metric import EvaluationSet, Figure
-from ildm.evaluation.metrics.objects import beside, how, share
+from ildm.evaluation.metrics.objects import beside, how
 from ildm.evaluation.recogniser import Recogniser, hits
 
 _RANK = 5
@@ -21,7 +22,7 @@ _RANK = 5
 class TwoObjects:
     """Scenes with two objects: both found, one in each half (top 5), and each in the half that the relation says."""
 
-    requires = frozenset({"two objects", "generated", "recogniser"})
+    requires = frozenset({"two objects", "generated", "recogniser", "places"})
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """Two figures: `both-objects-found`, and `relation-right` among the images in which both are found."""

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
+from ildm.evaluation.asking import Ask
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure, Generate
 
 _REPEATS = 5
@@ -13,30 +14,30 @@ _BATCHES = (1, 8)
 
 
 class Throughput:
-    """Images per second from prompt to pixels, one at a time and in batches of 8."""
+    """Images per second from what is asked to pixels, one at a time and in batches of 8."""
 
-    requires = frozenset({"generate", "prompts", "one object"})
+    requires = frozenset({"generate", "asked", "one object"})
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """Two figures: `images-per-second` and `images-per-second-batch-8`."""
-        assert samples.generate is not None and samples.prompts is not None
+        assert samples.generate is not None and samples.asked is not None
         alone, together = _BATCHES
         names = {"images-per-second": alone, f"images-per-second-batch-{together}": together}
-        return [_figure(name, samples.generate, _cycled(samples.prompts, batch)) for name, batch in names.items()]
+        return [_figure(name, samples.generate, _cycled(samples.asked, batch)) for name, batch in names.items()]
 
 
-def _figure(name: str, generate: Generate, prompts: Sequence[str]) -> Figure:
+def _figure(name: str, generate: Generate, asks: Sequence[Ask]) -> Figure:
     # the first call also pays for allocations and lazy imports
-    generate(prompts)
+    generate(asks)
     rates = []
     for _ in range(_REPEATS):
         begun = time.perf_counter()
-        generate(prompts)
-        rates.append(len(prompts) / (time.perf_counter() - begun))
+        generate(asks)
+        rates.append(len(asks) / (time.perf_counter() - begun))
     # the interval is the range seen: with so few repeats a percentile would promise more than is known
-    estimate = Estimate(value=statistics.median(rates), count=_REPEATS * len(prompts), interval=(min(rates), max(rates)))
+    estimate = Estimate(value=statistics.median(rates), count=_REPEATS * len(asks), interval=(min(rates), max(rates)))
     return Figure(name=name, estimate=estimate, how={"repeats": _REPEATS, "value": "median", "interval": "slowest and fastest"})
 
 
-def _cycled(prompts: Sequence[str], count: int) -> list[str]:
-    return [prompts[index % len(prompts)] for index in range(count)]
+def _cycled(asks: Sequence[Ask], count: int) -> list[Ask]:
+    return [asks[index % len(asks)] for index in range(count)]
