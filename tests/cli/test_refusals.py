@@ -26,7 +26,7 @@ from ildm.core.errors import CheckpointError
         (["generate", "a", "--sedd", "3"], "ildm generate has no option --sedd: did you mean '--seed'?"),
         (["generate", "a", "--seed"], "The option --seed needs a value, but none was given: `ildm generate --help`"),
         (["generate", "a", "--json=3"], "The option --json takes no value, but one was given: `ildm generate --help`"),
-        (["models", "extra"], "ildm models has no command 'extra': known: fit-preview, get."),
+        (["models", "zzzz"], "ildm models has no command 'zzzz': known: fit-preview, get."),
         (["generaet", "a"], "ildm has no command 'generaet': did you mean 'generate'?"),
         (["data", "emojy"], "ildm data has no command 'emojy': did you mean 'emoji'?"),
         (["data", "import", "photos"], "ildm data import needs --name"),
