@@ -124,7 +124,7 @@ def test_every_message_comes_back_as_it_was(union, kind, data):
 def test_settings_come_back_and_name_all_they_need(value):
     assert from_msgpack(Settings, to_msgpack(value)) == value
     fields = json.loads(to_json(value))
-    named = {fields["initial_noise"], (fields["start"] or {}).get("source")}
+    named = {fields["initial_noise"], fields["shown"], fields["hole"], (fields["start"] or {}).get("source")}
     named |= {hold[key] for hold in fields["holds"] for key in ("source", "change", "noise")}
     named |= {one[key] for one in fields["feedback"] for key in ("source", "area")} | {one["mask"] for one in fields["regions"]}
     assert value.blobs == named - {None}
