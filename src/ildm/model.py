@@ -23,9 +23,7 @@ from ildm.conditioning.composition import Composition, Plan, Words
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
-from ildm.conditioning.low_resolution import LowResolution
 from ildm.conditioning.regions import Mode, Overlap, Region
-from ildm.conditioning.semantic_map import SemanticMap
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
@@ -103,7 +101,7 @@ class Model:
         through windows of that size.
         """
         whole = Preconditioned(self._predict, self.path, self.manifest.prediction)
-        if not isinstance(self.hint, SemanticMap | LowResolution) or not self.hint.concat_channels:
+        if self.hint is None or not self.hint.is_local or not self.hint.concat_channels:
             return whole
         side = max(self.autoencoder.latent_space.grid(*self.image_size)[1:])
         return Windowed(whole, side, side // 4)
@@ -389,10 +387,8 @@ class Model:
         """What stands in the place of what the model is shown while it is shown nothing."""
         if self.hint is None:
             return UNSHOWN
-        if isinstance(self.hint, Inpainting):
-            return self.beside(None, None, size, batch)
-        grid = self.autoencoder.latent_space.grid(*size)[1:]
-        made = self.hint(self.hint.unshown((grid[0], grid[1])).to(self.device))
+        _, rows, columns = self.autoencoder.latent_space.grid(*size)
+        made = self.hint(self.hint.unshown(size, self.encode, (rows, columns)).to(self.device))
         return Beside(made, made).expand(batch)
 
     @torch.inference_mode()

@@ -33,6 +33,8 @@ class Hint(nn.Module, ABC):
     Config: ClassVar[type[Any]]
     reads_numbers: ClassVar[bool] = False
     """Whether the pixels of its image are numbers of classes and not colours."""
+    is_local: ClassVar[bool] = False
+    """Whether what is to be drawn at a place follows from what is shown around it: then large pictures are drawn through windows."""
     config: Any
 
     @property
@@ -78,8 +80,8 @@ class Hint(nn.Module, ABC):
         """
 
     @abstractmethod
-    def unshown(self, grid: tuple[int, int]) -> Features:
-        """The features of one model that is shown nothing, for a latent of (rows, columns)."""
+    def unshown(self, size: tuple[int, int], encode: Encode, grid: tuple[int, int]) -> Features:
+        """The features of one picture of (width, height) pixels whose model is shown nothing. See `features`."""
 
     @abstractmethod
     def nothing(self, features: Features) -> Features:
@@ -145,6 +147,11 @@ def show(
     shown = hint(features)
     hidden = hint(hint.nothing(features)) if hint.config.dropout > 0.0 else shown
     return Beside(shown, hidden).expand(count)
+
+
+def by(size: tuple[int, int]) -> str:
+    """A (width, height) in a sentence."""
+    return f"{size[0]}x{size[1]}"
 
 
 def _listed(given: Given, count: int, name: str) -> list[PILImage.Image | None]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from PIL import Image as PILImage
 from torch import Tensor
 
-from ildm.conditioning.hint import Encode, Features, Hint, Pixels
+from ildm.conditioning.hint import Encode, Features, Hint, Pixels, by
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.picture import from_picture, to_floats, to_picture, to_pictures
 from ildm.core.types import Conditioning
@@ -60,7 +60,7 @@ class Inpainting(Hint):
         """
         for given, name in ((image, "image"), (mask, "mask")):
             if given is not None and given.size != size:
-                raise ShapeError(f"The {name} is {_by(given.size)}, but {_by(size)} is drawn: give both in one size.")
+                raise ShapeError(f"The {name} is {by(given.size)}, but {by(size)} is drawn: give both in one size.")
         shown = torch.zeros(1, 3, size[1], size[0]) if image is None else to_floats(from_picture(image)[None])
         draw = torch.ones_like(shown[:, :1]) if mask is None else _hole(mask)[None].float()
         if not bool(draw.any()):
@@ -81,10 +81,9 @@ class Inpainting(Hint):
         both = [drawn, surroundings] if self.config.form == "stable-diffusion" else [surroundings, 2.0 * drawn - 1.0]
         return torch.cat(both, dim=1)
 
-    def unshown(self, grid: tuple[int, int]) -> Features:
-        """See `Hint.unshown`: a hole everywhere, in a latent of zeros."""
-        drawn, surroundings = torch.ones(1, 1, *grid), torch.zeros(1, self.config.channels, *grid)
-        return torch.cat([drawn, surroundings] if self.config.form == "stable-diffusion" else [surroundings, drawn], dim=1)
+    def unshown(self, size: tuple[int, int], encode: Encode, grid: tuple[int, int]) -> Features:
+        """See `Hint.unshown`: grey, with a hole everywhere."""
+        return self.features(self.read(None, None, size), encode, grid)
 
     def nothing(self, features: Features) -> Features:
         """The same: there is no such thing."""
@@ -111,7 +110,7 @@ def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImag
         return drawn
     if not image.size == mask.size == drawn.size:
         raise ShapeError(
-            f"A picture of {_by(drawn.size)} was drawn into one of {_by(image.size)} under a mask of {_by(mask.size)}: "
+            f"A picture of {by(drawn.size)} was drawn into one of {by(image.size)} under a mask of {by(mask.size)}: "
             "give all three in one size."
         )
     made = to_picture(torch.where(_hole(mask), from_picture(drawn), from_picture(image)))
@@ -121,7 +120,3 @@ def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImag
 
 def _hole(mask: PILImage.Image) -> Bool[Tensor, "1 height width"]:
     return from_picture(mask)[:1].float() / 255 >= 0.5
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

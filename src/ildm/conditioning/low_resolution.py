@@ -49,6 +49,7 @@ class LowResolution(Hint):
 
     kind: ClassVar[str] = "low-resolution"
     Config: ClassVar[type[LowResolutionConfig]] = LowResolutionConfig
+    is_local: ClassVar[bool] = True
 
     def __init__(self, config: LowResolutionConfig) -> None:
         super().__init__()
@@ -91,7 +92,7 @@ class LowResolution(Hint):
         folded = F.pixel_unshuffle(pixels.float() / 127.5 - 1.0, self._folded)
         return folded if folded.shape[2:] == grid else F.interpolate(folded, size=grid, mode="nearest-exact")
 
-    def unshown(self, grid: tuple[int, int]) -> Features:
+    def unshown(self, size: tuple[int, int], encode: Encode, grid: tuple[int, int]) -> Features:  # noqa: ARG002
         """See `Hint.unshown`: grey."""
         return torch.zeros(1, self.concat_channels, *grid)
 

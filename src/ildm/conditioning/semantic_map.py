@@ -12,7 +12,7 @@ from jaxtyping import Int
 from PIL import Image as PILImage
 from torch import Tensor, nn
 
-from ildm.conditioning.hint import Encode, Features, Hint, Pixels, Route
+from ildm.conditioning.hint import Encode, Features, Hint, Pixels, Route, by
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
@@ -53,6 +53,7 @@ class SemanticMap(Hint):
     kind: ClassVar[str] = "semantic-map"
     Config: ClassVar[type[SemanticMapConfig]] = SemanticMapConfig
     reads_numbers: ClassVar[bool] = True
+    is_local: ClassVar[bool] = True
 
     def __init__(self, config: SemanticMapConfig) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ class SemanticMap(Hint):
         if image is None:
             raise ConfigError("This model draws by a semantic map: give one as the image, each pixel the number of its class.")
         if image.size != size:
-            raise ShapeError(f"The map is {_by(image.size)}, but {_by(size)} is drawn: give it in that size.")
+            raise ShapeError(f"The map is {by(image.size)}, but {by(size)} is drawn: give it in that size.")
         if image.mode not in ("L", "P", "I", "I;16"):
             raise ConfigError(
                 f"A semantic map has one channel with the number of a class in each pixel, but this picture is {image.mode}: "
@@ -115,7 +116,7 @@ class SemanticMap(Hint):
         looked = F.interpolate(pixels.float(), size=(grid[0] * detail, grid[1] * detail), mode="nearest-exact")
         return looked.to(torch.int16)
 
-    def unshown(self, grid: tuple[int, int]) -> Features:
+    def unshown(self, size: tuple[int, int], encode: Encode, grid: tuple[int, int]) -> Features:  # noqa: ARG002
         """See `Hint.unshown`."""
         detail = self.config.detail
         return self.nothing(torch.zeros(1, 1, grid[0] * detail, grid[1] * detail, dtype=torch.int16))
@@ -141,7 +142,3 @@ def _places(rows: int, columns: int, like: Tensor) -> Tensor:
     down, across = (sinusoidal(torch.arange(count, device=like.device).float(), half) for count in (rows, columns))
     both = torch.cat([down[:, None].expand(-1, columns, -1), across[None].expand(rows, -1, -1)], dim=-1)
     return both.flatten(0, 1).to(like.dtype)
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
