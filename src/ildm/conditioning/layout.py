@@ -64,6 +64,8 @@ def layout_from_json(text: str, source: str) -> tuple[Placed, ...]:
     """
     try:
         rows = json.loads(text)
+        if not isinstance(rows, list):
+            raise TypeError("it is no list")
         things = [Placed(str(row["label"]), tuple(float(number) for number in row["box"])) for row in rows]  # type: ignore[arg-type]
         if any(len(thing.box) != 4 for thing in things):
             raise ValueError("a box has four numbers")
