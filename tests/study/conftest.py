@@ -1,38 +1,42 @@
-"""A study small enough to be run whole: two arms on the sprites inside the package."""
+"""What the studies' tests share."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
 
 import pytest
-import torch
 
-from ildm.study.compression import tiny
-from ildm.study.study import Study, claim
+from ildm.cli.main import main
 from ildm.training.stopping import Stop
 
 
 @pytest.fixture(scope="session")
-def small():
-    """Pixels, and f = 32 with a codebook."""
-    whole = tiny().with_steps(2, 5)
-    return replace(whole, factors=(1, 32), bottlenecks=("vq",), judging=replace(whole.judging, speeds=(1, 2)))
+def stop_after():
+    """`stop_after(times)` is a stop that says so once it was asked so many times."""
+
+    class StopAfter(Stop):
+        def __init__(self, times):
+            super().__init__()
+            self.left = times
+
+        @property
+        def reason(self):
+            self.left -= 1
+            return "test" if self.left < 0 else None
+
+    return StopAfter
 
 
-@pytest.fixture(scope="session")
-def run_study():
-    """`run_study(config, folder)` trains and measures what is left, and returns the report."""
+@pytest.fixture
+def run_command(monkeypatch, capsys, tmp_path):
+    """`run_command(study, ...)` is `ildm study` in this process, in a home of its own: its exit code and what it said."""
+    monkeypatch.setenv("ILDM_HOME", str(tmp_path))
 
-    def run(config, folder, stop=None):
-        device = torch.device("cpu")
-        plan = claim(folder, config, None, device)
-        return Study(plan, folder, device, stop or Stop(), lambda _: None, lambda: 0.0)()
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ildm", "study", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
 
-    return run
-
-
-@pytest.fixture(scope="session")
-def finished(small, run_study, tmp_path_factory):
-    """The folder of a study that was never stopped, and its report."""
-    folder = tmp_path_factory.mktemp("study")
-    return folder, run_study(small, folder)
+    return call

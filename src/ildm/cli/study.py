@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,11 +66,11 @@ def compression(
     from ildm.core.durations import parse_duration
     from ildm.core.files import check_writable, home
     from ildm.core.names import check_name
-    from ildm.study import compression as configured
     from ildm.study.clock import Clock
-    from ildm.study.plots import check_plots
-    from ildm.study.study import Study, claim
-    from ildm.study.writing import write_report
+    from ildm.study.compression import config as configured
+    from ildm.study.compression.study import Study, claim
+    from ildm.study.compression.writing import write_report
+    from ildm.study.plotting import check_plots
     from ildm.training.stopping import Stop
 
     given = {
@@ -100,14 +101,84 @@ def compression(
     with stop.on_signals():
         report = Study(plan, folder, target, stop, say, lambda: clock.seconds)()
     clock.note()
-    paths = write_report(report, folder)
+    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+
+@app.command()
+def conditioning(
+    steps: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Of every training.", show_default="1200")] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, max=10, help="Trainings by each route.", show_default="3")] = None,
+    budget: Annotated[str | None, typer.Option(help="Stop after 2h, 45m, ... in all; what was not measured is said.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a key, as in recipe.stage_two.batch_size=32.")
+    ] = None,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Every part within seconds, without any download; its figures say nothing.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Of the study's folder.", show_default="conditioning")] = None,
+    device: Device = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration as JSON and do nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Compare routes for semantic maps: beside the latent, or read by cross-attention; trained alike from several seeds.
+
+    Example: `ildm study conditioning --steps 600 --budget 2h`
+
+    Everything lives in ILDM_HOME/studies/NAME; the same command goes on after any stop. All trainings advance together, so that one
+    that is stopped is compared as far as all came.
+    """
+    import json
+
+    from rich.console import Console
+
+    from ildm.core.config import override, to_json
+    from ildm.core.device import pick_device
+    from ildm.core.durations import parse_duration
+    from ildm.core.files import check_writable, home
+    from ildm.core.names import check_name
+    from ildm.study.clock import Clock
+    from ildm.study.conditioning import config as configured
+    from ildm.study.conditioning.study import Study, claim
+    from ildm.study.conditioning.writing import write_report
+    from ildm.study.plotting import check_plots
+    from ildm.training.stopping import Stop
+
+    given = {"recipe.stage_two.loop.steps": steps, "seeds": seeds}
+    chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
+    seconds = None if budget is None else parse_duration(budget)
+    folder: Path = home() / "studies" / check_name(name or ("conditioning-tiny" if tiny else "conditioning"), "a study")
+    if show:
+        typer.echo(json.dumps(to_json(config), indent=1))
+        return
+    check_plots()
+    check_writable(folder, folder=True)
+    target, console = pick_device(device), Console(stderr=True)
+    clock = Clock(folder / "clock.json")
+    claim(folder, config)
+    stop = Stop(clock.left(seconds))
+
+    def say(line: str) -> None:
+        clock.note()
+        console.print(line, highlight=False, soft_wrap=True)
+
+    with stop.on_signals():
+        report = Study(config, folder, target, stop, say, lambda: clock.seconds)()
+    clock.note()
+    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+
+def _tell(report: dict[str, Any], paths: Sequence[Path], stopped_by: str | None, *, as_json: bool) -> None:
+    """What a study found, and where it was written: the data first, then the page."""
+    import json
+
     if as_json:
-        typer.echo(json.dumps(report.to_json() | {"written": [str(path) for path in paths]}, ensure_ascii=False))
+        typer.echo(json.dumps(report | {"written": [str(path) for path in paths]}, ensure_ascii=False))
         return
     typer.echo(paths[1].read_text(encoding="utf-8"))
     for path in paths:
         typer.echo(str(path))
-    if stop.reason is not None:
+    if stopped_by is not None:
         typer.echo(
-            f"Stopped by {stop.reason} before all was done; the same command goes on, with a longer budget where that is spent."
+            f"Stopped by {stopped_by} before all was done; the same command goes on, with a longer budget where that is spent."
         )

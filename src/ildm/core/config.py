@@ -147,7 +147,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if origin in (tuple, list, Sequence):
         return _convert_sequence(value, arguments, where)
     if origin in (dict, Mapping):
-        return dict(value)
+        return _convert_mapping(value, arguments, where)
     if is_dataclass(hint):
         if is_dataclass(value):
             return value
@@ -180,6 +180,14 @@ def _convert_sequence(value: Any, arguments: tuple[Any, ...], where: str) -> tup
         return tuple(_convert(part, hint, where) for part, hint in zip(parts, arguments, strict=True))
     inner = arguments[0] if arguments else Any
     return tuple(_convert(part, inner, where) for part in parts)
+
+
+def _convert_mapping(value: Any, arguments: tuple[Any, ...], where: str) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong_type(where, "a group of keys", value)
+    inner = arguments[1] if arguments else Any
+    parts = cast("Mapping[Any, Any]", value)
+    return {key: _convert(part, inner, f"{where}.{key}") for key, part in parts.items()}
 
 
 def _convert_plain(value: Any, hint: Any, where: str) -> Any:

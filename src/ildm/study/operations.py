@@ -24,10 +24,14 @@ def denoising(graph: UNetConfig, side: int) -> int:
 
 
 @cache
-def denoiser_training(graph: UNetConfig, side: int) -> int:
-    """Operations of one latent's part in a training step, forward and backward. Optimizer and averaging are not counted."""
+def denoiser_training(graph: UNetConfig, side: int, tokens: int = 1) -> int:
+    """Operations of one latent's part in a training step, forward and backward. Optimizer and averaging are not counted.
+
+    Args:
+        tokens: that cross-attention reads, where the graph has it.
+    """
     with FlopCounterMode(display=False) as counter:
-        _predict(graph, side).sum().backward()
+        _predict(graph, side, tokens).sum().backward()
     return counter.get_total_flops()
 
 
@@ -45,7 +49,11 @@ def autoencoder_training(graph: AutoencoderConfig, side: int) -> int:
     return counter.get_total_flops()
 
 
-def _predict(graph: UNetConfig, side: int) -> Tensor:
-    label = None if graph.labels is None else torch.zeros(1, dtype=torch.long)
-    noised = torch.zeros(1, graph.in_channels, side, side)
-    return UNet(graph)(noised, torch.zeros(1), Conditioning(label=label))
+def _predict(graph: UNetConfig, side: int, tokens: int = 1) -> Tensor:
+    given = Conditioning(
+        context=None if graph.context_width is None else torch.zeros(1, tokens, graph.context_width),
+        pooled=None if graph.pooled_width is None else torch.zeros(1, graph.pooled_width),
+        label=None if graph.labels is None else torch.zeros(1, dtype=torch.long),
+        concat=torch.zeros(1, graph.concat_channels, side, side) if graph.concat_channels else None,
+    )
+    return UNet(graph)(torch.zeros(1, graph.in_channels, side, side), torch.zeros(1), given)

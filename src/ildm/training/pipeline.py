@@ -16,15 +16,14 @@ from ildm.checkpoint.native import save_native
 from ildm.core.config import to_json
 from ildm.core.errors import ConfigError
 from ildm.core.picture import to_floats
-from ildm.core.progress import steps_bar
 from ildm.core.types import Image, Latent
-from ildm.data.encoding import encode_dataset
 from ildm.data.latents import LatentCache
 from ildm.data.loader import batches
 from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.model import Model
+from ildm.training.encoding import encode_until_stopped
 from ildm.training.journal import Journal, Silence
 from ildm.training.loop import train
 from ildm.training.making import make_model, make_networks
@@ -53,6 +52,8 @@ class Run:
         initial: a model whose weights both stages start from; its autoencoder is taken as it is, unless stage one is for the
             decoder only.
         world: the processes that train together; what is on the disk the first one writes and all read.
+        latents: the folder of the encoded data, for runs that share it; None = one in the run's own.
+        until: leave stage two after this step, with the model so far; the next call goes on. None = to its end.
     """
 
     recipe: Recipe
@@ -61,6 +62,8 @@ class Run:
     stop: Stop
     initial: Model | None = None
     world: World = ALONE
+    latents: Path | None = None
+    until: int | None = None
 
     def __call__(self) -> Path | None:
         """Train what is left to train.
@@ -181,30 +184,20 @@ class Run:
     # --- latents ---------------------------------------------------------------------------------------------------
 
     def _latents(self, dataset: ImageDataset, autoencoder: Autoencoder) -> LatentCache | None:
-        fingerprint, folder = autoencoder.encoder_fingerprint(), self.folder / "latents"
+        fingerprint, folder = autoencoder.encoder_fingerprint(), self.latents or self.folder / "latents"
 
         @torch.inference_mode()
         def encode(images: Image) -> Latent:
             with autocast(self.recipe.stage_one.precision, self.device):
                 return autoencoder.encode(images.to(self.device)).float()
 
-        def is_done() -> bool:
-            def progress(done: int, total: int) -> None:
-                bar(done, total)
-                if self.stop.reason is not None and done < total:
-                    raise _StoppedError
-
+        def encode_all() -> bool:
             limit, workers, told = self.recipe.num_latents or None, self.recipe.workers, self.recipe.condition.told(encode)
-            try:
-                with steps_bar("encoding") as bar:
-                    encode_dataset(
-                        dataset, encode, fingerprint, folder, limit=limit, workers=workers, told=told, progress=progress
-                    )
-            except _StoppedError:
-                return False
-            return True
+            return encode_until_stopped(
+                dataset, encode, fingerprint, folder, self.stop, limit=limit, workers=workers, told=told
+            )
 
-        return LatentCache(folder, fingerprint) if self.world.once(is_done) else None
+        return LatentCache(folder, fingerprint) if self.world.once(encode_all) else None
 
     # --- stage two -------------------------------------------------------------------------------------------------
 
@@ -228,8 +221,9 @@ class Run:
 
         classes = len(cache.classes) if config.alignment else 0
         task = StageTwo(config, networks, stream, draw, export, classes, self.world)
-        with self._journal(stage, "denoiser", config.loop.steps) as journal:
-            return train(task, config.loop, stage, journal=journal, stop=self.stop, world=self.world)
+        loop = config.loop if self.until is None else replace(config.loop, steps=min(self.until, config.loop.steps))
+        with self._journal(stage, "denoiser", loop.steps) as journal:
+            return train(task, loop, stage, journal=journal, stop=self.stop, world=self.world)
 
     def _keep_denoiser(self, autoencoder: Autoencoder) -> None:
         """A model with the initial one's denoiser: all there is to do where stage two has no steps."""
@@ -243,10 +237,6 @@ class Run:
 
     def _journal(self, stage: Path, title: str, num_steps: int) -> Journal:
         return Journal(stage, title, num_steps) if self.world.is_first else Silence()
-
-
-class _StoppedError(Exception):
-    """Leaves the encoder between two batches."""
 
 
 def _image(dataset: ImageDataset, index: int) -> torch.Tensor:

@@ -16,8 +16,8 @@ from ildm.data.concepts import find_concepts
 from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.denoiser.config import UNetConfig
 from ildm.recipes.emoji import ANIMALS_AND_NATURE
+from ildm.study.compression.sizing import denoiser
 from ildm.study.operations import denoiser_training
-from ildm.study.sizing import denoiser
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOneConfig

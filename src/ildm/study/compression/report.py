@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
-from ildm.study.compression import Bottleneck, CompressionConfig
-from ildm.study.results import ArmResult, Distances
-from ildm.study.verdict import Finding, Outcome, overall
+from ildm.study.compression.config import Bottleneck, CompressionConfig
+from ildm.study.compression.results import ArmResult, Distances
+from ildm.study.compression.verdict import Finding, Outcome, overall
 
 FORMAT, VERSION = "ildm-study", 1
 Table = Literal["equal steps", "equal compute"]

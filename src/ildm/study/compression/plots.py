@@ -6,30 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ildm.core.errors import ConfigError
-from ildm.core.files import atomic_file
-from ildm.study.report import StudyReport
-from ildm.study.results import ArmResult, Point
+from ildm.study.compression.report import StudyReport
+from ildm.study.compression.results import ArmResult, Point
+from ildm.study.plotting import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = {1: "#000000", 2: "#0072b2", 4: "#009e73", 8: "#56b4e9", 16: "#e69f00", 32: "#d55e00"}  # told apart by all eyes
-_WIDTH, _HEIGHT, _DPI = 6.4, 4.4, 120
-
-
-def check_plots() -> None:
-    """See that plots can be drawn, before any work is spent on what they show.
-
-    Raises:
-        ConfigError: when matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            'A study draws its plots with matplotlib, which is not installed: run pip install "ildm[eval]".'
-        ) from error
+_WIDTH, _HEIGHT = 6.4, 4.4  # inches of a panel
 
 
 def save_plots(report: StudyReport, folder: Path) -> list[Path]:
@@ -60,13 +45,8 @@ def _save(
     points: Callable[[ArmResult], Sequence[Point]],
     place: Callable[[Point], float],
 ) -> Path:
-    # without pyplot: it keeps figures in a global list, and may open windows
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     bottlenecks = report.config.bottlenecks
-    figure = Figure(figsize=(_WIDTH * len(bottlenecks), _HEIGHT), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(_WIDTH * len(bottlenecks), _HEIGHT)
     panels = figure.subplots(1, len(bottlenecks), sharey=True, squeeze=False)[0]
     for panel, bottleneck in zip(panels, bottlenecks, strict=True):
         for arm in report.arms:
@@ -79,9 +59,7 @@ def _save(
         panel.grid(alpha=0.3)
         panel.legend(fontsize="small")
     panels[0].set_ylabel(f"KID-Lite0, N = {report.config.judging.num_images}")
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png")
-    return path
+    return save_figure(figure, path)
 
 
 def _curve(panel: Axes, label: str, colour: str, placed: Sequence[tuple[float, Point]]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ildm.core.files import atomic_file, write_json
-from ildm.study.plots import save_plots
-from ildm.study.report import StudyReport
-from ildm.study.tables import to_markdown
+from ildm.study.compression.plots import save_plots
+from ildm.study.compression.report import StudyReport
+from ildm.study.compression.tables import to_markdown
 
 
 def write_report(report: StudyReport, folder: Path) -> list[Path]:

@@ -12,26 +12,12 @@ import torch
 
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
-from ildm.study import planning
-from ildm.study.compression import arms, default
-from ildm.study.findings import what_was_cut
-from ildm.study.report import StudyReport, read_report
-from ildm.study.study import claim
-from ildm.study.writing import write_report
-from ildm.training.stopping import Stop
-
-
-class StopAfter(Stop):
-    """Stops once it was asked so many times."""
-
-    def __init__(self, times):
-        super().__init__()
-        self.left = times
-
-    @property
-    def reason(self):
-        self.left -= 1
-        return "test" if self.left < 0 else None
+from ildm.study.compression import planning
+from ildm.study.compression.config import arms, default
+from ildm.study.compression.findings import what_was_cut
+from ildm.study.compression.report import StudyReport, read_report
+from ildm.study.compression.study import claim
+from ildm.study.compression.writing import write_report
 
 
 def timeless(value: Any) -> Any:
@@ -64,12 +50,12 @@ def test_pixels_reconstruct_to_the_floor(finished):
     assert made.fd.value == pytest.approx(floor.fd.value, rel=1e-2)
 
 
-def test_a_study_stopped_again_and_again_finds_the_same(finished, small, run_study, tmp_path):
+def test_a_study_stopped_again_and_again_finds_the_same(finished, small, run_study, stop_after, tmp_path):
     _, whole = finished
     sittings, report, patience = 0, None, 3
     while report is None or report.cut:
         torch.manual_seed(99 + sittings)  # whatever a new process starts from must not matter
-        report = run_study(small, tmp_path, StopAfter(patience))
+        report = run_study(small, tmp_path, stop_after(patience))
         sittings, patience = sittings + 1, patience + 1
         assert sittings < 30
     assert sittings > 3
@@ -106,8 +92,8 @@ def test_a_report_with_a_strange_key_or_of_another_kind_is_refused(finished, tmp
             read_report(path)
 
 
-def test_what_a_budget_cuts_is_said(finished, small, run_study, tmp_path):
-    report = run_study(small, tmp_path, StopAfter(0))
+def test_what_a_budget_cuts_is_said(finished, small, run_study, stop_after, tmp_path):
+    report = run_study(small, tmp_path, stop_after(0))
     assert report.cut == (
         "f1-pixels: the first stage was not finished, so nothing was measured.",
         "f32-vq: the first stage was not finished, so nothing was measured.",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from ildm.core.durations import say_duration
 from ildm.evaluation.metric import Estimate
-from ildm.study.compression import Bottleneck, CompressionConfig
-from ildm.study.report import TABLES, Claim, Table
-from ildm.study.results import ArmResult
-from ildm.study.verdict import CLAIMS, Curves, judge
+from ildm.study.compression.config import Bottleneck, CompressionConfig
+from ildm.study.compression.report import TABLES, Claim, Table
+from ildm.study.compression.results import ArmResult
+from ildm.study.compression.verdict import CLAIMS, Curves, judge
 
 
 def claims(

@@ -14,10 +14,10 @@ from ildm.core.errors import ConfigError
 from ildm.denoiser.unet import UNet
 from ildm.evaluation.images import extract
 from ildm.evaluation.network import load_lite0
-from ildm.study.compression import LEAST_STEPS, Arm, CompressionConfig, arms, equal_compute, equal_steps
-from ildm.study.drawing import Artist
-from ildm.study.pixels import FirstStage, Pixels
-from ildm.study.running import ClassNetworks
+from ildm.study.compression.config import LEAST_STEPS, Arm, CompressionConfig, arms, equal_compute, equal_steps
+from ildm.study.compression.drawing import Artist
+from ildm.study.compression.pixels import FirstStage, Pixels
+from ildm.study.compression.running import ClassNetworks
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import CaptionedLatents, StageTwo
 

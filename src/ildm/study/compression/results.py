@@ -10,7 +10,7 @@ from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.files import write_json
 from ildm.evaluation.metric import Estimate
-from ildm.study.compression import Kind
+from ildm.study.compression.config import Kind
 
 FILE = "result.json"
 

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from ildm.cli.main import main
-
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """The command in this process, in a home of its own: its exit code and what it said."""
-    monkeypatch.setenv("ILDM_HOME", str(tmp_path))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ildm", "study", "compression", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
+def run(run_command):
+    return lambda *arguments: run_command("compression", *arguments)
 
 
 def test_it_shows_what_it_would_do(run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ildm.evaluation.metric import Estimate
-from ildm.study.verdict import LEAST_IMAGES, combined, judge, overall
+from ildm.study.compression.verdict import LEAST_IMAGES, combined, judge, overall
 
 CONTROL = Estimate(value=0.7, count=500, interval=(0.69, 0.71))
 FLOOR = Estimate(value=0.0, count=500, interval=(-0.001, 0.001))

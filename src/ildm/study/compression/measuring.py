@@ -20,9 +20,9 @@ from ildm.evaluation.intervals import bootstrap_mean, jackknife
 from ildm.evaluation.metric import Estimate
 from ildm.evaluation.network import Lite0, load_lite0
 from ildm.evaluation.reconstruction import perceptual_distance, psnr, ssim
-from ildm.study.compression import CompressionConfig
-from ildm.study.pixels import FirstStage
-from ildm.study.results import Codebook, Distances
+from ildm.study.compression.config import CompressionConfig
+from ildm.study.compression.pixels import FirstStage
+from ildm.study.compression.results import Codebook, Distances
 
 # fixed, and those of `ildm evaluate`, so that every study is asked the same and measured against the same
 _REAL_SEED, _REFERENCE_SEED = 100, 101

@@ -19,8 +19,8 @@ from ildm.diffusion.schedule import make_schedule
 from ildm.evaluation.images import Pixels
 from ildm.sampler.base import Sampler
 from ildm.sampler.run import run
-from ildm.study.compression import Judging
-from ildm.study.pixels import FirstStage
+from ildm.study.compression.config import Judging
+from ildm.study.compression.pixels import FirstStage
 from ildm.training.stage_two import StageTwoConfig
 
 

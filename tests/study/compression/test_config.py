@@ -12,9 +12,9 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.core.config import from_json, override, to_json
 from ildm.core.errors import ConfigError
 from ildm.denoiser.unet import UNet
-from ildm.study.compression import CompressionConfig, arms, default, equal_compute, equal_steps, tiny
+from ildm.study.compression.config import CompressionConfig, arms, default, equal_compute, equal_steps, tiny
+from ildm.study.compression.sizing import count_parameters, denoiser, grids
 from ildm.study.operations import autoencoder_training, denoiser_training, denoising
-from ildm.study.sizing import count_parameters, denoiser, grids
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,17 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
 from ildm.core.errors import DataError
 from ildm.core.picture import to_floats
-from ildm.core.progress import steps_bar
 from ildm.core.types import Conditioning, Image, Latent
 from ildm.data.emoji_scenes import EmojiScenes
-from ildm.data.encoding import Told, encode_dataset
+from ildm.data.encoding import Told
 from ildm.data.latents import LatentCache
 from ildm.data.loader import batches
 from ildm.data.transforms import RandomCrop
 from ildm.denoiser.unet import UNet
-from ildm.study.compression import Arm, CompressionConfig
-from ildm.study.measuring import Classes
-from ildm.study.pixels import FirstStage, Pixels
+from ildm.study.compression.config import Arm, CompressionConfig
+from ildm.study.compression.measuring import Classes
+from ildm.study.compression.pixels import FirstStage, Pixels
+from ildm.training.encoding import encode_until_stopped
 from ildm.training.journal import Journal
 from ildm.training.loop import LoopConfig, train
 from ildm.training.run_state import RunState, load_state
@@ -140,18 +140,14 @@ class ArmRun:
             # the statistics that the latents are normalised by were taken in full precision, and so are they
             return first.encode(images.to(self.device)).float()
 
-        def progress(done: int, total: int) -> None:
-            bar(done, total)
-            if self.stop.reason is not None and done < total:
-                raise _StoppedError
-
-        told = Told(wordings=Classes(self.dataset), name="class")
-        try:
-            with steps_bar(f"{self.arm.name}: encoding") as bar:
-                encode_dataset(
-                    self.dataset, encode, fingerprint, folder, workers=self.config.workers, told=told, progress=progress
-                )
-        except _StoppedError:
+        told, title, workers = (
+            Told(wordings=Classes(self.dataset), name="class"),
+            f"{self.arm.name}: encoding",
+            self.config.workers,
+        )
+        if not encode_until_stopped(
+            self.dataset, encode, fingerprint, folder, self.stop, title=title, workers=workers, told=told
+        ):
             return None
         return LatentCache(folder, fingerprint)
 
@@ -189,7 +185,3 @@ def _no_sheet(networks: Networks) -> PILImage.Image | None:  # noqa: ARG001
 
 def _no_export(networks: Networks, state: RunState) -> None:
     """An arm is no model to hand out."""
-
-
-class _StoppedError(Exception):
-    """Leaves the encoder between two batches."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ildm.core.errors import CheckpointError
-from ildm.study.pixels import FirstStage, Pixels
+from ildm.study.compression.pixels import FirstStage, Pixels
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 study.json      what was asked and what the budget allowed
 clock.json      seconds spent so far
-arms/f8-kl/     an arm, see `ildm.study.running`
+arms/f8-kl/     an arm, see `ildm.study.compression.running`
 report.json, report.md, plots/, samples/
 """
 
@@ -24,17 +24,17 @@ from ildm.core.durations import say_duration
 from ildm.core.errors import ConfigError
 from ildm.core.files import write_json
 from ildm.data.emoji_scenes import EmojiScenes
-from ildm.study.compression import Arm, CompressionConfig, arms, equal_compute, equal_steps
-from ildm.study.drawing import Artist, Drawn
-from ildm.study.findings import claims, what_was_cut
-from ildm.study.measuring import Judge
+from ildm.study.compression.config import Arm, CompressionConfig, arms, equal_compute, equal_steps
+from ildm.study.compression.drawing import Artist, Drawn
+from ildm.study.compression.findings import claims, what_was_cut
+from ildm.study.compression.measuring import Judge
+from ildm.study.compression.planning import fit, points
+from ildm.study.compression.report import StudyReport
+from ildm.study.compression.results import ArmResult, FirstStageResult, Point, load_result
+from ildm.study.compression.running import ArmRun, Trained
+from ildm.study.compression.sizing import count_parameters
 from ildm.study.operations import autoencoder_training, denoising
 from ildm.study.pictures import save_sheet
-from ildm.study.planning import fit, points
-from ildm.study.report import StudyReport
-from ildm.study.results import ArmResult, FirstStageResult, Point, load_result
-from ildm.study.running import ArmRun, Trained
-from ildm.study.sizing import count_parameters
 from ildm.training.stopping import Stop
 
 Say = Callable[[str], None]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
 from ildm.evaluation.metric import Estimate
-from ildm.study.report import TABLES, StudyReport, Table
-from ildm.study.results import ArmResult, Codebook, Point
-from ildm.study.verdict import MIDDLE
+from ildm.study.compression.report import TABLES, StudyReport, Table
+from ildm.study.compression.results import ArmResult, Codebook, Point
+from ildm.study.compression.verdict import MIDDLE
 
 _HEADS: dict[Table, str] = {
     "equal steps": "Equal steps",
