@@ -21,7 +21,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.composition import Composition, Plan, Words
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, show
+from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
 from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
@@ -309,7 +309,8 @@ class Model:
             overlap: who rules where they lie on each other; region_mode: how they are drawn. See `ildm.conditioning.regions`.
             image: what the model is shown: the picture to draw into, the map to draw by, or the small picture to draw larger.
                 One, or a list, one for each picture drawn.
-            mask: for inpainting models: white where to draw the image anew; None = everywhere. One, or a list.
+            mask: for inpainting models: white where to draw the image anew, and what is not stays byte for byte; None = everywhere.
+                One, or a list.
             progress: called after each step with (done, all).
 
         Returns:
@@ -354,6 +355,8 @@ class Model:
             if progress is not None:
                 progress(state.step, state.schedule.num_steps)
         images = to_pictures(self.decode(state.latent))
+        if self.hint is not None:
+            images = complete(self.hint, image, mask, images)
         for drawn, call in zip(images, calls, strict=True):
             drawn.info.update(prompt=call.prompt, seed=call.seed)
         return images

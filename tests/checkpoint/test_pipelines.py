@@ -246,7 +246,10 @@ def test_an_inpainted_picture_is_the_peers(make_saved, monkeypatch):
     monkeypatch.setattr(type(pipeline.vae.encode(torch.zeros(1, 3, 8, 8)).latent_dist), "sample", lambda self, *_: self.mode())
     expected = theirs(pipeline, monkeypatch, output_type="pt", image=image, mask_image=mask, strength=1.0)
     actual = pixels(ours(ildm.load(folder, dtype="float32"), sampler="ddim", image=image, mask=mask))
-    assert (actual - expected).abs().max() <= 0.501 / 255
+    inside = pixels(mask.convert("RGB")) > 0.5
+    assert (actual - expected)[inside].abs().max() <= 0.501 / 255
+    # around it the peer returns what its autoencoder made of the picture, we the picture
+    assert torch.equal(actual[~inside], pixels(image)[~inside])
     whole = pixels(ours(ildm.load(folder, dtype="float32"), sampler="ddim"))
     assert (whole - expected).abs().max() > 0.05
 

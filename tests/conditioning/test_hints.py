@@ -10,6 +10,7 @@ from ildm.conditioning.inpainting import Inpainting, InpaintingConfig, composite
 from ildm.conditioning.low_resolution import LowResolution, LowResolutionConfig
 from ildm.conditioning.semantic_map import SemanticMap, SemanticMapConfig
 from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.picture import from_picture
 from ildm.core.types import Conditioning
 
 CPU = torch.device("cpu")
@@ -85,6 +86,21 @@ def test_a_small_picture_loses_no_pixel_beside_the_latent(stride, channels):
         assert torch.equal(torch.nn.functional.pixel_shuffle(concat, stride // 4), pixels)
     else:
         assert torch.equal(concat[..., ::2, ::2], pixels)
+
+
+def test_a_small_picture_of_odd_sides_is_drawn_whole_and_cut():
+    hint = LowResolution(LowResolutionConfig(factor=4, stride=8))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (15, 7, 3), dtype=np.uint8))
+    assert hint.size_of(picture) == (32, 64)
+    pixels = hint.read(picture, None, (32, 64))
+    assert pixels.shape == (1, 3, 16, 8) and torch.equal(pixels[..., :15, :7], from_picture(picture)[None])
+    assert torch.equal(pixels[..., 7], pixels[..., 6]) and torch.equal(pixels[..., 15, :], pixels[..., 14, :])
+    drawn = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 32, 3), dtype=np.uint8))
+    drawn.info["seed"] = 7
+    cut = hint.completed(picture, None, drawn)
+    assert cut.size == (28, 60) and cut.info["seed"] == 7 and cut.tobytes() == drawn.crop((0, 0, 28, 60)).tobytes()
+    whole = Image.new("RGB", (8, 16))
+    assert hint.completed(whole, None, drawn) is drawn
 
 
 @pytest.mark.parametrize(

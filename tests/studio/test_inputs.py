@@ -68,7 +68,7 @@ def client(toy_home, tmp_path_factory):
     studio.stop()
 
 
-def test_a_map_of_sixteen_bits_is_shown_and_can_be_looked_at(client):
+def test_a_map_of_sixteen_bits_is_shown_sent_before_or_with_the_command_and_can_be_looked_at(client):
     [model] = [one for one in client.get("/api/models").json() if one["id"] == "semantic-map-tiny"]
     assert model["reads"] is None and model["shows"]["kind"] == "semantic-map" and len(model["shows"]["names"]) > 255
     answer = client.post("/api/sessions", json={"model": "semantic-map-tiny", "num_steps": 2, "paused": True})
@@ -77,9 +77,11 @@ def test_a_map_of_sixteen_bits_is_shown_and_can_be_looked_at(client):
     numbers[:, 32:] = 300
     file = io.BytesIO()
     Image.fromarray(numbers).save(file, "PNG")
-    command = {"kind": "show-image", "image": base64.urlsafe_b64encode(file.getvalue()).decode()}
-    client.post(f"/api/sessions/{session}/edits", json={"command": command}).raise_for_status()
-    settings = client.get(f"/api/sessions/{session}").json()["place"]["settings"]
-    shown = client.get(f"/api/sessions/{session}/shown/{settings['shown']}").raise_for_status()
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(shown.content))), numbers)
+    sent = client.post("/api/uploads", content=file.getvalue(), headers={"content-type": "image/png"}).raise_for_status()
+    for image in (base64.urlsafe_b64encode(file.getvalue()).decode(), {"upload": sent.json()["id"]}):
+        command = {"kind": "show-image", "image": image}
+        client.post(f"/api/sessions/{session}/edits", json={"command": command}).raise_for_status()
+        settings = client.get(f"/api/sessions/{session}").json()["place"]["settings"]
+        shown = client.get(f"/api/sessions/{session}/shown/{settings['shown']}").raise_for_status()
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(shown.content))), numbers)
     assert client.get(f"/api/sessions/{session}/shown/{'0' * 64}").status_code == 404

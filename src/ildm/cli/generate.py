@@ -167,18 +167,13 @@ def _draw(
 ) -> Iterator[None]:
     """Draw images a few at a time and save them; yields after each."""
     from ildm.cli.drawing import draw_in_batches
-    from ildm.conditioning.inpainting import Inpainting, composite
     from ildm.session.pictures.file import write_picture
 
-    picture, mask = settings["image"], settings["mask"]
-    into = picture if isinstance(model.hint, Inpainting) else None
     places = zip(paths, prompts, seeds, strict=True)
     for images in draw_in_batches(model, prompts, seeds, **settings):
         for drawn in images:
             path, text, number = next(places)
-            # what is not to be drawn anew stays, byte for byte
-            kept = drawn if into is None else composite(into, mask, drawn)
-            write_picture(kept, path, {"prompt": text, "seed": number, **described})
+            write_picture(drawn, path, {"prompt": text, "seed": number, **described})
             yield
 
 

@@ -87,6 +87,15 @@ class Hint(nn.Module, ABC):
     def nothing(self, features: Features) -> Features:
         """The features of a model that is shown nothing, in the shape of others."""
 
+    def completed(
+        self,
+        image: PILImage.Image | None,  # noqa: ARG002
+        mask: PILImage.Image | None,  # noqa: ARG002
+        drawn: PILImage.Image,
+    ) -> PILImage.Image:
+        """What a person gets of a drawing for which these were shown: the drawing, unless some of the picture is to stay as it is."""
+        return drawn
+
     @abstractmethod
     def forward(self, features: Features) -> Conditioning:
         """The conditioning of features: `concat`, (batch, channels, rows, columns), or a `context`."""
@@ -147,6 +156,14 @@ def show(
     shown = hint(features)
     hidden = hint(hint.nothing(features)) if hint.config.dropout > 0.0 else shown
     return Beside(shown, hidden).expand(count)
+
+
+def complete(hint: Hint, image: Given, mask: Given, drawn: Sequence[PILImage.Image]) -> list[PILImage.Image]:
+    """Drawings as a person gets them, see `Hint.completed`. Image and mask are those that `show` took."""
+    count = len(drawn)
+    images, masks = _listed(image, count, "images"), _listed(mask, count, "masks")
+    shown = zip(images * (count // len(images)), masks * (count // len(masks)), strict=True)
+    return [hint.completed(one, other, made) for (one, other), made in zip(shown, drawn, strict=True)]
 
 
 def by(size: tuple[int, int]) -> str:

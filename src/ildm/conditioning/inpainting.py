@@ -89,6 +89,10 @@ class Inpainting(Hint):
         """The same: there is no such thing."""
         return features
 
+    def completed(self, image: PILImage.Image | None, mask: PILImage.Image | None, drawn: PILImage.Image) -> PILImage.Image:
+        """See `Hint.completed`: what lies outside the hole stays, byte for byte."""
+        return drawn if image is None else composite(image, mask, drawn)
+
     def forward(self, features: Features) -> Conditioning:
         """See `Hint.forward`."""
         return Conditioning(concat=features)

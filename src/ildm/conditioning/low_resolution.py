@@ -61,8 +61,10 @@ class LowResolution(Hint):
         return 3 * self._folded**2
 
     def size_of(self, image: PILImage.Image) -> tuple[int, int]:
-        """The image's size, `factor` times."""
-        return image.width * self.config.factor, image.height * self.config.factor
+        """The image's size, `factor` times, and up to whole cells of the latent."""
+        factor, stride = self.config.factor, self.config.stride
+        width, height = (-(-side * factor // stride) * stride for side in image.size)
+        return width, height
 
     def fitted(self, image: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
         """See `Hint.fitted`: `factor` times smaller than what is drawn."""
@@ -81,7 +83,26 @@ class LowResolution(Hint):
                 f"The picture is {image.width}x{image.height}, so it is drawn at {self.size_of(image)[0]}x{self.size_of(image)[1]}, "
                 f"but {size[0]}x{size[1]} was asked for: leave the size out."
             )
-        return from_picture(image)[None]
+        pixels = from_picture(image)[None]
+        right, below = size[0] // factor - image.width, size[1] // factor - image.height
+        # what is drawn beyond the picture's edges is cut away again, see `completed`
+        return F.pad(pixels.float(), (0, right, 0, below), mode="replicate").to(pixels.dtype) if right or below else pixels
+
+    def completed(
+        self,
+        image: PILImage.Image | None,
+        mask: PILImage.Image | None,  # noqa: ARG002
+        drawn: PILImage.Image,
+    ) -> PILImage.Image:
+        """See `Hint.completed`: the image's size, `factor` times."""
+        if image is None:
+            return drawn
+        wanted = (image.width * self.config.factor, image.height * self.config.factor)
+        if drawn.size == wanted:
+            return drawn
+        cut = drawn.crop((0, 0, *wanted))
+        cut.info.update(drawn.info)
+        return cut
 
     def pictures(self, pixels: Pixels) -> list[tuple[PILImage.Image, PILImage.Image | None]]:
         """See `Hint.pictures`."""

@@ -18,6 +18,7 @@ from ildm.session.blobs import Blobs
 from ildm.session.conditions import Conditions
 from ildm.session.refusals import NotNow
 from ildm.session.settings import Settings
+from ildm.session.shown import completed
 from ildm.session.snapshots import KEPT_EVERY, Snapshots
 from ildm.session.steering import Steering, estimate_of
 from ildm.session.timeline import Node, Timeline
@@ -135,12 +136,12 @@ class Run:
 
     @torch.inference_mode()
     def picture(self, node: int) -> PILImage.Image:
-        """The picture behind a state, decoded whole; grey before the first step."""
+        """The picture behind a state, decoded whole; grey before the first step. Outside a hole it is what was drawn into."""
         estimate = estimate_of(self.state(node))
         settings = self.timeline.node(node).settings
         if estimate is None:
             return PILImage.new("RGB", settings.size, (127, 127, 127))
-        return to_picture(to_bytes(self.model.decode(estimate))[0])
+        return completed(self.model, self.blobs, settings, to_picture(to_bytes(self.model.decode(estimate))[0]))
 
     def delete(self, branch: int) -> list[int]:
         """Forget a branch and the states that only it needs."""

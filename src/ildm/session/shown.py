@@ -43,12 +43,22 @@ def shown_to(model: Model, blobs: Blobs, settings: Settings) -> Beside:
     """
     if settings.shown is None and settings.hole is None:
         return model.unshown(settings.size, 1)
+    return model.beside(*_chosen(blobs, settings), settings.size, 1)
+
+
+def completed(model: Model, blobs: Blobs, settings: Settings, drawn: PILImage.Image) -> PILImage.Image:
+    """A drawing as a person gets it, see `Hint.completed`."""
+    return drawn if model.hint is None else model.hint.completed(*_chosen(blobs, settings), drawn)
+
+
+def _chosen(blobs: Blobs, settings: Settings) -> tuple[PILImage.Image | None, PILImage.Image | None]:
+    """The picture and the mask of these settings."""
     image = None if settings.shown is None else PILImage.open(io.BytesIO(blobs.get(settings.shown)))
-    mask = None
-    if settings.hole is not None:
-        values = blobs.mask(settings.hole).to_array()
-        mask = PILImage.fromarray((255 * values).round().astype("uint8")).resize(settings.size, PILImage.Resampling.NEAREST)
-    return model.beside(image, mask, settings.size, 1)
+    if settings.hole is None:
+        return image, None
+    values = blobs.mask(settings.hole).to_array()
+    mask = PILImage.fromarray((255 * values).round().astype("uint8"))
+    return image, mask.resize(settings.size, PILImage.Resampling.NEAREST)
 
 
 def _kept(hint: Hint, data: bytes, size: tuple[int, int]) -> bytes:

@@ -29,6 +29,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_SIDE = 4096
 OURS = (KEY, *archive_keywords(), KEYWORD)
 """What a picture may say about how it was made; everything else it says is dropped, such as where a photograph was taken."""
+_NUMBERS = ("P", "I;16", "I;16B", "I;16L", "I;16N")
+"""Modes of pictures that may be maps, whose pixels are numbers of classes: they stay what they are."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -139,7 +141,8 @@ def _open(data: bytes) -> tuple[PILImage.Image, PngInfo]:
         _keep_comment(picture, text)
     upright = ImageOps.exif_transpose(picture)
     has_alpha = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
-    mode = upright.mode if upright.mode in ("L", "RGB", "RGBA") else "RGBA" if has_alpha else "RGB"
+    numbered = _NUMBERS if not has_alpha else ()
+    mode = upright.mode if upright.mode in (*numbered, "L", "RGB", "RGBA") else "RGBA" if has_alpha else "RGB"
     clean = upright.convert(mode)
     clean.info.clear()
     return clean, text
