@@ -1,10 +1,11 @@
-"""What the perceptual and the adversarial term of stage one are worth, measured by a network that neither of them uses.
+"""What parts of stage one are worth in equal steps: the perceptual and the adversarial term, and the revival of dead codes.
 
-    python bench/terms.py --state RUN/stage_one/state.pt --out bench/results/terms.json
+    python bench/terms.py terms --out bench/results/terms.json
+    python bench/terms.py revival --out bench/results/revival.json
 
-From one half-trained autoencoder of the recipe `emoji`, each arm trains on for the same steps on the same crops, with one term more
-than the arm before, once per seed. All are compared on the split `unseen_scene` at full size; the interval of a difference is
-Student's over the seeds.
+`terms` trains the decoder of a model on, with one term more than the absolute error; `revival` trains vector-quantised autoencoders from
+their beginning, dead codes revived or left dead. Every arm of a seed sees the same crops. All are measured on the split `unseen_scene` at
+full size, in the features of EfficientNet-Lite0, which no loss uses; the interval of a difference is Student's over the seeds.
 """
 
 from __future__ import annotations
@@ -13,116 +14,143 @@ import argparse
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from itertools import pairwise
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.codebook import Codes
 from ildm.autoencoder.loss import ReconstructionLossConfig
-from ildm.core.picture import to_floats
+from ildm.checkpoint.load import load
+from ildm.core.picture import to_bytes, to_floats
 from ildm.data.loader import batches
 from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
+from ildm.evaluation.distances import frechet_distance, kernel_distance, principal_directions
+from ildm.evaluation.images import extract
+from ildm.evaluation.intervals import t_interval
 from ildm.evaluation.network import Lite0, load_lite0
 from ildm.evaluation.reconstruction import perceptual_distance, psnr
-from ildm.recipes import find_recipe
+from ildm.recipes import find_recipe, small
+from ildm.training.codebook import CodebookConfig
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
-from ildm.training.recipe import Recipe
-from ildm.training.stage_one import StageOne
+from ildm.training.stage_one import StageOne, StageOneConfig
 from interleaved import machine
 
-# Student's t, two-sided 95 %, by degrees of freedom
-T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
 Figures = dict[str, float]
+_CODES, _CHANNELS = 512, 4
+_FREEDOM = 64  # principal components of the smaller Frechet distance
 
 
-def arms(options: argparse.Namespace) -> dict[str, ReconstructionLossConfig]:
-    """The loss of each arm, one term more from line to line."""
-    whole = ReconstructionLossConfig(
-        perceptual_weight=0.1,
-        discriminator_weight=options.weight,
-        discriminator_start=0,
-        discriminator_ramp=options.steps // 4,
-    )
-    return {
-        "absolute error": replace(whole, backbone="none", discriminator_weight=0.0),
-        "and perceptual": replace(whole, discriminator_weight=0.0),
-        "and adversarial": whole,
-    }
+@dataclass(frozen=True)
+class Arm:
+    """What is trained, and what it is compared with.
+
+    Args:
+        start: the weights that every seed begins with; None = random ones of the seed's own.
+        against: the arm that lacks what this one is about.
+    """
+
+    name: str
+    config: StageOneConfig
+    start: Autoencoder | None = None
+    against: str = ""
 
 
 def main() -> None:
     options = read_options()
-    recipe, evaluator = find_recipe("emoji"), load_lite0()
-    dataset = open_dataset(recipe.data)
-    held_out = open_dataset(replace(recipe.data, split="unseen_scene", length=options.images))
-    start = torch.load(options.state, map_location="cpu", weights_only=True)["task"]
-    targets = to_floats(torch.stack([held_out[index].image for index in range(options.images)]))
-    chosen = {name: loss for name, loss in arms(options).items() if not options.arms or name in options.arms}
-    results: dict[str, list[Figures]] = {name: [] for name in chosen}
+    data = find_recipe("emoji").data
+    dataset = open_dataset(data)
+    held_out = open_dataset(replace(data, split="unseen_scene", length=options.images))
+    targets = torch.stack([held_out[index].image for index in range(options.images)])
+    chosen = terms(options) if options.part == "terms" else revival(options)
+    judge = Judge(targets)
+    results: dict[str, list[Figures]] = {arm.name: [] for arm in chosen}
+    for arm in chosen:
+        if arm.start is not None and "before" not in results:
+            results["before"] = [judge(arm.start)]
+            report("before", results["before"][0])
     for seed in range(options.seeds):
-        for name, loss in chosen.items():
-            autoencoder = trained(recipe, loss, dataset, start, seed, options)
-            results[name].append(measure(autoencoder, targets, evaluator))
-            print(
-                f"seed {seed}, {name:18}" + "   ".join(f"{key} {value:.4f}" for key, value in results[name][-1].items()),
-                flush=True,
-            )
-    names = list(chosen)
-    gains = [gain(results, less, more) for less, more in pairwise(names)]
+        for arm in chosen:
+            results[arm.name].append(judge(trained(arm, dataset, seed, options.steps)))
+            report(f"seed {seed}, {arm.name}", results[arm.name][-1])
+    gains = [gain(results, arm.against, arm.name, key) for arm in chosen if arm.against for key in results[arm.name][0]]
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        fields = {
-            "machine": machine(),
-            "options": {key: value for key, value in vars(options).items() if key not in ("state", "out")},
-        }
-        losses = {name: asdict(loss) for name, loss in chosen.items()}
-        options.out.write_text(json.dumps(fields | {"losses": losses, "results": results, "gains": gains}, indent=1) + "\n")
+        fields = {"machine": machine(), "options": {key: value for key, value in vars(options).items() if key != "out"}}
+        configs = {arm.name: asdict(arm.config) for arm in chosen}
+        options.out.write_text(json.dumps(fields | {"arms": configs, "results": results, "gains": gains}, indent=1) + "\n")
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="stage one's state in a run of the recipe emoji")
-    parser.add_argument("--steps", type=int, default=600, help="of 16 crops, per arm and seed")
+    parser.add_argument("part", choices=("terms", "revival"))
+    parser.add_argument("--model", default="emoji-scenes", help="whose decoder is trained on")
+    parser.add_argument("--steps", type=int, default=600, help="of 16 crops of 64 pixels, per arm and seed")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=192, help="of the held-out split")
-    parser.add_argument("--weight", type=float, default=0.5, help="of the adversarial term")
+    parser.add_argument("--images", type=int, default=512, help="of the held-out split")
+    parser.add_argument("--perceptual", type=float, default=0.1, help="weight of that term")
+    parser.add_argument("--adversarial", type=float, default=0.2, help="weight of that term")
     parser.add_argument("--critic-rate", type=float, default=2e-4, help="the discriminator's learning rate")
-    parser.add_argument("--arms", nargs="*", help="only these")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     return parser.parse_args()
 
 
-def trained(
-    recipe: Recipe,
-    loss: ReconstructionLossConfig,
-    dataset: ImageDataset,
-    start: dict[str, dict[str, Tensor]],
-    seed: int,
-    options: argparse.Namespace,
-) -> Autoencoder:
-    """The averaged weights after the arm's steps; the discriminator begins anew, as it does in a run."""
-    config = replace(
-        recipe.stage_one,
+def terms(options: argparse.Namespace) -> list[Arm]:
+    """The decoder alone, at a frozen encoder, with the absolute error and one term more."""
+    start = load(options.model, device="cpu", dtype="float32").autoencoder
+    absolute = StageOneConfig(
         loop=LoopConfig(steps=options.steps),
-        loss=loss,
+        loss=ReconstructionLossConfig(
+            backbone="none",
+            perceptual_weight=options.perceptual,
+            discriminator_weight=0.0,
+            discriminator_start=0,
+            discriminator_ramp=options.steps // 4,
+        ),
         optimizer=OptimizerConfig(learning_rate=4e-4, betas=(0.5, 0.9), warmup_steps=20, decay="cosine"),
-        discriminator_optimizer=replace(recipe.stage_one.discriminator_optimizer, learning_rate=options.critic_rate),
+        discriminator_optimizer=OptimizerConfig(learning_rate=options.critic_rate, betas=(0.5, 0.9), warmup_steps=0),
+        batch_size=16,
+        crop=64,
+        decoder_only=True,
         ema_decay=0.99,
-        seed=seed,
     )
+    seen = replace(absolute, loss=replace(absolute.loss, backbone="squeezenet"))
+    judged = replace(absolute, loss=replace(absolute.loss, discriminator_weight=options.adversarial))
+    return [
+        Arm("absolute error", absolute, start),
+        Arm("and perceptual", seen, start, against="absolute error"),
+        Arm("and adversarial", judged, start, against="absolute error"),
+    ]
+
+
+def revival(options: argparse.Namespace) -> list[Arm]:
+    """A codebook whose dead entries become latents of the batch, and one whose dead entries stay dead."""
+    stage = small.stage_one(options.steps)
+    # as much charged beside the pixels as in the paper
+    weight = 3.0 * small.AUTOENCODER.stride**2 / _CHANNELS
+    revived = replace(stage, ema_decay=0.99, equivariance=0.0, loss=replace(stage.loss, penalty_weight=weight))
+    dead = replace(revived, codebook=CodebookConfig(revive_every=0))
+    return [Arm("left dead", dead), Arm("revived", revived, against="left dead")]
+
+
+def trained(arm: Arm, dataset: ImageDataset, seed: int, steps: int) -> Autoencoder:
+    """The averaged weights after the arm's steps; a discriminator begins anew, as it does in a run."""
     torch.manual_seed(seed)
-    task = StageOne(config, Autoencoder(recipe.autoencoder), lambda _: iter(()), torch.zeros(1, 3, 64, 64))
-    task.autoencoder.load_state_dict(start["ema"])
-    task.ema.shadow.load_state_dict(start["ema"])
-    with torch.no_grad():
-        task.likelihood.logvar.copy_(start["logvar"])
-    for step, images in zip(range(options.steps), crops(dataset, config.batch_size, seed), strict=False):
+    if arm.start is None:
+        autoencoder = Autoencoder(replace(small.AUTOENCODER, latent_channels=_CHANNELS, codebook_size=_CODES))
+    else:
+        autoencoder = Autoencoder(arm.start.config, arm.start.latent_space)
+        autoencoder.load_state_dict(arm.start.state_dict())
+    task = StageOne(replace(arm.config, seed=seed), autoencoder, lambda _: iter(()), torch.zeros(1, 3, 64, 64))
+    if arm.start is not None:
+        with torch.no_grad():
+            task.likelihood.logvar.fill_(-3.0)  # where a trained one's settles
+    for step, images in zip(range(steps), crops(dataset, arm.config.batch_size, seed), strict=False):
         metrics = task.train_step(step, images)
         if step % 100 == 99:
             shown = "   ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
@@ -135,26 +163,67 @@ def crops(dataset: ImageDataset, batch_size: int, seed: int) -> Iterator[Tensor]
     return (batch.images for batch in batches(dataset, batch_size, seed=1000 + seed, workers=1, transform=RandomCrop(64)))
 
 
-@torch.inference_mode()
-def measure(autoencoder: Autoencoder, targets: Tensor, evaluator: Lite0) -> Figures:
-    """Averages over the held-out images."""
-    rebuilt = torch.cat([autoencoder.reconstruct(autoencoder.posterior(part).mode).clamp(-1, 1) for part in targets.split(16)])
-    pairs = list(zip(rebuilt.split(16), targets.split(16), strict=True))
-    distance = torch.cat([perceptual_distance(evaluator, ours, theirs) for ours, theirs in pairs])
-    return {"perceptual distance": distance.mean().item(), "psnr": psnr(rebuilt, targets).mean().item()}
+class Judge:
+    """Measures reconstructions of the same images.
+
+    Args:
+        targets: (count, 3, height, width), bytes.
+    """
+
+    def __init__(self, targets: Tensor) -> None:
+        self.targets = targets
+        self.network: Lite0 = load_lite0()
+        self.features = extract(self.network, targets).double()
+        self.basis = principal_directions(self.features, _FREEDOM)
+
+    @torch.inference_mode()
+    def __call__(self, autoencoder: Autoencoder) -> Figures:
+        """Averages over the images, and distances of the set from them."""
+        made, distances, errors = [], [], []
+        for part in self.targets.split(16):
+            images = to_floats(part)
+            seen = to_bytes(autoencoder.reconstruct(autoencoder.posterior(images).mode))
+            made.append(seen)
+            distances.append(perceptual_distance(self.network, to_floats(seen), images))
+            errors.append(psnr(to_floats(seen), images))
+        features = extract(self.network, torch.cat(made)).double()
+        figures = {
+            "perceptual distance": torch.cat(distances).mean().item(),
+            "rFD-Lite0": frechet_distance(features, self.features),
+            f"rFD-Lite0-{_FREEDOM}": frechet_distance(features @ self.basis, self.features @ self.basis),
+            "rKID-Lite0": kernel_distance(features, self.features),
+            "PSNR": torch.cat(errors).mean().item(),
+        }
+        return figures | self._usage(autoencoder)
+
+    def _usage(self, autoencoder: Autoencoder) -> Figures:
+        size = autoencoder.config.codebook_size
+        if size is None:
+            return {}
+        counts = torch.zeros(size, dtype=torch.float64)
+        for part in self.targets.split(16):
+            codes = autoencoder.posterior(to_floats(part))
+            assert isinstance(codes, Codes)
+            counts += torch.bincount(codes.indices.flatten(), minlength=size)
+        shares = counts / counts.sum()
+        return {
+            "codes used": (counts > 0).double().mean().item(),
+            "perplexity": torch.exp(-torch.xlogy(shares, shares).sum()).item(),
+        }
 
 
-def gain(results: dict[str, list[Figures]], less: str, more: str) -> dict[str, object]:
-    """How far the added term lowers the distance: the mean over seeds and its interval."""
-    pairs = zip(results[less], results[more], strict=True)
-    gains = [before["perceptual distance"] - after["perceptual distance"] for before, after in pairs]
-    middle, half = statistics.fmean(gains), float("nan")
-    if len(gains) > 1:
-        half = T95[len(gains) - 1] * statistics.stdev(gains) / len(gains) ** 0.5
-    print(
-        f"{less} -> {more}: distance lower by {middle:.4f} ({middle - half:.4f} to {middle + half:.4f}), N = {len(gains)} seeds"
-    )
-    return {"from": less, "to": more, "gains": gains, "mean": middle, "interval": [middle - half, middle + half]}
+def report(words: str, figures: Figures) -> None:
+    print(f"{words:28}" + "   ".join(f"{key} {value:.4f}" for key, value in figures.items()), flush=True)
+
+
+def gain(results: dict[str, list[Figures]], less: str, more: str, key: str) -> dict[str, object]:
+    """How far an arm's figure is above that of the arm without its part: the mean over seeds and its interval."""
+    gains = [after[key] - before[key] for before, after in zip(results[less], results[more], strict=True)]
+    middle = statistics.fmean(gains)
+    interval = list(t_interval(torch.tensor(gains, dtype=torch.float64))) if len(gains) > 1 else None
+    shown = "" if interval is None else f" ({interval[0]:+.4f} to {interval[1]:+.4f})"
+    print(f"{more} less {less}: {key} {middle:+.4f}{shown}, N = {len(gains)} seeds")
+    return {"from": less, "to": more, "figure": key, "gains": gains, "mean": middle, "interval": interval}
 
 
 if __name__ == "__main__":
