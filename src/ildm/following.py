@@ -1,30 +1,48 @@
-"""Several pictures drawn side by side, each by a composition of its own."""
+"""From what is asked to what samplers call: one plan, and several pictures drawn side by side, each by a composition of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
+from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.composition import Composition, Plan, Words, fine_grid
 from ildm.conditioning.hint import UNSHOWN, Beside
 from ildm.core.errors import ShapeError
 from ildm.core.masks import Grid
 from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
+from ildm.core.references import References
 from ildm.core.seeds import check_seed, draw_seed
-from ildm.core.types import Conditioning, Latent, Times
-from ildm.denoiser.guidance import Projection
+from ildm.core.types import Conditioning, Latent, Times, Worn
+from ildm.denoiser.guidance import GuidedUnder, Projection
+from ildm.denoiser.guide import Guide
+from ildm.denoiser.regional import Blended, Parts
 from ildm.sampler.base import Sampler
 from ildm.sampler.state import Denoise, SamplerState
 
-if TYPE_CHECKING:
-    from ildm.model import Model
-
-
 KEPT = 16
 """Plans that are kept ready; alternating prompts come back to theirs."""
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """What of a model it takes to follow something; `ildm.model.Model` is one, and says what each part means."""
+
+    autoencoder: Autoencoder
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def is_told_guidance(self) -> bool: ...
+
+    @property
+    def guide(self) -> Guide: ...
+
+    def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None, adapters: Worn = ()) -> Conditioning: ...
 
 
 class Call(NamedTuple):
@@ -56,6 +74,56 @@ def pair_up(prompt: str | Sequence[str], negative_prompt: str | Sequence[str], s
     return [Call(one, other, check_seed(number)) for one, other, number in zip(prompts, negatives, seeds, strict=True)]
 
 
+def follow_plan(
+    model: Drawing,
+    plan: Plan,
+    condition: Callable[[Words], Conditioning],
+    size: tuple[int, int],
+    *,
+    beside: Beside = UNSHOWN,
+    liked: References | None = None,
+    disliked: References | None = None,
+    rescale: float | None = None,
+    projection: Projection | None = None,
+) -> GuidedUnder | Blended:
+    """What samplers call to draw one plan: all its prompts, each where it belongs, under guidance.
+
+    Args:
+        condition: encodes words for one sample.
+        size: (width, height) in pixels.
+        beside: what the model is shown, see `ildm.model.Model.beside`.
+        liked, disliked: references of what is followed, and of what is moved away from.
+        rescale, projection: see `ildm.denoiser.guide.Guide`.
+
+    Raises:
+        ConfigError: when the model cannot do what is asked.
+    """
+    made: dict[tuple[Words, int, int], Conditioning] = {}
+
+    def encoded(words: Words, shown: Conditioning, references: References | None) -> Conditioning:
+        key = (words, id(shown), id(references))
+        if key not in made:
+            made[key] = replace(condition(words).beside(shown), references=references)
+        return made[key]
+
+    def followed(words: Words) -> Conditioning:
+        return encoded(words, beside.shown, liked)
+
+    # what is not moved away from is not encoded: some models know no unconditional
+    avoids = plan.avoids and not (model.is_told_guidance and plan.is_one_prompt)
+    parts = Parts(
+        positives=tuple(followed(part.prompt) for part in plan.parts),
+        negatives=tuple(
+            encoded(part.negative, beside.hidden, disliked) if avoids else followed(part.prompt) for part in plan.parts
+        ),
+        guidances=tuple(part.guidance for part in plan.parts),
+        shares=tuple(part.share for part in plan.parts),
+        weights=plan.weights,
+    )
+    grid = model.autoencoder.latent_space.grid(*size)[1:]
+    return model.guide.follow(parts, plan.mode, (grid[0], grid[1]), rescale=rescale, projection=projection)
+
+
 class Following:
     """What a batch of pictures follows, step by step. Prompts are encoded when they are first needed, and once.
 
@@ -68,7 +136,7 @@ class Following:
 
     def __init__(
         self,
-        model: Model,
+        model: Drawing,
         compositions: Sequence[Composition],
         size: tuple[int, int],
         *,
@@ -153,7 +221,8 @@ class Following:
         return denoise
 
     def _follow(self, plan: Plan, place: int) -> Denoise:
-        return self.model.follow(
+        return follow_plan(
+            self.model,
             plan,
             lambda words: self._encode([words]),
             self.size,

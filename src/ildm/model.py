@@ -8,7 +8,7 @@ seed -> noise -> sampler.step ( guided denoiser ) x num_steps -> latent -> autoe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
-from ildm.conditioning.composition import Composition, Plan, Words
+from ildm.conditioning.composition import Composition
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
@@ -32,14 +32,12 @@ from ildm.core.fingerprint import fingerprint
 from ildm.core.manifest import Manifest
 from ildm.core.picture import to_pictures
 from ildm.core.progress import Progress
-from ildm.core.references import References
 from ildm.core.types import Conditioning, Denoiser, Latent, Worn
 from ildm.denoiser.adapters import Adapters
-from ildm.denoiser.guidance import GuidedUnder, Projection
+from ildm.denoiser.guidance import Projection
 from ildm.denoiser.guide import Guide
 from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
-from ildm.denoiser.regional import Blended, Parts
 from ildm.denoiser.unet import UNet
 from ildm.denoiser.windows import Windowed
 from ildm.diffusion.path import AnyPath
@@ -187,55 +185,6 @@ class Model:
             rescale=defaults.guidance_rescale,
             told=self.is_told_guidance,
         )
-
-    def follow(
-        self,
-        plan: Plan,
-        condition: Callable[[Words], Conditioning],
-        size: tuple[int, int],
-        *,
-        beside: Beside = UNSHOWN,
-        liked: References | None = None,
-        disliked: References | None = None,
-        rescale: float | None = None,
-        projection: Projection | None = None,
-    ) -> GuidedUnder | Blended:
-        """What samplers call to draw one plan: all its prompts, each where it belongs, under guidance.
-
-        Args:
-            condition: encodes words for one sample.
-            size: (width, height) in pixels.
-            beside: what the model is shown, see `Model.beside`.
-            liked, disliked: references of what is followed, and of what is moved away from.
-            rescale, projection: see `Guide`.
-
-        Raises:
-            ConfigError: when the model cannot do what is asked.
-        """
-        made: dict[tuple[Words, int, int], Conditioning] = {}
-
-        def encoded(words: Words, shown: Conditioning, references: References | None) -> Conditioning:
-            key = (words, id(shown), id(references))
-            if key not in made:
-                made[key] = replace(condition(words).beside(shown), references=references)
-            return made[key]
-
-        def followed(words: Words) -> Conditioning:
-            return encoded(words, beside.shown, liked)
-
-        # what is not moved away from is not encoded: some models know no unconditional
-        avoids = plan.avoids and not (self.is_told_guidance and plan.is_one_prompt)
-        parts = Parts(
-            positives=tuple(followed(part.prompt) for part in plan.parts),
-            negatives=tuple(
-                encoded(part.negative, beside.hidden, disliked) if avoids else followed(part.prompt) for part in plan.parts
-            ),
-            guidances=tuple(part.guidance for part in plan.parts),
-            shares=tuple(part.share for part in plan.parts),
-            weights=plan.weights,
-        )
-        grid = self.autoencoder.latent_space.grid(*size)[1:]
-        return self.guide.follow(parts, plan.mode, (grid[0], grid[1]), rescale=rescale, projection=projection)
 
     def look(self, word: str, prompt: str, latent: Latent, t: float, size: tuple[int, int]) -> list[Float[Tensor, "_ _"]]:
         """How much each cross-attention looks at a word, at every position: (height, width) of its level, in the network's order.

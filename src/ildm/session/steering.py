@@ -18,6 +18,7 @@ from ildm.core.randomness import START_STREAM, sample_noise
 from ildm.core.recent import Recent
 from ildm.core.types import Conditioning, Latent
 from ildm.diffusion.schedule import relaid
+from ildm.following import follow_plan
 from ildm.model import Model
 from ildm.sampler.state import Denoise, SamplerState
 from ildm.session.blobs import Blobs
@@ -226,7 +227,8 @@ class Steering:
     def _follow(self, settings: Settings, plan: Plan, judged: tuple[Feedback, ...] = ()) -> Denoise:
         size = settings.size
         liked, disliked = references(judged, self.blobs, self._shape(settings), settings.seed, self.model.device)
-        return self.model.follow(
+        return follow_plan(
+            self.model,
             plan,
             lambda words: self.conditions.get(words, size),
             size,
