@@ -37,13 +37,14 @@ def build_stage_one(tiny, codebook_size=None, world=ALONE, **changes):
     return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32), world)
 
 
-def build_stage_two(tiny, latents=None, maps=None, world=ALONE, **changes):
-    """Stage two on given latents, or on some that depend on the position alone."""
+def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, features=None, **changes):
+    """Stage two on given latents, or on some that depend on the position alone; with a hint, these features are shown beside each batch."""
     config = replace(tiny.stage_two, **changes)
     torch.manual_seed(0)
     tokenizer = Tokenizer.train(CAPTIONS, vocabulary_size=300, max_tokens=16)
     conditioner = TextConditioner(replace(tiny.text, max_tokens=16), tokenizer)
-    graph = replace(tiny.denoiser, context_width=tiny.text.width, pooled_width=tiny.text.width)
+    channels = 0 if hint is None else hint.concat_channels
+    graph = replace(tiny.denoiser, context_width=tiny.text.width, pooled_width=tiny.text.width, concat_channels=channels)
 
     def batches(position):
         part = world.share.of
@@ -51,11 +52,12 @@ def build_stage_two(tiny, latents=None, maps=None, world=ALONE, **changes):
             drawn = torch.randn(config.batch_size, 4, 8, 8, generator=torch.Generator().manual_seed(position))
             captions = [CAPTIONS[index % 4] for index in range(config.batch_size)]
             shown = drawn if latents is None else latents
-            yield CaptionedLatents(part(shown), part(captions), None if maps is None else part(maps))
+            named, seen = (None if given is None else part(given) for given in (maps, features))
+            yield CaptionedLatents(part(shown), part(captions), named, seen)
             position += config.batch_size
 
     classes = 0 if maps is None else 1 + int(maps.max())
-    networks = Networks(UNet(graph), conditioner)
+    networks = Networks(UNet(graph), conditioner, hint)
     return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, world)
 
 

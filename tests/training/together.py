@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from accelerate.utils import gather_object
 
 from conftest import build_stage_one, build_stage_two
+from ildm.conditioning.semantic_map import SemanticMap, SemanticMapConfig
 from ildm.core.errors import IldmError
 from ildm.core.fingerprint import fingerprint
 from ildm.recipes.emoji_tiny import recipe
@@ -55,6 +56,14 @@ def stage_two(world, hidden_learning_rate=0.0, **changes):
     return task
 
 
+def shown_a_map(world):
+    """Half of the batch is shown nothing, by draws that no process may make alone."""
+    torch.manual_seed(0)
+    hint = SemanticMap(SemanticMapConfig(names=("sky", "sea", "sand", "snow"), width=4, dropout=0.5))
+    shown = maps()[:, None].repeat_interleave(2, 2).repeat_interleave(2, 3).to(torch.int16)
+    return stage_two(world, hint=hint, features=shown)
+
+
 CASES = {
     "kl": lambda world: stage_one(world, equivariance=1.0),
     "vq by gradient": lambda world: stage_one(world, codebook="gradient"),
@@ -62,8 +71,9 @@ CASES = {
     "text": lambda world: stage_two(world, dropout=0.5),
     "text, min-snr": lambda world: stage_two(world, weighting=replace(TINY.stage_two.weighting, kind="min-snr")),
     "text, alignment": lambda world: stage_two(world, maps=maps(), alignment=0.3),
+    "text, a map": shown_a_map,
 }
-FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment")
+FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, a map")
 
 
 def optimizers(task):
