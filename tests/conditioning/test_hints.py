@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ildm.conditioning.hint import drop_features, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig, composite
@@ -97,10 +97,29 @@ def test_a_small_picture_of_odd_sides_is_drawn_whole_and_cut():
     assert torch.equal(pixels[..., 7], pixels[..., 6]) and torch.equal(pixels[..., 15, :], pixels[..., 14, :])
     drawn = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 32, 3), dtype=np.uint8))
     drawn.info["seed"] = 7
-    cut = hint.completed(picture, None, drawn)
+    assert hint.completed(picture, None, drawn).size == (28, 60)
+    wild = LowResolution(LowResolutionConfig(factor=4, stride=8, degradation="bsr"))
+    cut = wild.completed(picture, None, drawn)
     assert cut.size == (28, 60) and cut.info["seed"] == 7 and cut.tobytes() == drawn.crop((0, 0, 28, 60)).tobytes()
-    whole = Image.new("RGB", (8, 16))
-    assert hint.completed(whole, None, drawn) is drawn
+
+
+def test_a_drawing_made_small_again_is_the_small_picture_where_that_was_made_by_a_clean_filter():
+    scene = Image.effect_mandelbrot((64, 64), (-2, -1.2, 1, 1.2), 50).convert("RGB")
+    small = scene.resize((16, 16), Image.Resampling.BICUBIC)
+    drawn = scene.filter(ImageFilter.GaussianBlur(1.5)).point(lambda value: 0.8 * value + 20)
+    drawn.info["seed"] = 7
+
+    def off(one, other):
+        return np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean()
+
+    clean, wild = (
+        LowResolution(LowResolutionConfig(factor=4, stride=8, degradation=kind)).completed(small, None, drawn)
+        for kind in ("bicubic", "bsr")
+    )
+    assert wild.tobytes() == drawn.tobytes() and clean.info["seed"] == 7
+    again = {name: one.resize((16, 16), Image.Resampling.BICUBIC) for name, one in {"clean": clean, "wild": wild}.items()}
+    assert off(again["clean"], small) < 0.25 * off(again["wild"], small)
+    assert off(clean, scene) < off(wild, scene)
 
 
 @pytest.mark.parametrize(
