@@ -116,9 +116,10 @@ class Model:
 
     @cached_property
     def hash(self) -> str:
-        """Names the weights: a SHA-256 over the manifest's file hashes, or over all networks where it has none."""
+        """Names the weights: a SHA-256 over the manifest's hashes and a borrowed first stage, or over all networks where it has none."""
         if self.manifest.files:
-            return hashlib.sha256(repr(sorted(self.manifest.files.items())).encode()).hexdigest()
+            borrowed = [] if self.manifest.first_stage is None else [self.autoencoder_fingerprint]
+            return hashlib.sha256(repr([*sorted(self.manifest.files.items()), *borrowed]).encode()).hexdigest()
         told = [part for part in (self.conditioner, self.hint) if part is not None]
         return fingerprint(self.autoencoder_fingerprint, self.unet, *told)
 

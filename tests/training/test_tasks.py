@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ildm.checkpoint.load import load
-from ildm.checkpoint.native import read_manifest
+from ildm.checkpoint.native import read_manifest, save_native
 from ildm.conditioning.layout import Placed, layout_prompt
 from ildm.core.config import from_json, override, to_json
 from ildm.core.errors import CheckpointError, ConfigError, DataError
@@ -136,6 +136,17 @@ def test_the_autoencoder_of_another_model_is_shared_and_not_copied(trained, tmp_
     assert ours.generate("", seed=1, guidance_scale=1.0)[0].size == (64, 64)
     with pytest.raises(ConfigError, match="has another graph than the recipe's"):
         run_in(tmp_path / "other", short("layout-tiny", "first_stage=base", "autoencoder.latent_channels=6"))
+    with torch.no_grad():  # a better decoder may come later, but not another encoder
+        theirs.autoencoder.last_layer.mul_(0.5)
+        save_native(theirs, base)
+        better = load(folder, device="cpu")
+        assert better.autoencoder_fingerprint == theirs.autoencoder_fingerprint and better.hash != ours.hash
+        next(theirs.autoencoder.encoder.parameters()).mul_(2.0)
+        save_native(theirs, base)
+    with pytest.raises(CheckpointError, match="made for the latents of another autoencoder than the one 'base' has now"):
+        load(folder, device="cpu")
+    next(theirs.autoencoder.encoder.parameters()).data.mul_(0.5)
+    save_native(theirs, base)
     weights = base / "autoencoder.safetensors"
     kept = weights.read_bytes()
     weights.write_bytes(kept[:-4] + b"\0\0\0\0")

@@ -48,9 +48,13 @@ class Autoencoder(nn.Module):
         """Images for raw latents, unclamped: the path that training takes."""
         return self.decoder(self.bottleneck(raw))
 
-    def encoder_fingerprint(self) -> str:
-        """A SHA-256 over what makes latents, whatever decodes them: latents made by another encoder do not fit this first stage."""
-        return fingerprint(repr(self.latent_space), self.encoder, self.bottleneck.encoding)
+    def encoder_fingerprint(self, *, rounded_to: torch.dtype = torch.float32) -> str:
+        """A SHA-256 over what makes latents, whatever decodes them: latents made by another encoder do not fit this first stage.
+
+        Args:
+            rounded_to: see `ildm.core.fingerprint`; with a coarse format, copies of one first stage in finer formats are the same.
+        """
+        return fingerprint(repr(self.latent_space), self.encoder, self.bottleneck.encoding, rounded_to=rounded_to)
 
     def fingerprint(self, *, rounded_to: torch.dtype = torch.float32) -> str:
         """A SHA-256 over all weights and the latent space.

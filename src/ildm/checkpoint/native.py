@@ -39,7 +39,8 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None,
 
     Args:
         dtype: of the stored weights; None keeps each tensor's own.
-        shared: name of a model with the same autoencoder, which is then not written; None = it is.
+        shared: name of a model with the same autoencoder, which is then not written; None = it is. A better decoder may come into its
+            place later, another encoder may not.
 
     Returns:
         The manifest as written, file hashes included.
@@ -57,7 +58,7 @@ def save_native(model: Model, folder: Path, *, dtype: torch.dtype | None = None,
         if model.hint is not None and model.hint.state_dict():
             save_tensors(temporary / HINT, model.hint.state_dict(), dtype)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
-        first_stage = None if shared is None else SharedFirstStage(model=shared, fingerprint=_rounded(model.autoencoder))
+        first_stage = None if shared is None else SharedFirstStage(model=shared, fingerprint=_latents_of(model.autoencoder))
         manifest = described(model).model_copy(update={"files": files, "first_stage": first_stage})
         (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         _keep_preview(folder, temporary)
@@ -141,14 +142,16 @@ def _fill_shared(autoencoder: Autoencoder, wanted: SharedFirstStage, path: Path)
         )
     check_hash(place / AUTOENCODER, _hash_of(read_manifest(place), AUTOENCODER))
     fill_by_layout(autoencoder, own_layout(autoencoder), open_weights(place / AUTOENCODER))
-    if _rounded(autoencoder) != wanted.fingerprint:
+    if _latents_of(autoencoder) != wanted.fingerprint:
         raise CheckpointError(
-            f"{path} was made for another autoencoder than the one {wanted.model!r} has now: fetch the version that belongs to it."
+            f"{path} was made for the latents of another autoencoder than the one {wanted.model!r} has now: fetch the version that "
+            "belongs to it."
         )
 
 
-def _rounded(autoencoder: Autoencoder) -> str:
-    return autoencoder.fingerprint(rounded_to=torch.float16)
+def _latents_of(autoencoder: Autoencoder) -> str:
+    # the decoder may get better meanwhile: latents stay what they are
+    return autoencoder.encoder_fingerprint(rounded_to=torch.float16)
 
 
 def _conditioner(manifest: Manifest, fields: dict[str, Any], folder: Path) -> Conditioner:

@@ -45,7 +45,7 @@ class LatentSpaceFields(_Strict):
 
 
 class SharedFirstStage(_Strict):
-    """Whose autoencoder a model uses: that of the model `model`, whose fingerprint in half precision is `fingerprint`."""
+    """Whose autoencoder a model uses: that of the model `model`, the fingerprint of whose encoder in half precision is `fingerprint`."""
 
     model: str
     fingerprint: str
