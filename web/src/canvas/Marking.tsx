@@ -1,6 +1,7 @@
-import { Button, Group, Text } from "@mantine/core";
+import { Group, Text } from "@mantine/core";
 import { IconBrush, IconTrash } from "@tabler/icons-react";
 import { IconAction } from "../parts/Section";
+import { ToggleButton } from "../parts/ToggleButton";
 import { isEmpty, useLayers } from "./layers";
 import { fillAll } from "./masks/paint";
 import { activate, useCanvas } from "./state";
@@ -35,16 +36,7 @@ export function Marking({ layer, mark, marking, clear, before }: MarkingProps) {
   return (
     <div>
       <Group gap={8} wrap="nowrap">
-        <Button
-          flex={1}
-          size="sm"
-          variant={isActive ? "filled" : "light"}
-          leftSection={<IconBrush size={16} />}
-          aria-pressed={isActive}
-          onClick={() => void toggle()}
-        >
-          {isActive ? "Done" : mark}
-        </Button>
+        <ToggleButton label={mark} icon={IconBrush} isOn={isActive} size="sm" onToggle={() => void toggle()} />
         <IconAction label={clear} disabled={!isMarked} onClick={() => rework(layer, (mask) => fillAll(mask, 0))}>
           <IconTrash size={18} />
         </IconAction>

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Stack, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, Menu, Stack, Text, Tooltip } from "@mantine/core";
 import { IconDots, IconDownload, IconPlus, IconRectangle, IconTrash, IconUpload } from "@tabler/icons-react";
 import { choose } from "../canvas/choose";
 import { chooseFile } from "../canvas/chooseFile";
@@ -7,6 +7,7 @@ import { classColour } from "../canvas/slots";
 import { useCanvas } from "../canvas/state";
 import { notice } from "../parts/notices";
 import { IconAction } from "../parts/Section";
+import { ToggleButton } from "../parts/ToggleButton";
 import { prepare } from "../session/actions";
 import { useSession } from "../session/store";
 import { removeBox } from "./BoxesLayer";
@@ -37,16 +38,12 @@ export function LayoutPanel({ names }: { names: string[] }) {
         onChange={(number) => number !== null && useBoxes.setState({ label: names[number] ?? null })}
       />
       <Group gap={6} wrap="nowrap">
-        <Button
-          flex={1}
-          size="xs"
-          variant={isDrawing ? "filled" : "light"}
-          leftSection={<IconRectangle size={14} />}
-          aria-pressed={isDrawing}
-          onClick={() => void choose(isDrawing ? "hand" : "box")}
-        >
-          {isDrawing ? "Done" : "Draw where"}
-        </Button>
+        <ToggleButton
+          label="Draw where"
+          icon={IconRectangle}
+          isOn={isDrawing}
+          onToggle={() => void choose(isDrawing ? "hand" : "box")}
+        />
         <IconAction
           label="Put a box in the middle"
           tip="A box in the middle, to be moved by the mouse or the arrow keys"

@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Group, Stack, Text, UnstyledButton } from "@mantine/core";
 import { IconBrush, IconDownload, IconTrash } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { maskOf, useLayers } from "../canvas/layers";
@@ -9,6 +9,7 @@ import { activate, MAP, useCanvas } from "../canvas/state";
 import { rework } from "../canvas/strokes";
 import { notice } from "../parts/notices";
 import { IconAction } from "../parts/Section";
+import { ToggleButton } from "../parts/ToggleButton";
 import { ClassSelect } from "./ClassSelect";
 import classes from "./Inputs.module.css";
 import { PicturePlace } from "./PicturePlace";
@@ -44,16 +45,12 @@ export function MapPanel({ names }: { names: string[] }) {
         onChange={(index) => index !== null && void paint(index + 1)}
       />
       <Group gap={6} wrap="nowrap">
-        <Button
-          flex={1}
-          size="xs"
-          variant={isActive ? "filled" : "light"}
-          leftSection={<IconBrush size={14} />}
-          aria-pressed={isActive}
-          onClick={() => (isActive ? activate(null) : void paint(null))}
-        >
-          {isActive ? "Done" : "Paint the map"}
-        </Button>
+        <ToggleButton
+          label="Paint the map"
+          icon={IconBrush}
+          isOn={isActive}
+          onToggle={() => (isActive ? activate(null) : void paint(null))}
+        />
         <IconAction
           label="Export the map"
           tip="The map as a PNG, each pixel the number of its class"

@@ -1,6 +1,7 @@
 import { Button, FileButton, Text, UnstyledButton } from "@mantine/core";
 import { IconFolderOpen } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
+import { capital } from "../parts/phrases";
 import { focusPrompt } from "../prompt/focus";
 import { useModel, useToldModel } from "../session/models";
 import { useSession } from "../session/store";
@@ -100,8 +101,4 @@ export function Welcome() {
       </div>
     </section>
   );
-}
-
-function capital(words: string): string {
-  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
