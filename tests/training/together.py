@@ -65,7 +65,7 @@ def shown_a_map(world):
 
 
 CASES = {
-    "kl": lambda world: stage_one(world, equivariance=1.0),
+    "kl": lambda world: stage_one(world, equivariance=1.0, latent_noise=0.3),
     "vq by gradient": lambda world: stage_one(world, codebook="gradient"),
     "vq by average": lambda world: stage_one(world, codebook="average"),
     "text": lambda world: stage_two(world, dropout=0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid, to_pictures
 from ildm.core.randomness import generator, step_stream
 from ildm.core.share import Share
-from ildm.core.types import Image
+from ildm.core.types import Image, Latent
 from ildm.training.batch_norm import normalise_whole_batches
 from ildm.training.codebook import CodebookConfig, codebook_training
 from ildm.training.collapse import CollapseGuard
@@ -61,6 +62,8 @@ class StageOneConfig:
         discriminator_channels, discriminator_layers: see `PatchDiscriminator`.
         decoder_only: keep the encoder as it is, so that denoisers and latents that were made for it stay good.
         equivariance: share of the steps that shrink and turn images and latents together, see `transform_together`.
+        latent_noise: noise on what is decoded, in deviations of the latents; each image's is drawn evenly from 0 to this. A decoder that
+            has learned with it forgives what a denoiser leaves behind (Zheng 2025, section 4.3).
         seed: of posterior samples and data order.
     """
 
@@ -77,6 +80,7 @@ class StageOneConfig:
     discriminator_layers: int = 2
     decoder_only: bool = False
     equivariance: float = 0.0
+    latent_noise: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +91,8 @@ class StageOneConfig:
             )
         if not 0.0 <= self.equivariance <= 1.0:
             raise ConfigError(f"equivariance is a share of the steps, within [0, 1], but {self.equivariance} was given.")
+        if not 0.0 <= self.latent_noise < math.inf:
+            raise ConfigError(f"latent_noise is 0 or more deviations, but {self.latent_noise} was given: try 0.3.")
 
 
 class StageOne:
@@ -144,6 +150,8 @@ class StageOne:
             raw = posterior.sample(_noise(posterior.mode, random, self._world.share))
             if self.config.equivariance > torch.rand((), generator=random):
                 images, raw = transform_together(images, raw, random)
+            if self.config.latent_noise > 0.0:
+                raw = raw + self._disturbance(raw.detach(), random)
             reconstructions = self.autoencoder.reconstruct(raw)
         reconstructions = reconstructions.float()
         # The loss's own graph ends at `output`: its gradient there serves the adaptive weight and the update alike, so that
@@ -215,6 +223,13 @@ class StageOne:
     def judge(self, metrics: dict[str, float]) -> str | None:
         """Watch the discriminator and the reconstructions."""
         return self._guard.judge(metrics)
+
+    def _disturbance(self, raw: Latent, random: torch.Generator) -> Latent:
+        share, each = self._world.share, (0, 2, 3)
+        mean, square = (self._world.mean(one.float().mean(dim=each)) for one in (raw, raw.square()))
+        deviation = (square - mean.square()).clamp(min=0.0).sqrt()
+        strength = self.config.latent_noise * share.of(torch.rand(share.count * len(raw), generator=random)).to(raw)
+        return strength[:, None, None, None] * deviation[None, :, None, None].to(raw) * _noise(raw, random, share)
 
     def _penalty(self, posterior: Posterior) -> Tensor:
         if self._codebook is not None and isinstance(posterior, Codes):
