@@ -55,7 +55,7 @@ class StudyReport:
     floor: Distances
     control: Distances
     steps: tuple[int, ...]
-    compute: Mapping[str, list[int]]
+    compute: Mapping[str, tuple[int, ...]]
     arms: tuple[ArmResult, ...]
     cut: tuple[str, ...]
     claims: tuple[Claim, ...]
@@ -66,7 +66,7 @@ class StudyReport:
 
     def places(self, table: Table, arm: str) -> tuple[int, ...]:
         """The steps at which an arm is judged in a table."""
-        return self.steps if table == "equal steps" else tuple(self.compute[arm])
+        return self.steps if table == "equal steps" else self.compute[arm]
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""

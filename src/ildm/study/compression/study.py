@@ -143,7 +143,7 @@ class Study:
         """What is known so far."""
         config, results = self.plan.config, tuple(self._results[arm.name] for arm in self.arms)
         steps = equal_steps(config)
-        compute = {arm.name: list(equal_compute(config, arm)) for arm in self.arms}
+        compute = {arm.name: equal_compute(config, arm) for arm in self.arms}
         return StudyReport(
             config=config,
             asked=self.plan.asked,
