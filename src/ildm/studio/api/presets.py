@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -26,6 +27,7 @@ Kind = Literal["regions", "settings"]
 PresetName = Annotated[str, Path(min_length=1, max_length=200)]
 SETTINGS: Kind = "settings"
 _CHOSEN = ("prompt", "negative_prompt", "num_steps", "guidance_scale", "sampler", "seed", "width", "height")
+_PATIENCE, _PAUSE = 3.0, 0.05  # seconds: for the disk, and between two looks at it
 Result = TypeVar("Result")
 
 
@@ -119,10 +121,15 @@ def _opening_of(view: dict[str, Any]) -> Opening:
 
 
 def _regions_of(here: Context, view: dict[str, Any], name: str) -> RegionPreset:
-    settings, stored = Settings.model_validate(view["place"]["settings"]), here.store.load(view["session"])
+    settings, deadline = Settings.model_validate(view["place"]["settings"]), time.monotonic() + _PATIENCE
+    stored = here.store.load(view["session"])
 
     def mask_of(blob: str) -> Mask:
-        data = stored.blob(blob)
+        nonlocal stored
+        # what was painted a moment ago may still be on its way to the disk
+        while (data := stored.blob(blob)) is None and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            stored = here.store.load(view["session"])
         if data is None:
             raise DataError("A mask of this session is not on the disk yet: try again in a second.")
         return from_msgpack(Mask, data)
