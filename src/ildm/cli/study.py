@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ildm.cli.options import Device
+
+if TYPE_CHECKING:
+    from ildm.study.clock import Clock
 
 app = typer.Typer(
     help="The paper's studies, at the scale of your machine.",
@@ -59,18 +62,12 @@ def compression(
     """
     import json
 
-    from rich.console import Console
-
     from ildm.core.config import override, to_json
     from ildm.core.device import pick_device
     from ildm.core.durations import parse_duration
-    from ildm.core.files import check_writable, home
-    from ildm.core.names import check_name
-    from ildm.study.clock import Clock
     from ildm.study.compression import config as configured
     from ildm.study.compression.study import Study, claim
     from ildm.study.compression.writing import write_report
-    from ildm.study.plotting import check_plots
     from ildm.training.stopping import Stop
 
     given = {
@@ -83,21 +80,14 @@ def compression(
     chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
     seconds = None if budget is None else parse_duration(budget)
-    folder: Path = home() / "studies" / check_name(name or ("compression-tiny" if tiny else "compression"), "a study")
+    folder = _folder(name or ("compression-tiny" if tiny else "compression"))
     if show:
         typer.echo(json.dumps(to_json(config), indent=1))
         return
-    check_plots()
-    check_writable(folder, folder=True)
-    target, console = pick_device(device), Console(stderr=True)
-    clock = Clock(folder / "clock.json")
+    target = pick_device(device)
+    clock, say = _opened(folder)
     plan = claim(folder, config, seconds, target)
     stop = Stop(clock.left(seconds))
-
-    def say(line: str) -> None:
-        clock.note()
-        console.print(line, highlight=False, soft_wrap=True)
-
     with stop.on_signals():
         report = Study(plan, folder, target, stop, say, lambda: clock.seconds)()
     clock.note()
@@ -129,43 +119,57 @@ def conditioning(
     """
     import json
 
-    from rich.console import Console
-
     from ildm.core.config import override, to_json
     from ildm.core.device import pick_device
     from ildm.core.durations import parse_duration
-    from ildm.core.files import check_writable, home
-    from ildm.core.names import check_name
-    from ildm.study.clock import Clock
     from ildm.study.conditioning import config as configured
     from ildm.study.conditioning.study import Study, claim
     from ildm.study.conditioning.writing import write_report
-    from ildm.study.plotting import check_plots
     from ildm.training.stopping import Stop
 
     given = {"recipe.stage_two.loop.steps": steps, "seeds": seeds}
     chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
     seconds = None if budget is None else parse_duration(budget)
-    folder: Path = home() / "studies" / check_name(name or ("conditioning-tiny" if tiny else "conditioning"), "a study")
+    folder = _folder(name or ("conditioning-tiny" if tiny else "conditioning"))
     if show:
         typer.echo(json.dumps(to_json(config), indent=1))
         return
-    check_plots()
-    check_writable(folder, folder=True)
-    target, console = pick_device(device), Console(stderr=True)
-    clock = Clock(folder / "clock.json")
+    target = pick_device(device)
+    clock, say = _opened(folder)
     claim(folder, config)
     stop = Stop(clock.left(seconds))
+    with stop.on_signals():
+        report = Study(config, folder, target, stop, say, lambda: clock.seconds)()
+    clock.note()
+    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+
+def _folder(name: str) -> Path:
+    """Of the study of that name."""
+    from ildm.core.files import home
+    from ildm.core.names import check_name
+
+    return home() / "studies" / check_name(name, "a study")
+
+
+def _opened(folder: Path) -> tuple[Clock, Callable[[str], None]]:
+    """The clock of a study, and what says how far it is and notes the time; once it is seen that the report can be written."""
+    from rich.console import Console
+
+    from ildm.core.files import check_writable
+    from ildm.study.clock import Clock
+    from ildm.study.plotting import check_plots
+
+    check_plots()
+    check_writable(folder, folder=True)
+    clock, console = Clock(folder / "clock.json"), Console(stderr=True)
 
     def say(line: str) -> None:
         clock.note()
         console.print(line, highlight=False, soft_wrap=True)
 
-    with stop.on_signals():
-        report = Study(config, folder, target, stop, say, lambda: clock.seconds)()
-    clock.note()
-    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+    return clock, say
 
 
 def _tell(report: dict[str, Any], paths: Sequence[Path], stopped_by: str | None, *, as_json: bool) -> None:

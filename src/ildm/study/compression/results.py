@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from ildm.core.config import from_json, to_json
-from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import write_json
 from ildm.evaluation.metric import Estimate
 from ildm.study.compression.config import Kind
-
-FILE = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,22 +123,3 @@ class ArmResult:
     def with_speed(self, point: Point) -> ArmResult:
         """The same with one speed more."""
         return replace(self, speeds=tuple(sorted((*self.speeds, point), key=lambda one: one.num_steps)))
-
-    def save(self, folder: Path) -> None:
-        """Write it into an arm's folder."""
-        write_json(folder / FILE, to_json(self))
-
-
-def load_result(folder: Path) -> ArmResult | None:
-    """What an arm's folder tells; None when it is new.
-
-    Raises:
-        DataError: when it is damaged.
-    """
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        return from_json(ArmResult, json.loads(path.read_text(encoding="utf-8")), where="result")
-    except (OSError, ValueError, TypeError, ConfigError) as error:
-        raise DataError(f"{path} cannot be read ({error}): remove it, and this arm is measured again.") from error

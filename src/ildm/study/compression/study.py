@@ -9,37 +9,35 @@ report.json, report.md, plots/, samples/
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from ildm.core.config import from_json, to_json
-from ildm.core.device import describe
 from ildm.core.durations import say_duration
 from ildm.core.errors import ConfigError
 from ildm.core.files import write_json
 from ildm.data.emoji_scenes import EmojiScenes
+from ildm.study.circumstances import machine, versions
 from ildm.study.compression.config import Arm, CompressionConfig, arms, equal_compute, equal_steps
 from ildm.study.compression.drawing import Artist, Drawn
 from ildm.study.compression.findings import claims, what_was_cut
 from ildm.study.compression.measuring import Judge
 from ildm.study.compression.planning import fit, points
 from ildm.study.compression.report import StudyReport
-from ildm.study.compression.results import ArmResult, FirstStageResult, Point, load_result
+from ildm.study.compression.results import ArmResult, FirstStageResult, Point
 from ildm.study.compression.running import ArmRun, Trained
 from ildm.study.compression.sizing import count_parameters
+from ildm.study.keeping import keep_result, load_result
 from ildm.study.operations import autoencoder_training, denoising
 from ildm.study.pictures import save_sheet
 from ildm.training.stopping import Stop
 
 Say = Callable[[str], None]
 _FILE = "study.json"
-_PACKAGES = ("ildm", "torch", "numpy")
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class Study:
     spent: Callable[[], float]
 
     def __post_init__(self) -> None:
-        self._results = {arm.name: load_result(self._home(arm)) or _new_result(arm) for arm in self.arms}
+        self._results = {arm.name: load_result(ArmResult, self._home(arm)) or _new_result(arm) for arm in self.arms}
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -149,8 +147,8 @@ class Study:
             asked=self.plan.asked,
             budget=self.plan.budget,
             spent=round(self.spent(), 1),
-            machine={"device": describe(self.device), "system": f"{platform.system()} {platform.machine()}"},
-            versions={"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
+            machine=machine(self.device),
+            versions=versions(),
             floor=self.judge.floor,
             control=self.judge.control,
             steps=steps,
@@ -252,7 +250,7 @@ class Study:
 
     def _keep(self, arm: Arm, result: ArmResult) -> None:
         self._results[arm.name] = result
-        result.save(self._home(arm))
+        keep_result(result, self._home(arm))
 
     def _home(self, arm: Arm) -> Path:
         return self.folder / "arms" / arm.name

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ildm.conditioning.hint import Route
-from ildm.core.config import from_json, to_json
-from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import write_json
 from ildm.evaluation.metric import Estimate
-
-_FILE = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +60,3 @@ class ArmResult:
     def with_point(self, point: Point) -> ArmResult:
         """The same with one point more."""
         return replace(self, points=tuple(sorted((*self.points, point), key=lambda one: one.step)))
-
-    def save(self, folder: Path) -> None:
-        """Write it into an arm's folder."""
-        write_json(folder / _FILE, to_json(self))
-
-
-def load_result(folder: Path) -> ArmResult | None:
-    """What an arm's folder tells; None when it is new.
-
-    Raises:
-        DataError: when it is damaged.
-    """
-    path = folder / _FILE
-    if not path.is_file():
-        return None
-    try:
-        return from_json(ArmResult, json.loads(path.read_text(encoding="utf-8")), where="result")
-    except (OSError, ValueError, TypeError, ConfigError) as error:
-        raise DataError(f"{path} cannot be read ({error}): remove it, and this arm is measured again.") from error

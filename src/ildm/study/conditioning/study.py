@@ -10,18 +10,15 @@ report.json, report.md, plots/, samples/
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from ildm.checkpoint.load import load
 from ildm.core.config import to_json
-from ildm.core.device import describe
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.files import write_json
 from ildm.data.opening import open_dataset
@@ -29,9 +26,11 @@ from ildm.evaluation.drawing import Drawing
 from ildm.evaluation.evaluate import evaluate
 from ildm.evaluation.report import Report
 from ildm.evaluation.sets import EvaluationConfig
+from ildm.study.circumstances import machine, versions
 from ildm.study.conditioning.config import Arm, ConditioningConfig, arms
 from ildm.study.conditioning.report import FIGURES, ConditioningReport, compare
-from ildm.study.conditioning.results import ArmResult, Measured, Point, load_result
+from ildm.study.conditioning.results import ArmResult, Measured, Point
+from ildm.study.keeping import keep_result, load_result
 from ildm.study.operations import denoiser_training
 from ildm.study.pictures import save_sheet
 from ildm.training.making import make_networks
@@ -40,7 +39,6 @@ from ildm.training.stopping import Stop
 
 Say = Callable[[str], None]
 _FILE = "study.json"
-_PACKAGES = ("ildm", "torch", "numpy")
 _SPLIT = "unseen_scene"
 
 
@@ -84,7 +82,7 @@ class Study:
     spent: Callable[[], float]
 
     def __post_init__(self) -> None:
-        self._results = {arm.name: load_result(self._home(arm)) or self._begun(arm) for arm in self.arms}
+        self._results = {arm.name: load_result(ArmResult, self._home(arm)) or self._begun(arm) for arm in self.arms}
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -105,8 +103,8 @@ class Study:
         return ConditioningReport(
             config=self.config,
             spent=round(self.spent(), 1),
-            machine={"device": describe(self.device), "system": f"{platform.system()} {platform.machine()}"},
-            versions={"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
+            machine=machine(self.device),
+            versions=versions(),
             arms=results,
             missing=tuple(
                 f"{one.name} at step {step}" for one in results for step in self.config.steps if one.at(step) is None
@@ -143,7 +141,7 @@ class Study:
         )
         point = Point(step=step, seconds=model.manifest.training["stage_two_hours"] * 3600.0, figures=_figures(found))
         self._results[arm.name] = self._results[arm.name].with_point(point)
-        self._results[arm.name].save(self._home(arm))
+        keep_result(self._results[arm.name], self._home(arm))
         told = ", ".join(f"{name} {point.figures[name].estimate.value:.3f}" for name in FIGURES)
         self.say(f"{arm.name}: step {step}, {told}.")
 
