@@ -169,7 +169,9 @@ def test_what_is_not_drawn_anew_keeps_its_bytes():
     drawn.info["seed"] = 7
     levels = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (SIZE[1], 1))
     made = composite(picture, Image.fromarray(levels), drawn)
-    assert np.array_equal(np.array(made), np.where(levels[..., None] >= 128, np.array(drawn), np.array(picture)))
+    kept = levels < 128
+    assert np.array_equal(np.array(made)[kept], np.array(picture)[kept])
+    assert not np.array_equal(np.array(made)[~kept], np.array(picture)[~kept])
     # where a hole is, it is where the model was told to draw
     told = Inpainting(InpaintingConfig()).read(picture, Image.fromarray(levels), SIZE)[0, 3]
     assert np.array_equal(told.numpy() > 0, levels >= 128)
@@ -177,6 +179,18 @@ def test_what_is_not_drawn_anew_keeps_its_bytes():
     assert composite(picture, None, drawn) is drawn
     with pytest.raises(ShapeError, match="A picture of 32x64 was drawn into one of 8x8 under a mask of 32x64"):
         composite(Image.new("RGB", (8, 8)), Image.fromarray(levels), drawn)
+
+
+def test_what_is_drawn_meets_what_is_kept():
+    across = np.broadcast_to(np.linspace(60, 180, SIZE[0])[None, :, None], (*SIZE[::-1], 3))
+    picture, darker = (Image.fromarray(levels.astype(np.uint8)) for levels in (across, across - 24))
+    mask = Image.new("L", SIZE)
+    mask.paste(255, (8, 8, 24, 56))
+    # a drawing whose colours are all off by the same is put right; one that agrees around the hole stays as it is inside
+    off = np.array(composite(picture, mask, darker)).astype(int) - np.array(picture)
+    assert np.abs(off).max() <= 1
+    agreed = Image.composite(Image.new("RGB", SIZE, "green"), picture, mask)
+    assert np.array_equal(np.array(composite(picture, mask, agreed)), np.array(agreed))
 
 
 def test_a_mask_without_a_hole_is_refused():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ildm.cli.options import Device
+from ildm.cli.options import Device, DType
 
 if TYPE_CHECKING:
     from ildm.study.clock import Clock
@@ -123,8 +123,9 @@ def conditioning(
     from ildm.core.device import pick_device
     from ildm.core.durations import parse_duration
     from ildm.study.conditioning import config as configured
-    from ildm.study.conditioning.study import Study, claim
+    from ildm.study.conditioning.study import Study
     from ildm.study.conditioning.writing import write_report
+    from ildm.study.keeping import claim
     from ildm.training.stopping import Stop
 
     given = {"recipe.stage_two.loop.steps": steps, "seeds": seeds}
@@ -141,6 +142,90 @@ def conditioning(
     stop = Stop(clock.left(seconds))
     with stop.on_signals():
         report = Study(config, folder, target, stop, say, lambda: clock.seconds)()
+    clock.note()
+    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+
+@app.command()
+def sampling(
+    model: Annotated[str, typer.Argument(help="A shipped name, a run's name or a model folder.")],
+    guidance_scale: Annotated[
+        list[float] | None, typer.Option(help="A guidance to judge; give it again for more.", show_default="1, 2, 3, 5, 7")
+    ] = None,
+    num_steps: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, max=1000, help="A number of steps to judge; give it again for more.", show_default="10, 15, 25, 50"
+        ),
+    ] = None,
+    sampler: Annotated[
+        list[str] | None,
+        typer.Option(help="A sampler to judge beside the model's; give it again for more.", show_default="none"),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=10, max=1_000_000, help="Scenes at each setting, for distances.", show_default="384")
+    ] = None,
+    probes: Annotated[
+        int | None,
+        typer.Option(min=2, max=1_000_000, help="Scenes with one and with two objects, for accuracies.", show_default="384"),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this metric; give it again for more.", show_default="all that drawings decide"),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Stop after 2h, 45m, ... in all; what was not judged is said.")] = None,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Every part within seconds, without any download; its figures say nothing.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Of the study's folder.", show_default="sampling-MODEL")] = None,
+    device: Device = None,
+    dtype: DType = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration as JSON and do nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Judge a model at other guidance, other steps and other samplers: what does each setting cost, and what is it worth?
+
+    Example: `ildm study sampling emoji-scenes --sampler heun --sampler ddim --budget 2h`
+
+    One thing at a time is changed from the model's own defaults. Everything lives in ILDM_HOME/studies/NAME; the same command goes on
+    after any stop.
+    """
+    import json
+    from dataclasses import replace
+
+    from ildm.checkpoint.load import load
+    from ildm.core.config import to_json
+    from ildm.core.durations import parse_duration
+    from ildm.evaluation.evaluate import check_metrics
+    from ildm.study.keeping import claim
+    from ildm.study.sampling import config as configured
+    from ildm.study.sampling.study import Study, metrics_of_drawings
+    from ildm.study.sampling.writing import write_report
+    from ildm.training.stopping import Stop
+
+    check_metrics(metric)
+    loaded = load(model, device=device, dtype=dtype)
+    given = {
+        "guidance_scales": None if guidance_scale is None else tuple(guidance_scale),
+        "num_steps": None if num_steps is None else tuple(num_steps),
+        "samplers": None if sampler is None else tuple(sampler),
+        "num_images": count,
+        "num_probes": probes,
+        "metrics": None if metric is None else tuple(metric),
+    }
+    config = configured.default(loaded, metrics_of_drawings())
+    config = configured.tiny(config) if tiny else config
+    config = replace(config, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    seconds = None if budget is None else parse_duration(budget)
+    folder = _folder(name or f"sampling-{config.model}" + ("-tiny" if tiny else ""))
+    if show:
+        typer.echo(json.dumps(to_json(config), indent=1))
+        return
+    clock, say = _opened(folder)
+    claim(folder, config)
+    stop = Stop(clock.left(seconds))
+    with stop.on_signals():
+        report = Study(config, loaded, folder, stop, say, lambda: clock.seconds)()
     clock.note()
     _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ildm.conditioning.hint import Encode, Features, Hint, Pixels, by
 from ildm.core.errors import ConfigError, ShapeError
-from ildm.core.picture import from_picture, to_floats, to_picture, to_pictures
+from ildm.core.membrane import membrane
+from ildm.core.picture import from_picture, to_floats, to_pictures
 from ildm.core.types import Conditioning
 
 Form = Literal["stable-diffusion", "ldm"]
@@ -101,7 +102,8 @@ class Inpainting(Hint):
 def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImage.Image) -> PILImage.Image:
     """What was drawn where the mask is white; everywhere else the picture's own pixels, byte for byte.
 
-    An autoencoder changes what it only passes on, so a drawing alone keeps nothing exactly.
+    An autoencoder changes what it only passes on, so a drawing alone keeps nothing exactly, and its colours do not meet those at the
+    hole's border: what they lack there is added, and fades into the hole as a membrane does (Perez 2003, "Poisson Image Editing").
 
     Args:
         image: the picture that was drawn into.
@@ -117,7 +119,9 @@ def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImag
             f"A picture of {by(drawn.size)} was drawn into one of {by(image.size)} under a mask of {by(mask.size)}: "
             "give all three in one size."
         )
-    made = to_picture(torch.where(_hole(mask), from_picture(drawn), from_picture(image)))
+    hole, kept = _hole(mask)[0], to_floats(from_picture(image)[None])[0]
+    new = to_floats(from_picture(drawn)[None])[0]
+    [made] = to_pictures(torch.where(hole, new + membrane(kept - new, hole), kept)[None])
     made.info.update(drawn.info)
     return made
 

@@ -14,9 +14,11 @@ from ildm.core.errors import ConfigError, DataError
 from ildm.evaluation.metric import Estimate
 from ildm.study.conditioning.config import arms, tiny
 from ildm.study.conditioning.report import FIGURES, compare
-from ildm.study.conditioning.results import ArmResult, Measured, Point
-from ildm.study.conditioning.study import Study, claim
+from ildm.study.conditioning.results import ArmResult, Point
+from ildm.study.conditioning.study import Study
 from ildm.study.conditioning.writing import write_report
+from ildm.study.keeping import claim
+from ildm.study.measured import Measured
 from ildm.training.stopping import Stop
 
 

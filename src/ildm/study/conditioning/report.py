@@ -14,11 +14,11 @@ from ildm.evaluation.intervals import t_interval
 from ildm.evaluation.metric import Estimate
 from ildm.study.conditioning.config import ROUTES, ConditioningConfig
 from ildm.study.conditioning.results import ArmResult
+from ildm.study.measured import lower_is_better
 
 FORMAT, VERSION = "ildm-study", 1
 FIGURES = ("map-agreement", "map-instance-contrast", "map-instance-top-5", "kid-lite0")
 """What routes are compared by."""
-_LOWER_IS_BETTER = frozenset({"kid-lite0"})
 Outcome = Literal["concat", "cross-attention", "not decided"]
 
 
@@ -99,4 +99,4 @@ def _better(name: str, estimate: Estimate) -> Outcome:
     low, high = estimate.interval
     if low <= 0.0 <= high:
         return "not decided"
-    return "concat" if (low > 0.0) != (name in _LOWER_IS_BETTER) else "cross-attention"
+    return "concat" if (low > 0.0) != lower_is_better(name) else "cross-attention"

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ildm.conditioning.hint import Route
-from ildm.evaluation.metric import Estimate
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One figure.
-
-    Args:
-        estimate: of the arm's own images.
-        beside: the same of others, such as real images or shuffled maps.
-    """
-
-    estimate: Estimate
-    beside: Mapping[str, Estimate] = field(default_factory=dict)
+from ildm.study.measured import Measured
 
 
 @dataclass(frozen=True, kw_only=True)

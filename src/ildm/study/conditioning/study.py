@@ -9,7 +9,6 @@ report.json, report.md, plots/, samples/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,7 @@ from pathlib import Path
 import torch
 
 from ildm.checkpoint.load import load
-from ildm.core.config import to_json
-from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import write_json
+from ildm.core.errors import DataError
 from ildm.data.opening import open_dataset
 from ildm.evaluation.drawing import Drawing
 from ildm.evaluation.evaluate import evaluate
@@ -29,8 +26,9 @@ from ildm.evaluation.sets import EvaluationConfig
 from ildm.study.circumstances import machine, versions
 from ildm.study.conditioning.config import Arm, ConditioningConfig, arms
 from ildm.study.conditioning.report import FIGURES, ConditioningReport, compare
-from ildm.study.conditioning.results import ArmResult, Measured, Point
+from ildm.study.conditioning.results import ArmResult, Point
 from ildm.study.keeping import keep_result, load_result
+from ildm.study.measured import Measured
 from ildm.study.operations import denoiser_training
 from ildm.study.pictures import save_sheet
 from ildm.training.making import make_networks
@@ -38,28 +36,7 @@ from ildm.training.pipeline import Run
 from ildm.training.stopping import Stop
 
 Say = Callable[[str], None]
-_FILE = "study.json"
 _SPLIT = "unseen_scene"
-
-
-def claim(folder: Path, config: ConditioningConfig) -> None:
-    """Begin the study in `folder`, or see that it is this one.
-
-    Raises:
-        ConfigError: when the folder belongs to a study of other settings.
-    """
-    path, asked = folder / _FILE, json.loads(json.dumps(to_json(config)))
-    if not path.exists():
-        write_json(path, asked)
-        return
-    try:
-        former = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error}), so it is not known what the study there is: remove the folder, or choose another --name."
-        ) from error
-    if former != asked:
-        raise ConfigError(f"The study in {folder} was begun with other settings: take those, or choose another --name.")
 
 
 @dataclass
@@ -164,6 +141,4 @@ class Study:
 
 def _figures(found: Report) -> dict[str, Measured]:
     figures = {name: found.find(name, split=_SPLIT, kind="scenes") for name in FIGURES}
-    return {
-        name: Measured(estimate=figure.estimate, beside=figure.beside) for name, figure in figures.items() if figure is not None
-    }
+    return {name: Measured.of(figure) for name, figure in figures.items() if figure is not None}

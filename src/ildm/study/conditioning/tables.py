@@ -5,7 +5,7 @@ from __future__ import annotations
 from ildm.core.durations import say_duration
 from ildm.study.conditioning.config import ROUTES
 from ildm.study.conditioning.report import FIGURES, ConditioningReport
-from ildm.study.conditioning.results import Measured
+from ildm.study.measured import cell
 
 PLOT = "plots/figures-by-steps.png"
 
@@ -73,7 +73,7 @@ def _differences(report: ConditioningReport) -> list[str]:
 def _arms(report: ConditioningReport) -> list[str]:
     lines = ["## Every training", "", f"| training | step | {' | '.join(FIGURES)} |", "|---|---|" + "---|" * len(FIGURES)]
     lines += [
-        f"| {arm.name} | {point.step} | {' | '.join(_shown(point.figures.get(name)) for name in FIGURES)} |"
+        f"| {arm.name} | {point.step} | {' | '.join(cell(point.figures.get(name)) for name in FIGURES)} |"
         for arm in report.arms
         for point in arm.points
     ]
@@ -85,12 +85,3 @@ def _arms(report: ConditioningReport) -> list[str]:
             f"| beside the first: {words} | | {' | '.join('' if one is None else f'{one.value:.4f}' for one in cells)} |"
         )
     return lines
-
-
-def _shown(measured: Measured | None) -> str:
-    if measured is None:
-        return ""
-    estimate = measured.estimate
-    if estimate.interval is None:
-        return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ({estimate.interval[0]:.4f} to {estimate.interval[1]:.4f})"

@@ -1,0 +1,1 @@
+"""How a model's figures depend on how it is sampled: guidance, steps and sampler, one at a time."""
