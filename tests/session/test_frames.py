@@ -107,6 +107,20 @@ def test_each_session_has_a_slot_and_a_busy_one_makes_no_other_wait(encoder, gat
     assert receiver.nodes[:2] == [("a", 1), ("a", 3)] and receiver.nodes[2] == ("b", 7) and encoder.dropped == 1
 
 
+def test_a_picture_is_finished_on_the_encoders_thread(encoder, gated, receiver):
+    threads = []
+
+    def finish(pixels):
+        threads.append(threading.current_thread().name)
+        return pixels[:, :2]
+
+    encoder.offer("a", 1, latent(9.0), finish)
+    gated.gate.release()
+    receiver.wait()
+    [frame] = receiver.frames
+    assert (frame.width, frame.height) == (6, 2) and threads == ["ildm-frames"]
+
+
 def test_a_forgotten_session_gets_no_frame(encoder, gated, receiver):
     begin(encoder, gated, "a", 1)
     encoder.offer("b", 1, latent())

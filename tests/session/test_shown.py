@@ -5,15 +5,21 @@ import io
 import numpy as np
 import pytest
 import torch
+from driven import done, opened
 from PIL import Image
 
 from ildm.checkpoint.load import load
 from ildm.core.config import override
 from ildm.core.errors import ConfigError, DataError
 from ildm.recipes import find_recipe
-from ildm.session.commands import ShowImage
+from ildm.session.commands import Resume, ShowImage
+from ildm.session.defaults import settings_for
+from ildm.session.engine import Engine
 from ildm.session.refusals import Unsupported
+from ildm.session.run import Run as SessionRun
 from ildm.session.session import Session
+from ildm.session.shown import with_shown
+from ildm.session.wire import Mask
 from ildm.training.pipeline import Run
 from ildm.training.recipe import Recipe
 from ildm.training.stopping import Stop
@@ -37,6 +43,12 @@ def models(tmp_path_factory):
             model.unet.conv_out.weight.normal_(std=0.1)
         made[name] = model.to("cpu")
     return made
+
+
+def png(picture):
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
 
 
 def picture_for(name, value):
@@ -121,7 +133,38 @@ def test_what_cannot_be_shown_is_refused_and_nothing_changes(models):
 
 
 def test_a_model_of_words_alone_says_so(model):
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(file, "PNG")
     with pytest.raises(Unsupported, match="is shown no pictures"):
-        Session(model, "a rose").apply(ShowImage(image=file.getvalue()))
+        Session(model, "a rose").apply(ShowImage(image=png(Image.new("RGB", (64, 64)))))
+
+
+class Watching:
+    """A previewer that makes every picture at once."""
+
+    def __init__(self):
+        self.pictures = []
+
+    def offer(self, session_id, node, estimate, finish):
+        drawn = torch.full((3, 32, 32), 100, dtype=torch.uint8)
+        drawn[:, 12:20, 4:12] = 130
+        self.pictures.append(drawn if finish is None else finish(drawn))
+
+
+def test_a_preview_lies_in_the_picture_that_is_drawn_into(models):
+    model, watching = models["inpainting-tiny"], Watching()
+    red, left = png(Image.new("RGB", (64, 64), (240, 0, 0))), Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))
+    with Engine(model, previewer=watching) as engine:
+        session_id = opened(engine, settings_for(model, num_steps=1, seed=1), paused=True)
+        engine.submit(session_id, ShowImage(image=red, mask=left))
+        engine.submit(session_id, Resume())
+        done(engine, session_id)
+    [pixels] = watching.pictures
+    # outside the hole the picture, inside the drawing, whose colours meet it
+    assert (pixels[:, :, 16:] == torch.tensor([240, 0, 0], dtype=torch.uint8)[:, None, None]).all()
+    assert pixels[:, 2, 2].tolist() == [240, 0, 0] and pixels[1:, 16, 8].tolist() == [30, 30]
+
+
+@pytest.mark.parametrize("name", ["semantic-map-tiny", "super-resolution-tiny"])
+def test_other_previews_stay_as_they_are(models, name):
+    model, run = models[name], SessionRun(models[name])
+    shown = with_shown(model, run.blobs, settings_for(model, seed=1), ShowImage(image=png(picture_for(name, 3))))
+    assert shown.shown is not None and run.preview_finish(run.begin(shown).id) is None

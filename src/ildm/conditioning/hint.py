@@ -35,6 +35,8 @@ class Hint(nn.Module, ABC):
     """Whether the pixels of its image are numbers of classes and not colours."""
     is_local: ClassVar[bool] = False
     """Whether what is to be drawn at a place follows from what is shown around it: then large pictures are drawn through windows."""
+    keeps_surroundings: ClassVar[bool] = False
+    """Whether `completed` puts the image's own pixels back wherever nothing was to be drawn."""
     config: Any
 
     @property

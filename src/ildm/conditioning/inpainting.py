@@ -42,6 +42,7 @@ class Inpainting(Hint):
 
     kind: ClassVar[str] = "inpainting"
     Config: ClassVar[type[InpaintingConfig]] = InpaintingConfig
+    keeps_surroundings: ClassVar[bool] = True
 
     def __init__(self, config: InpaintingConfig) -> None:
         super().__init__()

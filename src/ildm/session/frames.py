@@ -15,6 +15,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.threads import compute_alone
 from ildm.core.types import Latent
 from ildm.session.preview import Pixels, Preview
+from ildm.session.shown import Finish
 
 try:
     import simplejpeg
@@ -78,7 +79,7 @@ class FrameEncoder:
         self._interval = 1.0 / rate
         self._due: dict[str, float] = {}
         self._preview, self._deliver, self._fail, self._quality = preview, deliver, fail or _log, quality
-        self._waiting: dict[str, tuple[int, Latent]] = {}
+        self._waiting: dict[str, tuple[int, Latent, Finish | None]] = {}
         self._wake = threading.Condition()
         self._closed = False
         self._made = self._dropped = 0
@@ -100,14 +101,18 @@ class FrameEncoder:
         """How many estimates never became frames: overtaken by newer ones, forgotten, or too late."""
         return self._dropped
 
-    def offer(self, session_id: str, node: int, estimate: Latent) -> None:
-        """Take an estimate, normalised, (1, channels, h, w), which must not change from now on. Returns at once."""
+    def offer(self, session_id: str, node: int, estimate: Latent, finish: Finish | None = None) -> None:
+        """Take an estimate, normalised, (1, channels, h, w), which must not change from now on. Returns at once.
+
+        Args:
+            finish: is given its picture, on the encoder's thread, and makes what is shown.
+        """
         with self._wake:
             if self._closed:
                 self._dropped += 1
                 return
             self._dropped += session_id in self._waiting
-            self._waiting[session_id] = (node, estimate)  # a key that is there keeps its place
+            self._waiting[session_id] = (node, estimate, finish)  # a key that is there keeps its place
             self._wake.notify()
 
     def forget(self, session_id: str) -> None:
@@ -142,9 +147,9 @@ class FrameEncoder:
                     session_id = self._next()
                 if self._closed or session_id is None:
                     return
-                node, estimate = self._waiting.pop(session_id)
+                node, estimate, finish = self._waiting.pop(session_id)
                 self._due[session_id] = time.monotonic() + self._interval
-            self._make(session_id, node, estimate)
+            self._make(session_id, node, estimate, finish)
 
     def _next(self) -> str | None:
         """The session that has waited longest of those whose next frame is due."""
@@ -156,9 +161,9 @@ class FrameEncoder:
         now = time.monotonic()
         return min((max(0.0, self._due.get(one, 0.0) - now) for one in self._waiting), default=None)
 
-    def _make(self, session_id: str, node: int, estimate: Latent) -> None:
+    def _make(self, session_id: str, node: int, estimate: Latent, finish: Finish | None) -> None:
         try:
-            pixels = self._preview(estimate)
+            pixels = shown(self._preview, estimate, finish)
             frame = Frame(
                 session_id=session_id,
                 node=node,
@@ -176,6 +181,12 @@ class FrameEncoder:
             self._fail(session_id, node, error)
         except Exception:
             _logger.exception("A preview failed, and so did telling so.")
+
+
+def shown(preview: Preview, estimate: Latent, finish: Finish | None) -> Pixels:
+    """The small picture of an estimate as a person sees it."""
+    pixels = preview(estimate)
+    return pixels if finish is None else finish(pixels)
 
 
 def to_jpeg(pixels: Pixels, quality: int = QUALITY) -> bytes:

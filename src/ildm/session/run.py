@@ -18,7 +18,7 @@ from ildm.session.blobs import Blobs
 from ildm.session.conditions import Conditions
 from ildm.session.refusals import NotNow
 from ildm.session.settings import Settings
-from ildm.session.shown import completed
+from ildm.session.shown import Finish, completed, preview_finish
 from ildm.session.snapshots import KEPT_EVERY, Snapshots
 from ildm.session.steering import Steering, estimate_of
 from ildm.session.timeline import Node, Timeline
@@ -142,6 +142,10 @@ class Run:
         if estimate is None:
             return PILImage.new("RGB", settings.size, (127, 127, 127))
         return completed(self.model, self.blobs, settings, to_picture(to_bytes(self.model.decode(estimate))[0]))
+
+    def preview_finish(self, node: int) -> Finish | None:
+        """What is done to a preview of a state before anybody sees it; None = nothing."""
+        return preview_finish(self.model, self.blobs, self.timeline.node(node).settings)
 
     def delete(self, branch: int) -> list[int]:
         """Forget a branch and the states that only it needs."""

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from ildm.core.types import Latent
 from ildm.session.events import StepCompleted
 from ildm.session.log import LoggedCursor
+from ildm.session.shown import Finish
 from ildm.session.steering import estimate_of
 
 _logger = logging.getLogger(__name__)
@@ -18,8 +19,8 @@ _logger = logging.getLogger(__name__)
 class Previewer(Protocol):
     """Makes pictures of estimates, off the engine's thread; the newest wins."""
 
-    def offer(self, session_id: str, node: int, estimate: Latent) -> None:
-        """Take an estimate. Returns at once."""
+    def offer(self, session_id: str, node: int, estimate: Latent, finish: Finish | None) -> None:
+        """Take an estimate, and what is done to its picture. Returns at once."""
         ...
 
 
@@ -44,6 +45,6 @@ class Showing:
         try:
             estimate = estimate_of(logged.run.state(event.node))
             if estimate is not None:
-                self.previewer.offer(self.session_id, event.node, estimate)
+                self.previewer.offer(self.session_id, event.node, estimate, logged.run.preview_finish(event.node))
         except Exception:
             _logger.exception("A preview of session %s failed.", self.session_id)

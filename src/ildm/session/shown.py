@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from PIL import Image as PILImage
 
 from ildm.conditioning.hint import Beside, Hint
 from ildm.core.errors import DataError
+from ildm.core.picture import from_picture, to_picture
 from ildm.data.picture import RefusedFile, read_numbers, read_picture
 from ildm.model import Model
 from ildm.session.blobs import Blobs
 from ildm.session.commands import ShowImage
 from ildm.session.editing import changed
+from ildm.session.preview import Pixels
 from ildm.session.refusals import Unsupported
 from ildm.session.settings import Settings
+from ildm.session.wire import Mask, from_msgpack
 
 _BEHIND = (255, 255, 255)
 """What shows through the clear parts of a picture."""
+
+Finish = Callable[[Pixels], Pixels]
+"""What is done to a preview before anybody sees it."""
 
 
 def with_shown(model: Model, blobs: Blobs, settings: Settings, command: ShowImage) -> Settings:
@@ -51,14 +59,36 @@ def completed(model: Model, blobs: Blobs, settings: Settings, drawn: PILImage.Im
     return drawn if model.hint is None else model.hint.completed(*_chosen(blobs, settings), drawn)
 
 
+def preview_finish(model: Model, blobs: Blobs, settings: Settings) -> Finish | None:
+    """What lays a preview into the picture that is drawn into, on any thread; None where none is."""
+    if model.hint is None or not model.hint.keeps_surroundings or settings.shown is None or settings.hole is None:
+        return None
+    return partial(_laid_into, model.hint, blobs.get(settings.shown), blobs.get(settings.hole))
+
+
+def _laid_into(hint: Hint, image: bytes, mask: bytes, pixels: Pixels) -> Pixels:
+    drawn = to_picture(pixels)
+    return from_picture(hint.completed(*_small(image, mask, drawn.size), drawn))
+
+
+@lru_cache(maxsize=16)
+def _small(image: bytes, mask: bytes, size: tuple[int, int]) -> tuple[PILImage.Image, PILImage.Image]:
+    """A picture and a mask at a preview's size; they stay the same for many previews."""
+    picture = PILImage.open(io.BytesIO(image)).convert("RGB").resize(size, PILImage.Resampling.BOX)
+    return picture, _mask_picture(mask).resize(size, PILImage.Resampling.NEAREST)
+
+
 def _chosen(blobs: Blobs, settings: Settings) -> tuple[PILImage.Image | None, PILImage.Image | None]:
     """The picture and the mask of these settings."""
     image = None if settings.shown is None else PILImage.open(io.BytesIO(blobs.get(settings.shown)))
     if settings.hole is None:
         return image, None
-    values = blobs.mask(settings.hole).to_array()
-    mask = PILImage.fromarray((255 * values).round().astype("uint8"))
-    return image, mask.resize(settings.size, PILImage.Resampling.NEAREST)
+    return image, _mask_picture(blobs.get(settings.hole)).resize(settings.size, PILImage.Resampling.NEAREST)
+
+
+def _mask_picture(data: bytes) -> PILImage.Image:
+    values = from_msgpack(Mask, data).to_array()
+    return PILImage.fromarray((255 * values).round().astype("uint8"))
 
 
 def _kept(hint: Hint, data: bytes, size: tuple[int, int]) -> bytes:

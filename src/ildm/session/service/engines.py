@@ -13,12 +13,14 @@ from ildm.checkpoint.named import known_names
 from ildm.core.errors import MissingError, nearest
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
+from ildm.session.blobs import Blobs
 from ildm.session.engine import Engine
-from ildm.session.frames import Frame, FrameEncoder, to_jpeg
+from ildm.session.frames import Frame, FrameEncoder, shown, to_jpeg
 from ildm.session.keeping import Keeper
 from ildm.session.previews.files import find_preview
 from ildm.session.refusals import NotNow
 from ildm.session.service.turns import Turns
+from ildm.session.shown import Finish, preview_finish
 from ildm.session.steering import estimate_of
 from ildm.session.storage.stored import StoredSession
 
@@ -124,7 +126,7 @@ class Engines:
         def look() -> tuple[bytes, int]:
             cursor = engine.session(session_id).logged.cursor
             number = cursor.position.node if node is None else node
-            return to_jpeg(preview(cursor.run.estimate(number))), number
+            return to_jpeg(shown(preview, cursor.run.estimate(number), cursor.run.preview_finish(number))), number
 
         return engine.on_thread(look).result()
 
@@ -151,7 +153,7 @@ class Engines:
             estimate = estimate_of(SamplerState.from_bytes(data, loaded.engine.model.device))
             if estimate is None:
                 raise MissingError("There is nothing to see yet: make a step first.")
-            return to_jpeg(loaded.frames.preview(estimate))
+            return to_jpeg(shown(loaded.frames.preview, estimate, _finish(loaded.engine.model, stored, number)))
 
         return loaded.engine.on_thread(look).result(), number
 
@@ -200,3 +202,11 @@ class Engines:
         model = self._read(name)
         frames = FrameEncoder(find_preview(model, name), self._deliver, rate=FRAME_RATE)
         return Loaded(name, Engine(model, keeper=self._keeper, previewer=frames, device=self._turns), frames)
+
+
+def _finish(model: Model, stored: StoredSession, number: int) -> Finish | None:
+    """What is done to a preview of a stored session's state."""
+    settings, blobs = next(node.settings for node in stored.nodes if node.id == number), Blobs()
+    for name in filter(None, (settings.shown, settings.hole)):
+        blobs.put(stored.blob(name) or b"")
+    return preview_finish(model, blobs, settings)
