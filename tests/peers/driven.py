@@ -73,6 +73,6 @@ class Frames:
     def __init__(self):
         self.shown = []
 
-    def offer(self, session_id, node, estimate, finish):
+    def offer(self, session_id, node, estimate, *_):
         assert torch.isfinite(estimate).all()
         self.shown.append((session_id, node))

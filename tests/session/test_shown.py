@@ -143,9 +143,10 @@ class Watching:
     def __init__(self):
         self.pictures = []
 
-    def offer(self, session_id, node, estimate, finish):
+    def offer(self, *given):
         drawn = torch.full((3, 32, 32), 100, dtype=torch.uint8)
         drawn[:, 12:20, 4:12] = 130
+        finish = given[-1]
         self.pictures.append(drawn if finish is None else finish(drawn))
 
 
