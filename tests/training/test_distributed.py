@@ -196,6 +196,7 @@ def test_a_recipe_ends_as_one_model_whatever_happens_on_the_way(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("The model so far") == 1
     manifest = json.loads((run / "model" / "model.json").read_text())
+    assert manifest["training"]["processes"] == 2
     assert manifest["training"]["stage_two_steps"] == 2
     logged = [json.loads(line)["step"] for line in records.read_text().splitlines()]
     assert logged[-1] == steps and len([one for one in logged if one == steps]) == 1

@@ -140,7 +140,8 @@ def test_a_decoder_is_refined_under_its_denoiser(finished, tmp_path):
     assert after.fingerprint() != before.fingerprint()
     assert not (tmp_path / "refined" / "latents").exists()
     assert fingerprint(refined.unet, refined.conditioner) == fingerprint(initial.unet, initial.conditioner)
-    assert refined.manifest.training["started_with"]["stage_two_steps"] == 2
+    assert refined.manifest.training["started_with"] == initial.manifest.training
+    assert initial.manifest.training["stage_two_steps"] == 2 and initial.manifest.training["processes"] == 1
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,20 @@ def make_networks(recipe: Recipe, folder: Path, cache: LatentCache | None, initi
 
 
 def make_model(
-    recipe: Recipe, networks: Networks, autoencoder: Autoencoder, initial: Model | None, state: RunState | None = None
+    recipe: Recipe,
+    networks: Networks,
+    autoencoder: Autoencoder,
+    initial: Model | None,
+    state: RunState | None = None,
+    processes: int = 1,
 ) -> Model:
     """A model of trained networks.
 
     Args:
         recipe: settled.
-        initial: what the training began with.
+        initial: what the training began with; what that had begun with is told, too.
         state: how long the training has been; None = not at all.
+        processes: that trained it together.
     """
     size = getattr(recipe.data, "size", 0)
     begun = None if initial is None else initial.manifest
@@ -68,12 +74,11 @@ def make_model(
         training={
             "recipe": to_json(recipe),
             "device": describe(next(networks.parameters()).device),
+            "processes": processes,
             "stage_two_steps": 0 if state is None else state.step,
             "stage_two_hours": 0.0 if state is None else round(state.seconds / 3600, 3),
             "started_from": None if begun is None else begun.name,
-            "started_with": None
-            if begun is None
-            else {key: value for key, value in begun.training.items() if key != "started_with"},
+            "started_with": None if begun is None else begun.training,
         },
         **graphs_to_json(networks.unet, autoencoder, networks.conditioner, recipe.stage_two.path, networks.hint),
     )

@@ -216,7 +216,7 @@ class Run:
             return sheet.draw(make_model(self.recipe, averaged, autoencoder, self.initial))
 
         def export(averaged: Networks, state: RunState) -> None:
-            model = make_model(self.recipe, averaged, autoencoder, self.initial, state)
+            model = make_model(self.recipe, averaged, autoencoder, self.initial, state, self.world.share.count)
             save_native(model, self.model_folder, dtype=torch.float16, shared=self.recipe.first_stage or None)
 
         classes = len(cache.classes) if config.alignment else 0
