@@ -18,7 +18,7 @@ from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.core.config import to_json
 from ildm.core.errors import CheckpointError, ConfigError, DataError, ShapeError, StorageError
 from ildm.core.files import home
-from ildm.core.manifest import Defaults
+from ildm.core.manifest import Defaults, SharedFirstStage
 from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
 from ildm.session.preview import LinearConfig, LinearPreview, Preview, fidelity, fit_linear
@@ -319,6 +319,16 @@ def test_a_preview_of_another_autoencoder_is_refused_and_passed_over(model, own_
         read_preview(path, other)
     assert find_preview(other, tmp_path / "toy").matrix[0, 0] != 0.5
     assert "passed over" in caplog.text
+
+
+def test_a_model_that_borrows_a_first_stage_borrows_its_preview():
+    lender = load("emoji-scenes", device="cpu")
+    shared = SharedFirstStage(model="emoji-scenes", fingerprint="")
+    borrower = replace(lender, manifest=lender.manifest.model_copy(update={"name": "borrower", "first_stage": shared}))
+    assert find_preview(borrower).kind == find_preview(lender).kind == "tiny"
+    stranger = shared.model_copy(update={"model": "nobody"})
+    unknown = replace(lender, manifest=borrower.manifest.model_copy(update={"first_stage": stranger}))
+    assert find_preview(unknown).kind == "linear"
 
 
 def test_the_number_format_makes_no_other_autoencoder(model, tmp_path):

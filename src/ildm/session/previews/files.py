@@ -148,10 +148,12 @@ def _blank(about: Mapping[str, str], path: Path) -> FittedPreview:
 
 
 def _places(model: Model, source: str | Path | None) -> Iterator[Path]:
-    """The files that may hold a model's preview and are there; the user's own first."""
+    """The files that may hold a model's preview and are there; the user's own first, that of a borrowed first stage last."""
     folder = find_named(model.manifest.name) if source is None else locate(source)
-    for path in (_own_place(model), None if folder is None else folder / PREVIEW):
-        if path is not None and path.is_file():
+    shared = model.manifest.first_stage
+    lender = None if shared is None else find_named(shared.model)
+    for path in (_own_place(model), *(one / PREVIEW for one in (folder, lender) if one is not None)):
+        if path.is_file():
             yield path
 
 
