@@ -122,10 +122,10 @@ def test_every_name_shown_is_known(pages: dict[Path, str], program: Any) -> None
                 # a file that the reader has is of any name
                 ("model", None if str(given.get("model")).endswith((".png", ".safetensors")) else given.get("model")): models,
                 ("source", None if str(given.get("source")).endswith(".safetensors") else given.get("source")): models,
-                ("sampler", given.get("sampler")): samplers,
                 ("data", given.get("data")): data,
                 ("init_from", given.get("init_from")): models,
                 ("size", given.get("size") if arguments[:2] == ["data", "emoji"] else None): SIZES,
+                **{("sampler", sampler): samplers for sampler in _several(given.get("sampler"))},
                 **{("split", split): SPLITS for split in _several(given.get("split"))},
                 **{("metric", metric): metrics for metric in _several(given.get("metric"))},
             }
