@@ -47,6 +47,13 @@ def test_a_map_stands_beside_the_latent_cell_by_cell(semantic_map):
     assert torch.equal(beside.hidden.concat[0, :, 0, 0], semantic_map.embedding.weight[4].repeat_interleave(4))
 
 
+def test_a_class_has_a_number_in_maps():
+    hint = SemanticMap(SemanticMapConfig(names=("fox", "key")))
+    assert (hint.number("fox"), hint.number("key")) == (1, 2)
+    with pytest.raises(ConfigError, match="no class 'foxx' for maps: did you mean 'fox'"):
+        hint.number("foxx")
+
+
 def test_a_map_by_cross_attention_is_a_token_for_each_cell_that_knows_its_place():
     torch.manual_seed(0)
     hint = SemanticMap(SemanticMapConfig(names=("a", "b"), route="cross-attention", context_width=16))

@@ -13,7 +13,7 @@ from PIL import Image as PILImage
 from torch import Tensor, nn
 
 from ildm.conditioning.hint import Encode, Features, Hint, Pixels, Route, by
-from ildm.core.errors import ConfigError, ShapeError
+from ildm.core.errors import ConfigError, ShapeError, nearest
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
@@ -69,6 +69,16 @@ class SemanticMap(Hint):
     @property
     def context_width(self) -> int | None:
         return self.config.context_width if self.config.route == "cross-attention" else None
+
+    def number(self, name: str) -> int:
+        """What stands for a class of that name in a map.
+
+        Raises:
+            ConfigError: when there is no such class; the nearest one is told.
+        """
+        if name not in self.config.names:
+            raise ConfigError(f"This model has no class {name!r} for maps: {nearest(name, self.config.names)}")
+        return self.config.names.index(name) + 1
 
     def fitted(self, image: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
         """See `Hint.fitted`: numbers are never mixed."""

@@ -3,6 +3,8 @@ import { useMemo } from "react";
 
 interface ClassSelectProps extends Omit<SelectProps, "data" | "value" | "onChange"> {
   names: readonly string[];
+  /** Those of them that can be chosen; empty = all. */
+  known?: readonly string[];
   /** The place of the one that is chosen. */
   value: number | null;
   onChange(value: number | null): void;
@@ -11,8 +13,8 @@ interface ClassSelectProps extends Omit<SelectProps, "data" | "value" | "onChang
 const MOST_SHOWN = 100;
 
 /** One of the classes of a model, found by typing a part of its name. */
-export function ClassSelect({ names, value, onChange, ...others }: ClassSelectProps) {
-  const data = useMemo(() => names.map((label, index) => ({ value: String(index), label })), [names]);
+export function ClassSelect({ names, known, value, onChange, ...others }: ClassSelectProps) {
+  const data = useMemo(() => choices(names, known ?? []), [names, known]);
   return (
     <Select
       {...others}
@@ -26,4 +28,10 @@ export function ClassSelect({ names, value, onChange, ...others }: ClassSelectPr
       comboboxProps={{ withinPortal: true }}
     />
   );
+}
+
+/** Every class that can be chosen, by its place among all. */
+export function choices(names: readonly string[], known: readonly string[]) {
+  const open = new Set(known.length > 0 ? known : names);
+  return names.map((label, index) => ({ value: String(index), label })).filter(({ label }) => open.has(label));
 }

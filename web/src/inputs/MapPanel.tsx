@@ -17,7 +17,7 @@ import { ready } from "./ready";
 import { mapFile, showPicture } from "./shown";
 
 /** What lies where: a class is painted for each part of the picture. */
-export function MapPanel({ names }: { names: string[] }) {
+export function MapPanel({ names, known }: { names: string[]; known: string[] }) {
   const isActive = useCanvas((state) => state.active === MAP);
   const { classes: slots, chosen } = useSlots();
   const number = slots[chosen] ?? 0;
@@ -41,6 +41,7 @@ export function MapPanel({ names }: { names: string[] }) {
         label="What to paint"
         placeholder="type to find a class"
         names={names}
+        known={known}
         value={number === 0 ? null : number - 1}
         onChange={(index) => index !== null && void paint(index + 1)}
       />

@@ -15,12 +15,13 @@ const TITLES: { [kind in Shows["kind"]]: string } = {
 
 /** What a model is shown beside the prompt, for models that are shown something. */
 export function ShownPanel() {
-  const shows = useToldModel()?.shows;
+  const model = useToldModel();
+  const shows = model?.shows;
   const problem = useShowing((state) => state.problem);
   if (!shows) return null;
   return (
     <Section title={TITLES[shows.kind]}>
-      {shows.kind === "semantic-map" && <MapPanel names={shows.names} />}
+      {shows.kind === "semantic-map" && <MapPanel names={shows.names} known={model.concepts} />}
       {shows.kind === "low-resolution" && <SmallPicturePanel factor={shows.factor ?? 1} />}
       {shows.kind === "inpainting" && <HolePanel />}
       {problem && (
