@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ildm.cli.options import Prediction, check_prediction
+
+if TYPE_CHECKING:
+    from ildm.core.manifest import Manifest
+
+_TOLD = {"label": "a class", "layout": "boxes with names"}
 
 
 def info(
@@ -45,7 +50,10 @@ def info(
         "size": f"{width}x{height} px, latents {space.channels}x{height // space.stride}x{width // space.stride}",
         "method": f"{manifest.path['kind']} path, {manifest.prediction} prediction",
         "defaults": f"{defaults.sampler}, {defaults.num_steps} steps, guidance {defaults.guidance_scale:g}",
+        "told": _told(manifest),
+        "shown": _shown(manifest.hint),
         "concepts": f"{len(manifest.concepts)}: {', '.join(manifest.concepts)}" if manifest.concepts else "",
+        "in maps": _numbers(manifest),
         "licence": manifest.licence,
         "attribution": manifest.attribution,
     }
@@ -59,3 +67,29 @@ def info(
         if value:
             typer.echo(wrapper.fill(f"{name:12}{value}"))
     typer.echo(f"{'folder' if path.is_dir() else 'file':12}{path}")  # in one line, so that it can be copied
+
+
+def _told(manifest: Manifest) -> str:
+    """What a prompt is to the model; empty where it is shown something instead."""
+    if manifest.conditioner is None:
+        return "" if manifest.hint else "nothing"
+    return _TOLD.get(manifest.conditioner["kind"], "words")
+
+
+def _shown(hint: dict[str, Any] | None) -> str:
+    """What it is shown beside the prompt; empty = nothing."""
+    if hint is None:
+        return ""
+    shows = {
+        "semantic-map": "a map, each pixel the number of a class",
+        "low-resolution": f"a small picture, drawn {hint.get('factor')} times larger",
+        "inpainting": "a picture, and a mask that is white where to draw",
+    }
+    return shows.get(hint["kind"], hint["kind"])
+
+
+def _numbers(manifest: Manifest) -> str:
+    """The classes of a map by their numbers, as many as the model has learned."""
+    names = (manifest.hint or {}).get("names", ())
+    learned = manifest.concepts or names
+    return ", ".join(f"{number} {name}" for number, name in enumerate(names, start=1) if name in learned)

@@ -60,8 +60,9 @@ class PackedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         packed = self.packed.get(x.shape)
         if packed is None:
-            while len(self.packed) >= SHAPES_KEPT:
-                del self.packed[next(iter(self.packed))]
+            # several threads may draw with one model: what another one has dropped meanwhile is gone, and that is all
+            for oldest in list(self.packed)[: max(0, len(self.packed) - SHAPES_KEPT + 1)]:
+                self.packed.pop(oldest, None)
             packed = self.packed[x.shape] = self.pack(list(x.shape))
         return self.convolve(x, packed)
 
