@@ -58,7 +58,7 @@ def list_sessions(
 @app.command()
 def show(
     session_id: SessionId,
-    everything: Annotated[bool, typer.Option("--all", help="Every step and every save too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every step, every save and every patch of a stroke too.")] = False,
     as_json: AsJson = False,
     store: StorePath = None,
 ) -> None:
@@ -69,7 +69,7 @@ def show(
     import json
     from dataclasses import asdict
 
-    from ildm.session.events import StateSaved, StepCompleted
+    from ildm.session.story import Line, story
     from ildm.session.words import in_words
 
     with _open(store) as opened:
@@ -94,10 +94,10 @@ def show(
     for name, value in lines.items():
         typer.echo(f"{name:9}{value}")
     typer.echo()
-    for event in events:
-        if everything or not isinstance(event, StepCompleted | StateSaved):
-            cursor = f"cursor {event.cursor}, " if event.cursor else ""
-            typer.echo(f"{event.seq:6}  {cursor}{in_words(event)}")
+    whole = (Line(event.seq, event.cursor, in_words(event)) for event in events)
+    for line in whole if everything else story(events):
+        cursor = f"cursor {line.cursor}, " if line.cursor else ""
+        typer.echo(f"{line.seq:6}  {cursor}{line.words}")
 
 
 @app.command("export")
