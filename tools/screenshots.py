@@ -10,6 +10,7 @@ with the shipped model and Debian's Chromium.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 # the browser is that of the tests
@@ -57,9 +59,13 @@ class Studio:
     def begun(self, **opening: Any) -> str:
         """A session, finished unless it is opened paused."""
         session = self.ask("POST", "/api/sessions", {"seed": 7} | opening)["id"]
+        self.rest(session)
+        return session
+
+    def rest(self, session: str) -> None:
+        """Wait until a session makes no steps."""
         while self.ask("GET", f"/api/sessions/{session}")["place"]["status"] == "running":
             time.sleep(0.2)
-        return session
 
     def edit(self, session: str, kind: str, **fields: Any) -> None:
         """Have a command act."""
@@ -96,6 +102,15 @@ def areas(page: Page, studio: Studio) -> None:
     look(page, studio, session)
     page.get_by_role("button", name="Mark an area").click()
     drag(page, stage(page), (0.3, 0.3), (0.6, 0.5))
+
+
+def maps(page: Page, studio: Studio) -> None:
+    """A map, and what was drawn by it."""
+    session = studio.begun(model="emoji-maps", num_steps=25, paused=True)
+    studio.edit(session, "show-image", image=painted_map(studio))
+    studio.edit(session, "resume")
+    studio.rest(session)
+    look(page, studio, session)
 
 
 def branches(page: Page, studio: Studio) -> None:
@@ -184,6 +199,7 @@ TOUR: dict[str, State] = {
     "mid-run": forming,
     "regions": regions,
     "areas": areas,
+    "maps": maps,
     "branches": branches,
     "comparing": comparing,
     "history": history,
@@ -246,9 +262,22 @@ def branched(studio: Studio) -> str:
         studio.edit(session, "rewind", step=6)
         studio.edit(session, "set-prompt", text=prompt)
         studio.edit(session, "resume")
-        while studio.ask("GET", f"/api/sessions/{session}")["place"]["status"] == "running":
-            time.sleep(0.2)
+        studio.rest(session)
     return session
+
+
+def painted_map(studio: Studio) -> str:
+    """A sunflower before a pizza and a rocket, as a map in a PNG file, in base64."""
+    models = {model["id"]: model for model in studio.ask("GET", "/api/models")}
+    names = models["emoji-maps"]["shows"]["names"]
+    painted = Image.new("I;16", (128, 128))
+    pen = ImageDraw.Draw(painted)
+    pen.ellipse((66, 12, 120, 66), fill=1 + names.index("pizza"))
+    pen.polygon([(98, 68), (116, 90), (116, 118), (80, 118), (80, 90)], fill=1 + names.index("rocket"))
+    pen.ellipse((8, 40, 72, 104), fill=1 + names.index("sunflower"))
+    file = io.BytesIO()
+    painted.save(file, "PNG")
+    return urlsafe_b64encode(file.getvalue()).decode()
 
 
 def two_regions() -> dict[str, Any]:

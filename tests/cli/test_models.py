@@ -18,9 +18,27 @@ def folder(trained, tmp_path):
 
 def test_the_list_is_as_ever(run):
     told = run("models")
-    assert told.code == 0 and told.out.startswith("emoji-scenes") and "fit-preview" not in told.out
-    listed = json.loads(run("models", "--json").out)
-    assert listed[0]["name"] == "emoji-scenes" and listed[0]["summary"] in told.out
+    assert told.code == 0 and "fit-preview" not in told.out
+    listed = {one["name"]: one["summary"] for one in json.loads(run("models", "--json").out)}
+    assert {"emoji-maps", "emoji-scenes"} <= set(listed) and sorted(listed) == list(listed)
+    assert [line.split()[0] for line in told.out.splitlines()] == list(listed)
+    assert all(summary in told.out for summary in listed.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("emoji-scenes", ["told        words"]),
+        (
+            "emoji-maps",
+            ["shown       a map, each pixel the number of a class", "in maps     1 monkey face, 11 fox, 13 cat face"],
+        ),
+    ],
+)
+def test_a_model_says_what_it_takes(run, model, said):
+    lines = run("info", model).out
+    assert all(words in lines for words in said)
+    assert ("told" in lines, "shown" in lines) == (model == "emoji-scenes", model == "emoji-maps")
 
 
 def test_a_linear_preview_lies_in_the_models_folder_and_is_found(folder, run):

@@ -3,10 +3,14 @@
 import io
 import signal
 import time
+import zlib
+from base64 import urlsafe_b64encode
 
+import numpy as np
 import pytest
 from PIL import Image
 from studios import RealStudio
+from tiny_inputs import save_tiny_models
 
 from ildm.session.service.messages import DrawThumbnail, OpenSession
 from ildm.studio.refusals import Refused
@@ -119,3 +123,35 @@ def test_nothing_is_loaded_for_it(serve):
         session = begin(http, paused=True)
         assert thumbnail(http, session).status_code == 404
         assert [type(one) for one in studio.worker.asked] == [OpenSession, DrawThumbnail]
+
+
+def red_outside(data):
+    """Whether the right half of a JPEG is all red."""
+    picture = np.asarray(Image.open(io.BytesIO(data)), int)
+    right = picture[:, picture.shape[1] // 2 + 2 :]
+    return bool((np.abs(right - (240, 0, 0)) < 12).all())
+
+
+def test_what_is_drawn_into_a_picture_is_seen_in_it_open_or_not(tmp_path):
+    home, file = tmp_path / "home", io.BytesIO()
+    save_tiny_models(home, "inpainting-tiny")
+    Image.new("RGB", (64, 64), (240, 0, 0)).save(file, "PNG")
+    image, hole = file.getvalue(), zlib.compress((b"\xff" * 32 + b"\0" * 32) * 64)
+    mask = {"width": 64, "height": 64, "data": urlsafe_b64encode(hole).decode()}
+    studio = RealStudio(home, "--model", "inpainting-tiny").wait_ready()
+    with studio.client() as http:
+        session = begin(http, prompt="", paused=True)
+        edit(http, session, kind="step-once")
+        edit(http, session, kind="show-image", image=urlsafe_b64encode(image).decode(), mask=mask)
+        edit(http, session, kind="step-once")
+        wait_for(lambda: http.get(f"/api/sessions/{session}").json()["place"]["step"] == 2)
+        before, after = (thumbnail(http, session, params={"node": node}).content for node in (1, 2))
+        assert red_outside(after) and not red_outside(before)
+    assert studio.stop() in (0, -15)
+    studio = RealStudio(home, "--model", "inpainting-tiny").wait_ready()
+    try:
+        with studio.client() as http:
+            assert [thumbnail(http, session, params={"node": node}).content for node in (1, 2)] == [before, after]
+            assert "ildm_sessions_open 0" in http.get("/metrics").text
+    finally:
+        studio.stop(signal.SIGKILL)

@@ -85,7 +85,7 @@ def _shown(hint: dict[str, Any] | None) -> str:
         "low-resolution": f"a small picture, drawn {hint.get('factor')} times larger",
         "inpainting": "a picture, and a mask that is white where to draw",
     }
-    return shows.get(hint["kind"], hint["kind"])
+    return shows.get(hint["kind"], str(hint["kind"]))
 
 
 def _numbers(manifest: Manifest) -> str:

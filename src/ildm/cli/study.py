@@ -191,11 +191,13 @@ def sampling(
     after any stop.
     """
     import json
+    import re
     from dataclasses import replace
 
     from ildm.checkpoint.load import load
     from ildm.core.config import to_json
     from ildm.core.durations import parse_duration
+    from ildm.core.progress import named_bars
     from ildm.evaluation.evaluate import check_metrics
     from ildm.study.keeping import claim
     from ildm.study.sampling import config as configured
@@ -205,6 +207,8 @@ def sampling(
 
     check_metrics(metric)
     loaded = load(model, device=device, dtype=dtype)
+    if guidance_scale:
+        configured.check_guided(loaded)
     given = {
         "guidance_scales": None if guidance_scale is None else tuple(guidance_scale),
         "num_steps": None if num_steps is None else tuple(num_steps),
@@ -217,15 +221,16 @@ def sampling(
     config = configured.tiny(config) if tiny else config
     config = replace(config, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
     seconds = None if budget is None else parse_duration(budget)
-    folder = _folder(name or f"sampling-{config.model}" + ("-tiny" if tiny else ""))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", config.model)
+    folder = _folder(name or f"sampling-{plain}" + ("-tiny" if tiny else ""))
     if show:
         typer.echo(json.dumps(to_json(config), indent=1))
         return
     clock, say = _opened(folder)
     claim(folder, config)
     stop = Stop(clock.left(seconds))
-    with stop.on_signals():
-        report = Study(config, loaded, folder, stop, say, lambda: clock.seconds)()
+    with stop.on_signals(), named_bars() as progress:
+        report = Study(config, loaded, folder, stop, say, lambda: clock.seconds, progress)()
     clock.note()
     _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
 

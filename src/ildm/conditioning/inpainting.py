@@ -104,7 +104,7 @@ def composite(image: PILImage.Image, mask: PILImage.Image | None, drawn: PILImag
     """What was drawn where the mask is white; everywhere else the picture's own pixels, byte for byte.
 
     An autoencoder changes what it only passes on, so a drawing alone keeps nothing exactly, and its colours do not meet those at the
-    hole's border: what they lack there is added, and fades into the hole as a membrane does (Perez 2003, "Poisson Image Editing").
+    hole's border: what they lack there is added, and fades into the hole as a membrane does, see `ildm.core.membrane`.
 
     Args:
         image: the picture that was drawn into.

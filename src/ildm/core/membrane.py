@@ -1,4 +1,4 @@
-"""The smoothest values inside an area that meet those around it (Perez 2003, "Poisson Image Editing", section 2)."""
+"""The smoothest values inside an area that meet those around it (Perez 2003, "Poisson Image Editing", equations 1 and 2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-_TOLERANCE = 1e-3
+_TOLERANCE = 3e-4
 """How far a value may be from four times the mean of its neighbours less its own, as a share of the largest value."""
 _MOST_TURNS = 1000
 
@@ -21,12 +21,18 @@ def membrane(values: Values, area: Area) -> Values:
     Beyond the edges of the grid lies what lies at them. Of values inside the area nothing is looked at; where the area is everything,
     they become 0.
 
+    Args:
+        values: finite around the area, float32 or float64; the error is below 1/255 of the largest of them for areas of up to
+            1024 x 1024, and grows slowly with the area.
+        area: True inside.
+
     Solved by conjugate gradients from the solution on a coarser grid, and so on (cascadic multigrid, Bornemann 1996).
     """
     if not bool(area.any()):
         return values
     if bool(area.all()):
         return torch.zeros_like(values)
+    values = torch.where(area, 0.0, values)
     rows, columns = (_reach(area.any(dim=side)) for side in (1, 0))
     filled = values.clone()
     filled[:, rows, columns] = _solved(values[:, rows, columns], area[rows, columns])
@@ -46,7 +52,7 @@ def _solved(values: Values, area: Area) -> Values:
     filled = torch.where(area, _guess(values, inside), values)
     # inside the area: four times a value less its neighbours is 0
     error = -inside * _bend(filled)
-    bound = _TOLERANCE * float((values * (1 - inside)).abs().amax())
+    bound = _TOLERANCE * float(values.abs().amax())
     direction, energy = error, (error * error).sum()
     for _ in range(_MOST_TURNS):
         if float(error.abs().amax()) <= bound:

@@ -112,7 +112,10 @@ class Drawer:
 
 
 def fill(asks: Sequence[Ask], pixels: Pixels) -> Pixels:
-    """Drawn images with the pictures' own pixels, exactly, wherever they were not to be drawn anew; others as they are."""
+    """Drawn images with the pictures' own pixels, exactly, wherever they were not to be drawn anew; others as they are.
+
+    What is drawn meets its border as in every drawing, see `ildm.conditioning.inpainting.composite`.
+    """
     if not asks or asks[0].mask is None:
         return pixels
     return torch.stack([_filled(ask, drawn) for ask, drawn in zip(asks, pixels, strict=True)])

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ildm.core.files import atomic_file, write_json
 from ildm.core.picture import enlarged, paste_grid, to_picture
-from ildm.evaluation.metric import Estimate, Figure, Kind
+from ildm.evaluation.metric import Figure, Kind
+from ildm.evaluation.wording import say_estimate
 
 _KINDS: dict[Kind, str] = {
     "scenes": "scenes as the split has them",
@@ -131,16 +132,5 @@ class Report:
 
 
 def _row(figure: Figure) -> str:
-    beside = "; ".join(f"{words} {_written(estimate)}" for words, estimate in figure.beside.items())
-    return f"| {figure.name} | {figure.estimate.count} | **{_written(figure.estimate)}** | {beside} |"
-
-
-def _written(estimate: Estimate) -> str:
-    if estimate.interval is None:
-        return _number(estimate.value)
-    low, high = estimate.interval
-    return f"{_number(estimate.value)} [{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    beside = "; ".join(f"{words} {say_estimate(estimate)}" for words, estimate in figure.beside.items())
+    return f"| {figure.name} | {figure.estimate.count} | **{say_estimate(figure.estimate)}** | {beside} |"

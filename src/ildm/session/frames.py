@@ -163,7 +163,7 @@ class FrameEncoder:
 
     def _make(self, session_id: str, node: int, estimate: Latent, finish: Finish | None) -> None:
         try:
-            pixels = shown(self._preview, estimate, finish)
+            pixels = make_preview(self._preview, estimate, finish)
             frame = Frame(
                 session_id=session_id,
                 node=node,
@@ -183,7 +183,7 @@ class FrameEncoder:
             _logger.exception("A preview failed, and so did telling so.")
 
 
-def shown(preview: Preview, estimate: Latent, finish: Finish | None) -> Pixels:
+def make_preview(preview: Preview, estimate: Latent, finish: Finish | None) -> Pixels:
     """The small picture of an estimate as a person sees it."""
     pixels = preview(estimate)
     return pixels if finish is None else finish(pixels)

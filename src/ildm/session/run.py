@@ -47,6 +47,7 @@ class Run:
         self.steps_computed = 0
         self.places: dict[int, Callable[[], int]] = {}
         self.kept: Callable[[int], SamplerState | None] = lambda _: None
+        self._finish: tuple[object, Finish | None] = (None, None)
 
     def check(self, settings: Settings) -> None:
         """Find out whether settings can be followed, before they act.
@@ -145,7 +146,11 @@ class Run:
 
     def preview_finish(self, node: int) -> Finish | None:
         """What is done to a preview of a state before anybody sees it; None = nothing."""
-        return preview_finish(self.model, self.blobs, self.timeline.node(node).settings)
+        settings = self.timeline.node(node).settings
+        given = (settings.shown, settings.hole)
+        if self._finish[0] != given:  # one for many previews, which all need the picture small
+            self._finish = (given, preview_finish(self.model, self.blobs, settings))
+        return self._finish[1]
 
     def delete(self, branch: int) -> list[int]:
         """Forget a branch and the states that only it needs."""

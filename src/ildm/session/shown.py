@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
 
 from PIL import Image as PILImage
 
@@ -59,23 +59,38 @@ def completed(model: Model, blobs: Blobs, settings: Settings, drawn: PILImage.Im
     return drawn if model.hint is None else model.hint.completed(*_chosen(blobs, settings), drawn)
 
 
-def preview_finish(model: Model, blobs: Blobs, settings: Settings) -> Finish | None:
-    """What lays a preview into the picture that is drawn into, on any thread; None where none is."""
-    if model.hint is None or not model.hint.keeps_surroundings or settings.shown is None or settings.hole is None:
+@dataclass(frozen=True)
+class LaidInto:
+    """What lays previews into the picture that is drawn into, on any thread.
+
+    Args:
+        image, mask: as they are kept in a session.
+    """
+
+    hint: Hint
+    image: bytes
+    mask: bytes
+    _small: dict[tuple[int, int], tuple[PILImage.Image, PILImage.Image]] = field(default_factory=dict)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """A preview among the picture's own pixels."""
+        drawn = to_picture(pixels)
+        if drawn.size not in self._small:
+            self._small[drawn.size] = self._shrunk(drawn.size)
+        return from_picture(self.hint.completed(*self._small[drawn.size], drawn))
+
+    def _shrunk(self, size: tuple[int, int]) -> tuple[PILImage.Image, PILImage.Image]:
+        picture = PILImage.open(io.BytesIO(self.image)).convert("RGB").resize(size, PILImage.Resampling.BOX)
+        return picture, _mask_picture(self.mask).resize(size, PILImage.Resampling.NEAREST)
+
+
+def preview_finish(model: Model, blobs: Blobs, settings: Settings) -> LaidInto | None:
+    """What lays previews of these settings into the picture that is drawn into; None where none is, or it is not here."""
+    kept = (settings.shown, settings.hole)
+    if model.hint is None or not model.hint.keeps_surroundings or None in kept or blobs.missing(filter(None, kept)):
         return None
-    return partial(_laid_into, model.hint, blobs.get(settings.shown), blobs.get(settings.hole))
-
-
-def _laid_into(hint: Hint, image: bytes, mask: bytes, pixels: Pixels) -> Pixels:
-    drawn = to_picture(pixels)
-    return from_picture(hint.completed(*_small(image, mask, drawn.size), drawn))
-
-
-@lru_cache(maxsize=16)
-def _small(image: bytes, mask: bytes, size: tuple[int, int]) -> tuple[PILImage.Image, PILImage.Image]:
-    """A picture and a mask at a preview's size; they stay the same for many previews."""
-    picture = PILImage.open(io.BytesIO(image)).convert("RGB").resize(size, PILImage.Resampling.BOX)
-    return picture, _mask_picture(mask).resize(size, PILImage.Resampling.NEAREST)
+    image, mask = (blobs.get(name) for name in kept if name is not None)
+    return LaidInto(model.hint, image, mask)
 
 
 def _chosen(blobs: Blobs, settings: Settings) -> tuple[PILImage.Image | None, PILImage.Image | None]:

@@ -10,6 +10,8 @@ from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.files import write_json
 
+FORMAT, VERSION = "ildm-study", 1
+"""Of every study's report."""
 FILE = "result.json"
 _ASKED = "study.json"
 Result = TypeVar("Result")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ildm.evaluation.metric import Estimate, Figure
+from ildm.evaluation.wording import say_estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +32,6 @@ def lower_is_better(name: str) -> bool:
     return name.startswith(("kid-", "fd-", "fid")) or "distance" in name
 
 
-def cell(measured: Measured | None) -> str:
+def say_figure(measured: Measured | None) -> str:
     """A figure in a table; empty for none."""
-    return shown(None if measured is None else measured.estimate)
-
-
-def shown(estimate: Estimate | None) -> str:
-    """A number and its interval, for a table's cell; empty for none."""
-    if estimate is None:
-        return ""
-    numbers = (estimate.value, *(estimate.interval or ()))
-    value, *interval = (f"{round(number, 4):.3g}" for number in numbers)
-    return f"{value} ({' to '.join(interval)})" if interval else value
+    return say_estimate(None if measured is None else measured.estimate)

@@ -36,6 +36,8 @@ def test_a_tiny_one_runs_and_goes_on(run, tmp_path):
     ("arguments", "sentence"),
     [
         (("--guidance-scale", -2), "Guidance is 0 or more"),
+        (("--guidance-scale", "nan"), "Guidance is 0 or more"),
+        (("--tiny", "--metric", "map-agreement"), "asks what this model is not told"),
         (("--num-steps", 0), "--num-steps"),
         (("--sampler", "hoin"), "did you mean 'heun'"),
         (("--metric", "kernel-distanse"), "did you mean 'kernel-distance'"),

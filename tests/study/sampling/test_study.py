@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -13,8 +14,8 @@ from ildm.checkpoint.load import load
 from ildm.core.errors import ConfigError, DataError
 from ildm.evaluation.metric import Estimate
 from ildm.study.keeping import claim
-from ildm.study.measured import Measured, lower_is_better, shown
-from ildm.study.sampling.config import Setting, default, tiny
+from ildm.study.measured import Measured, lower_is_better
+from ildm.study.sampling.config import Setting, check_guided, default, is_guided, tiny
 from ildm.study.sampling.report import Point, SamplingReport
 from ildm.study.sampling.study import SHOWN, Study, metrics_of_drawings
 from ildm.study.sampling.tables import to_markdown
@@ -75,7 +76,7 @@ def test_a_study_that_was_stopped_goes_on(finished, small, run_study, stop_after
     shutil.rmtree(copied / "settings" / last.name)
     first = run_study(small, copied, stop_after(0))
     assert first.missing == (last.name,) and first.points == whole.points[:-1] and first.along("sampler") == whole.points[:1]
-    assert f"Not judged, for want of time: {last.name}." in write_report(first, copied)[1].read_text()
+    assert f"Not judged yet: {last.name}." in write_report(first, copied)[1].read_text()
     assert run_study(small, copied).points == whole.points
     ours, theirs = (Image.open(one / "settings" / last.name / "pictures.png") for one in (copied, folder))
     assert ours.tobytes() == theirs.tobytes()
@@ -89,6 +90,7 @@ def test_the_report_is_written(finished, small):
     assert [path.relative_to(folder).as_posix() for path in paths[2:]] == [
         f"{kind}/{axis}.png" for axis in ("guidance", "steps", "sampler") for kind in ("plots", "samples")
     ]
+    assert "Its rows:\n\n1. " in page and all(f". {prompt}\n" in page for prompt in report.points[0].prompts)
     for heading in ("## Guidance", "## Steps", "## Samplers", "| figure | dpmpp-2m | heun |", "| figure | 1 | 3 |"):
         assert heading in page
     with Image.open(folder / "samples" / "sampler.png") as sheet:
@@ -114,10 +116,10 @@ def test_the_best_of_a_row_is_bold(small):
     )
     rows = to_markdown(report).splitlines()
     for row in (
-        "| kid-lite0 | 0.2 | **0.1** |",
-        "| object-top-1 | **0.5** | 0.4 |",
-        "| seam-ratio | 0.5 | 0.4 |",
-        "| recall | 0.5 | 0.5 |",
+        "| kid-lite0 | 0.2000 | **0.1000** |",
+        "| object-top-1 | **0.5000** | 0.4000 |",
+        "| seam-ratio | 0.5000 | 0.4000 |",
+        "| recall | 0.5000 | 0.5000 |",
     ):
         assert row in rows
 
@@ -127,19 +129,6 @@ def test_which_way_is_better():
     assert not any(map(lower_is_better, ("object-top-1", "recall", "images-per-second")))
 
 
-@pytest.mark.parametrize(
-    ("estimate", "words"),
-    [
-        (None, ""),
-        (Estimate(value=0.41234, count=3), "0.412"),
-        (Estimate(value=28.71, count=3, interval=(28.04, 29.0)), "28.7 (28 to 29)"),
-        (Estimate(value=-0.00001, count=3, interval=(-0.0012, 1.0)), "-0 (-0.0012 to 1)"),
-    ],
-)
-def test_numbers_as_they_are_shown(estimate, words):
-    assert shown(estimate) == words
-
-
 def test_only_metrics_that_look_at_drawings_are_taken():
     chosen = metrics_of_drawings()
     assert {"prompt-accuracy", "kernel-distance", "throughput"} <= set(chosen)
@@ -147,8 +136,11 @@ def test_only_metrics_that_look_at_drawings_are_taken():
 
 
 def test_what_cannot_be_judged_is_refused(small, finished, run_study, tmp_path):
-    with pytest.raises(ConfigError, match="Guidance is 0 or more and steps are 1 or more, but -1 and 1 were given"):
-        replace(small, guidance_scales=(-1.0,))
+    for scale in (-1.0, math.nan, math.inf):
+        with pytest.raises(ConfigError, match=f"Guidance is 0 or more and steps are 1 or more, but {scale:g} and 1 were given"):
+            replace(small, guidance_scales=(scale,))
+    with pytest.raises(ConfigError, match="did you mean 'prompt-accuracy'"):
+        replace(small, metrics=("prompt-acuracy",))
     with pytest.raises(ConfigError, match="did you mean 'euler'"):
         replace(small, samplers=("eular",))
     with pytest.raises(ConfigError, match="judges by something"):
@@ -156,8 +148,24 @@ def test_what_cannot_be_judged_is_refused(small, finished, run_study, tmp_path):
     folder, _ = finished
     with pytest.raises(ConfigError, match="begun with other settings"):
         claim(folder, replace(small, weights="others"))
+    with pytest.raises(ConfigError, match="begun with other settings"):
+        claim(folder, replace(small, dtype="bfloat16"))
     damaged = tmp_path / "settings" / small.base.name
     damaged.mkdir(parents=True)
     (damaged / "result.json").write_text("{")
     with pytest.raises(DataError, match="measured again"):
         run_study(small, tmp_path)
+
+
+def test_metrics_without_a_figure_are_told_and_nothing_is_kept(small, run_study, tmp_path):
+    with pytest.raises(ConfigError, match="map-agreement asks what this model is not told"):
+        run_study(replace(small, metrics=("map-agreement",)), tmp_path)
+    assert not (tmp_path / "settings").exists()
+
+
+def test_what_was_never_shown_nothing_is_not_guided(model):
+    borrowed = replace(model, conditioner=None)
+    assert default(borrowed, ("kernel-distance",)).guidance_scales == () and not is_guided(borrowed)
+    with pytest.raises(ConfigError, match="guidance changes nothing: leave it out"):
+        check_guided(borrowed)
+    check_guided(model)

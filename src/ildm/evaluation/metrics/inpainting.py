@@ -132,6 +132,7 @@ def _ratio(ours: Tensor, there: Tensor) -> Estimate:
 def _how() -> dict[str, object]:
     return {
         "outside the hole": "the real image's own pixels, for all that is compared",
+        "at its border": "what is laid in, ceiling and control too, is shifted to meet it and the shift fades inwards (a membrane)",
         _CONTROL: "drawn into the same hole of another real image, then laid into this one",
         "OpenCV": f"{opencv_version()}, radius {RADIUS:g} pixels",
     }

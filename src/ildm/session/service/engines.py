@@ -15,7 +15,7 @@ from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.blobs import Blobs
 from ildm.session.engine import Engine
-from ildm.session.frames import Frame, FrameEncoder, shown, to_jpeg
+from ildm.session.frames import Frame, FrameEncoder, make_preview, to_jpeg
 from ildm.session.keeping import Keeper
 from ildm.session.previews.files import find_preview
 from ildm.session.refusals import NotNow
@@ -126,7 +126,7 @@ class Engines:
         def look() -> tuple[bytes, int]:
             cursor = engine.session(session_id).logged.cursor
             number = cursor.position.node if node is None else node
-            return to_jpeg(shown(preview, cursor.run.estimate(number), cursor.run.preview_finish(number))), number
+            return to_jpeg(make_preview(preview, cursor.run.estimate(number), cursor.run.preview_finish(number))), number
 
         return engine.on_thread(look).result()
 
@@ -153,7 +153,7 @@ class Engines:
             estimate = estimate_of(SamplerState.from_bytes(data, loaded.engine.model.device))
             if estimate is None:
                 raise MissingError("There is nothing to see yet: make a step first.")
-            return to_jpeg(shown(loaded.frames.preview, estimate, _finish(loaded.engine.model, stored, number)))
+            return to_jpeg(make_preview(loaded.frames.preview, estimate, _finish(loaded.engine.model, stored, number)))
 
         return loaded.engine.on_thread(look).result(), number
 
@@ -206,7 +206,11 @@ class Engines:
 
 def _finish(model: Model, stored: StoredSession, number: int) -> Finish | None:
     """What is done to a preview of a stored session's state."""
-    settings, blobs = next(node.settings for node in stored.nodes if node.id == number), Blobs()
-    for name in filter(None, (settings.shown, settings.hole)):
-        blobs.put(stored.blob(name) or b"")
-    return preview_finish(model, blobs, settings)
+    node, blobs = next((node for node in stored.nodes if node.id == number), None), Blobs()
+    if node is None:
+        return None
+    for name in filter(None, (node.settings.shown, node.settings.hole)):
+        data = stored.blob(name)
+        if data is not None:
+            blobs.put(data)
+    return preview_finish(model, blobs, node.settings)

@@ -13,8 +13,8 @@ from ildm.core.errors import ConfigError, DataError
 from ildm.study.compression.config import Bottleneck, CompressionConfig
 from ildm.study.compression.results import ArmResult, Distances
 from ildm.study.compression.verdict import Finding, Outcome, overall
+from ildm.study.keeping import FORMAT, VERSION
 
-FORMAT, VERSION = "ildm-study", 1
 Table = Literal["equal steps", "equal compute"]
 TABLES: tuple[Table, ...] = ("equal steps", "equal compute")
 

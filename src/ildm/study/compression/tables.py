@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
 from ildm.evaluation.metric import Estimate
+from ildm.evaluation.wording import say_estimate
 from ildm.study.compression.report import TABLES, StudyReport, Table
 from ildm.study.compression.results import ArmResult, Codebook, Point
 from ildm.study.compression.verdict import MIDDLE
@@ -71,10 +72,10 @@ def _first_stages(report: StudyReport) -> list[str]:
         figures = (stage.psnr, stage.ssim, stage.perceptual, distances.fd, distances.fd64, distances.kid)
         lines.append(
             f"| {arm.name} | {_latent(arm)} | {stage.parameters:,} | {stage.seconds / 3600:.2f} | {stage.operations / 1e12:.3g} | "
-            + " | ".join(map(_shown, figures))
+            + " | ".join(map(say_estimate, figures))
             + f" | {_codebook(stage.codebook)} |"
         )
-    lines.append(f"| floor: real images | | | | | | | | {' | '.join(map(_shown, (floor.fd, floor.fd64, floor.kid)))} | |")
+    lines.append(f"| floor: real images | | | | | | | | {' | '.join(map(say_estimate, (floor.fd, floor.fd64, floor.kid)))} | |")
     lines += ["", "PSNR counts 100 dB at most. f 1 has no first stage: its latents are the images.", ""]
     return lines
 
@@ -100,7 +101,7 @@ def _denoisers(report: StudyReport, table: Table) -> list[str]:
         head = f"| {arm.name} | {_latent(arm)} | {arm.parameters:,} | {arm.training_operations / 1e9:.3g} |"
         lines.append(head + (" |" * 7 if point is None else f" {_point(point)} |"))
     for words, one in (("floor: real images", report.floor), ("control: blank images", report.control)):
-        lines.append(f"| {words} | | | | | | | {' | '.join(map(_shown, (one.kid, one.fd, one.fd64)))} | |")
+        lines.append(f"| {words} | | | | | | | {' | '.join(map(say_estimate, (one.kid, one.fd, one.fd64)))} | |")
     lines += ["", f"![Quality in training]({_PLOTS[table]})", ""]
     return lines
 
@@ -119,7 +120,7 @@ def _speeds(report: StudyReport) -> list[str]:
     ]
     lines += [
         f"| {arm.name} | {point.num_steps} | {point.samples_per_second:.3g} | "
-        f"{_shown(point.distances.kid)} | {_shown(point.distances.fd64)} |"
+        f"{say_estimate(point.distances.kid)} | {say_estimate(point.distances.fd64)} |"
         for arm in report.arms
         for point in arm.speeds
     ]
@@ -178,14 +179,6 @@ def _codebook(codebook: Codebook | None) -> str:
 def _point(point: Point) -> str:
     distances: Sequence[Estimate] = (point.distances.kid, point.distances.fd, point.distances.fd64)
     return (
-        f"{point.step} | {point.operations / 1e12:.3g} | {point.seconds / 3600:.2f} | {' | '.join(map(_shown, distances))} | "
+        f"{point.step} | {point.operations / 1e12:.3g} | {point.seconds / 3600:.2f} | {' | '.join(map(say_estimate, distances))} | "
         f"{point.samples_per_second:.3g}"
     )
-
-
-def _shown(estimate: Estimate) -> str:
-    number = "{:.4f}" if abs(estimate.value) < 1 else "{:.4g}"
-    if estimate.interval is None:
-        return number.format(estimate.value)
-    low, high = (number.format(end) for end in estimate.interval)
-    return f"{number.format(estimate.value)} ({low} to {high})"

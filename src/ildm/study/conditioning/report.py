@@ -14,9 +14,9 @@ from ildm.evaluation.intervals import t_interval
 from ildm.evaluation.metric import Estimate
 from ildm.study.conditioning.config import ROUTES, ConditioningConfig
 from ildm.study.conditioning.results import ArmResult
+from ildm.study.keeping import FORMAT, VERSION
 from ildm.study.measured import lower_is_better
 
-FORMAT, VERSION = "ildm-study", 1
 FIGURES = ("map-agreement", "map-instance-contrast", "map-instance-top-5", "kid-lite0")
 """What routes are compared by."""
 Outcome = Literal["concat", "cross-attention", "not decided"]

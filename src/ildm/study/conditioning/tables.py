@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ildm.core.durations import say_duration
+from ildm.evaluation.wording import say_estimate
 from ildm.study.conditioning.config import ROUTES
 from ildm.study.conditioning.report import FIGURES, ConditioningReport
-from ildm.study.measured import cell
+from ildm.study.measured import say_figure
 
 PLOT = "plots/figures-by-steps.png"
 
@@ -73,7 +74,7 @@ def _differences(report: ConditioningReport) -> list[str]:
 def _arms(report: ConditioningReport) -> list[str]:
     lines = ["## Every training", "", f"| training | step | {' | '.join(FIGURES)} |", "|---|---|" + "---|" * len(FIGURES)]
     lines += [
-        f"| {arm.name} | {point.step} | {' | '.join(cell(point.figures.get(name)) for name in FIGURES)} |"
+        f"| {arm.name} | {point.step} | {' | '.join(say_figure(point.figures.get(name)) for name in FIGURES)} |"
         for arm in report.arms
         for point in arm.points
     ]
@@ -81,7 +82,5 @@ def _arms(report: ConditioningReport) -> list[str]:
     others = list(dict.fromkeys(words for figure in beside.values() for words in figure.beside))
     for words in others:
         cells = (beside[name].beside.get(words) if name in beside else None for name in FIGURES)
-        lines.append(
-            f"| beside the first: {words} | | {' | '.join('' if one is None else f'{one.value:.4f}' for one in cells)} |"
-        )
+        lines.append(f"| beside the first: {words} | | {' | '.join(map(say_estimate, cells))} |")
     return lines

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ildm.core import extensions
 from ildm.core.errors import ConfigError
-from ildm.core.extensions import load
 from ildm.data.splits import Split
 from ildm.model import Model
 
@@ -44,6 +45,7 @@ class SamplingConfig:
 
     Args:
         model: its name; weights: the hash of all that it is made of.
+        device, dtype: what draws, such as "cpu", and in which number format; figures in others are other figures.
         base: the setting from which one thing at a time is changed.
         guidance_scales, num_steps, samplers: what the one thing is changed to.
         split: of EmojiScenes, whose scenes are asked for.
@@ -56,6 +58,8 @@ class SamplingConfig:
 
     model: str
     weights: str
+    device: str
+    dtype: str
     base: Setting
     guidance_scales: tuple[float, ...]
     num_steps: tuple[int, ...]
@@ -68,15 +72,18 @@ class SamplingConfig:
     sprites: Literal["cache", "sample"] = "cache"
 
     def __post_init__(self) -> None:
-        if any(scale < 0 for scale in self.guidance_scales) or any(steps < 1 for steps in self.num_steps):
+        scales = self.guidance_scales
+        if any(not (math.isfinite(scale) and scale >= 0) for scale in scales) or any(steps < 1 for steps in self.num_steps):
             raise ConfigError(
                 "Guidance is 0 or more and steps are 1 or more, but "
-                f"{_listed(self.guidance_scales)} and {_listed(self.num_steps)} were given."
+                f"{_listed(scales)} and {_listed(self.num_steps)} were given."
             )
         for sampler in self.samplers:
-            load("ildm.samplers", sampler)
+            extensions.load("ildm.samplers", sampler)
         if not self.metrics:
             raise ConfigError("A study judges by something: name a metric, such as prompt-accuracy.")
+        for metric in self.metrics:
+            extensions.load("ildm.metrics", metric)
 
     def axis(self, axis: Axis) -> tuple[Setting, ...]:
         """The settings that differ on one axis alone, the base among them, in order; empty where nothing was to be changed."""
@@ -108,6 +115,8 @@ def default(model: Model, metrics: Sequence[str]) -> SamplingConfig:
     return SamplingConfig(
         model=model.manifest.name,
         weights=model.hash,
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
         base=Setting(num_steps=defaults.num_steps, guidance_scale=defaults.guidance_scale, sampler=defaults.sampler),
         guidance_scales=(1.0, 2.0, 3.0, 5.0, 7.0) if is_guided(model) else (),
         num_steps=(10, 15, 25, 50),
@@ -118,6 +127,18 @@ def default(model: Model, metrics: Sequence[str]) -> SamplingConfig:
 def is_guided(model: Model) -> bool:
     """Whether a model has learned to draw without its condition, so that guidance has something to move away from."""
     return model.conditioner is not None or (model.hint is not None and model.hint.config.dropout > 0.0)
+
+
+def check_guided(model: Model) -> None:
+    """See that guidance does something.
+
+    Raises:
+        ConfigError: when it would not.
+    """
+    if not is_guided(model):
+        raise ConfigError(
+            f"The model {model.manifest.name!r} has not learned to draw without its condition, so guidance changes nothing: leave it out."
+        )
 
 
 def tiny(config: SamplingConfig) -> SamplingConfig:

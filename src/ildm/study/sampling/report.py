@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ildm.core.config import to_json
+from ildm.study.keeping import FORMAT, VERSION
 from ildm.study.measured import Measured
 from ildm.study.sampling.config import Axis, SamplingConfig, Setting
-
-FORMAT, VERSION = "ildm-study", 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,11 @@ class SamplingReport:
     versions: Mapping[str, str]
     points: tuple[Point, ...]
     missing: tuple[str, ...]
+
+    @property
+    def base(self) -> Point | None:
+        """The model's own setting, beside which the others stand; None where it was not judged."""
+        return next((point for point in self.points if point.setting == self.config.base), None)
 
     def along(self, axis: Axis) -> tuple[Point, ...]:
         """What was measured along an axis, in its order; empty where nothing was to be changed."""

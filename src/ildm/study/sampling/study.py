@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ildm.core import extensions
+from ildm.core.errors import ConfigError
 from ildm.core.files import atomic_file
 from ildm.core.picture import paste_grid, to_picture
+from ildm.core.progress import NamedProgress
 from ildm.evaluation.drawing import Drawing
 from ildm.evaluation.evaluate import evaluate
 from ildm.evaluation.report import Report
@@ -50,6 +52,7 @@ class Study:
         stop: asked between settings; a budget is its time limit.
         say: told what was measured, a line at a time.
         spent: seconds so far, over all sittings.
+        progress: of what is drawn and measured.
     """
 
     config: SamplingConfig
@@ -58,16 +61,21 @@ class Study:
     stop: Stop
     say: Callable[[str], None]
     spent: Callable[[], float]
+    progress: NamedProgress | None = None
 
     def __call__(self) -> SamplingReport:
-        """Judge what is left until all is done or the study is stopped."""
+        """Judge what is left until all is done or the study is stopped, which acts after the setting in hand.
+
+        Raises:
+            ConfigError: when no metric has a figure for this model.
+        """
         points, missing = [], []
         for setting in self.config.settings:
-            home = self.home(setting)
-            point = load_result(Point, home)
+            folder = self.folder_of(setting)
+            point = load_result(Point, folder)
             if point is None and self.stop.reason is None:
                 point = self._judge(setting)
-                keep_result(point, home)
+                keep_result(point, folder)
             if point is None:
                 missing.append(setting.name)
             else:
@@ -81,7 +89,7 @@ class Study:
             missing=tuple(missing),
         )
 
-    def home(self, setting: Setting) -> Path:
+    def folder_of(self, setting: Setting) -> Path:
         """What is kept of a setting."""
         return self.folder / "settings" / setting.name
 
@@ -102,8 +110,11 @@ class Study:
                 ),
                 sprites=config.sprites,
             ),
+            progress=self.progress,
         )
-        _keep_pictures(found, self.home(setting) / PICTURES)
+        if not found.entries:
+            raise ConfigError(" ".join(found.notes) or "None of the metrics has a figure for this model: name others.")
+        _keep_pictures(found, self.folder_of(setting) / PICTURES)
         point = Point(
             setting=setting,
             figures=_figures(found),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
-from ildm.study.measured import Measured, cell, lower_is_better, shown
+from ildm.evaluation.wording import say_estimate
+from ildm.study.measured import Measured, lower_is_better, say_figure
 from ildm.study.sampling.config import AXES, Axis
 from ildm.study.sampling.report import Point, SamplingReport
 
@@ -18,7 +19,7 @@ def to_markdown(report: SamplingReport) -> str:
     for axis in AXES:
         if points := report.along(axis):
             lines += [*_axis(axis, points), f"![Figures along {axis}]({plot_of(axis)})", ""]
-            lines += [f"![Pictures along {axis}]({sheet_of(axis)})", ""] if points[0].prompts else []
+            lines += _sheet(axis, points[0].prompts) if points[0].prompts else []
     lines += _beside(report)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -45,26 +46,32 @@ def _head(report: SamplingReport) -> list[str]:
         + ", ".join(f"{name} {version}" for name, version in report.versions.items())
         + f"; weights {config.weights[:16]}; {say_duration(report.spent)} spent.",
         "",
-        "What a figure means stands in the guide to evaluation. Parentheses hold 95 % intervals; the best of a row is bold.",
+        "What a figure means stands in the guide to evaluation. Brackets hold 95 % intervals; the best of a row is bold.",
         "",
     ]
     if report.missing:
-        lines += [f"Not judged, for want of time: {', '.join(report.missing)}.", ""]
+        lines += [f"Not judged yet: {', '.join(report.missing)}.", ""]
     return lines
 
 
 def _axis(axis: Axis, points: Sequence[Point]) -> list[str]:
     values = [str(point.setting.on(axis)) if axis == "sampler" else f"{point.setting.on(axis):g}" for point in points]
     lines = [f"## {_TITLES[axis]}", "", f"| figure | {' | '.join(values)} |", "|---|" + "---|" * len(points)]
-    for name in _names(points):
+    for name in names_of(points):
         row = [point.figures.get(name) for point in points]
         best = _best(name, row)
-        cells = (f"**{cell(one)}**" if place == best else cell(one) for place, one in enumerate(row))
+        cells = (f"**{say_figure(one)}**" if place == best else say_figure(one) for place, one in enumerate(row))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _names(points: Sequence[Point]) -> list[str]:
+def _sheet(axis: Axis, prompts: Sequence[str]) -> list[str]:
+    rows = [f"{number}. {prompt}" for number, prompt in enumerate(prompts, start=1)]
+    return [f"![Pictures along {axis}]({sheet_of(axis)})", "", *(["Its rows:", "", *rows, ""] if any(prompts) else [])]
+
+
+def names_of(points: Sequence[Point]) -> list[str]:
+    """Every figure that one of them has."""
     return list(dict.fromkeys(name for point in points for name in point.figures))
 
 
@@ -78,16 +85,16 @@ def _best(name: str, row: Sequence[Measured | None]) -> int | None:
 
 def _beside(report: SamplingReport) -> list[str]:
     """Ceilings and controls, as they were at the base."""
-    if not report.points:
+    if report.base is None:
         return []
-    figures = report.points[0].figures
+    figures = report.base.figures
     others = list(dict.fromkeys(words for one in figures.values() for words in one.beside))
     if not others:
         return []
     lines = ["## Beside them", "", "Ceilings and controls at the model's own settings.", ""]
     lines += [f"| figure | {' | '.join(others)} |", "|---|" + "---|" * len(others)]
     lines += [
-        f"| {name} | {' | '.join(shown(one.beside.get(words)) for words in others)} |"
+        f"| {name} | {' | '.join(say_estimate(one.beside.get(words)) for words in others)} |"
         for name, one in figures.items()
         if one.beside
     ]

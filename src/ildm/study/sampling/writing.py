@@ -10,11 +10,12 @@ from PIL import Image as PILImage
 
 from ildm.core.files import atomic_file, write_json
 from ildm.core.picture import enlarged, paste_grid
+from ildm.study.measured import Measured
 from ildm.study.plotting import new_figure, save_figure
 from ildm.study.sampling.config import AXES, Axis
 from ildm.study.sampling.report import Point, SamplingReport
 from ildm.study.sampling.study import PICTURES
-from ildm.study.sampling.tables import plot_of, sheet_of, to_markdown
+from ildm.study.sampling.tables import names_of, plot_of, sheet_of, to_markdown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,19 +33,20 @@ def write_report(report: SamplingReport, folder: Path) -> list[Path]:
         temporary.write_text(to_markdown(report), encoding="utf-8")
     for axis in AXES:
         if points := report.along(axis):
-            written.append(_save_plot(axis, points, folder / plot_of(axis)))
+            written.append(_save_plot(axis, points, report.base or points[0], folder / plot_of(axis)))
             if points[0].prompts:
                 written.append(_save_sheet(axis, points, folder))
     return written
 
 
-def _save_plot(axis: Axis, points: Sequence[Point], path: Path) -> Path:
-    names = list(points[0].figures)
+def _save_plot(axis: Axis, points: Sequence[Point], base: Point, path: Path) -> Path:
+    names = names_of(points)
     rows = -(-len(names) // _COLUMNS)
     figure = new_figure(_WIDTH * _COLUMNS, _HEIGHT * rows)
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
     for panel, name in zip(panels, names, strict=False):
         _draw(panel, axis, name, points)
+        _draw_beside(panel, base.figures.get(name))
     for panel in panels[len(names) :]:
         panel.set_axis_off()
     return save_figure(figure, path)
@@ -54,19 +56,28 @@ def _draw(panel: Axes, axis: Axis, name: str, points: Sequence[Point]) -> None:
     there = [point for point in points if name in point.figures]
     at = [point.setting.on(axis) for point in there]
     estimates = [point.figures[name].estimate for point in there]
-    panel.plot(at, [one.value for one in estimates], color=_OURS, marker="o", markersize=4, linewidth=1.2)
-    if all(one.interval is not None for one in estimates):
-        low, high = ([one.interval[side] for one in estimates if one.interval] for side in (0, 1))
+    values = [one.value for one in estimates]
+    low = [one.value if one.interval is None else one.interval[0] for one in estimates]
+    high = [one.value if one.interval is None else one.interval[1] for one in estimates]
+    # nothing lies between one sampler and the next
+    panel.plot(at, values, color=_OURS, marker="o", markersize=4, linewidth=0 if axis == "sampler" else 1.2)
+    if axis == "sampler":
+        panel.vlines(at, low, high, color=_OURS, linewidth=1.2)
+    else:
         panel.fill_between(at, low, high, color=_OURS, alpha=0.15, linewidth=0)
-    for words, estimate in there[0].figures[name].beside.items():
-        if words.startswith("reconstructions"):
-            panel.axhline(estimate.value, color=_CEILING, linestyle="--", linewidth=1, label="reconstructions")
-        elif words.startswith("shuffled"):
-            panel.axhline(estimate.value, color=_CONTROL, linestyle=":", linewidth=1, label="shuffled")
     panel.set_title(name, fontsize="small")
     panel.set_xlabel(axis, fontsize="small")
     panel.tick_params(labelsize="small")
     panel.grid(alpha=0.3)
+
+
+def _draw_beside(panel: Axes, measured: Measured | None) -> None:
+    """What the autoencoder leaves of real images, and the control, at the model's own settings."""
+    for words, estimate in ({} if measured is None else measured.beside).items():
+        if words.startswith("reconstructions"):
+            panel.axhline(estimate.value, color=_CEILING, linestyle="--", linewidth=1, label="reconstructions")
+        elif words.startswith("shuffled"):
+            panel.axhline(estimate.value, color=_CONTROL, linestyle=":", linewidth=1, label="shuffled")
     if panel.get_legend_handles_labels()[0]:
         panel.legend(fontsize="x-small")
 

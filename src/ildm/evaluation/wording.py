@@ -1,0 +1,20 @@
+"""Numbers as reports show them."""
+
+from __future__ import annotations
+
+from ildm.evaluation.metric import Estimate
+
+
+def say_estimate(estimate: Estimate | None) -> str:
+    """A number with its 95 % interval in brackets, where it has one; empty for None."""
+    if estimate is None:
+        return ""
+    if estimate.interval is None:
+        return say_number(estimate.value)
+    low, high = estimate.interval
+    return f"{say_number(estimate.value)} [{say_number(low)}, {say_number(high)}]"
+
+
+def say_number(value: float) -> str:
+    """Four digits behind the point below 1, four in all above."""
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
