@@ -101,6 +101,14 @@ def test_what_two_began_one_finishes_and_the_other_way_round(measured, tmp_path)
         assert apart < 1e-3  # Adam's first steps lift what is only rounding
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="It is not known here which threads a process has.")
+def test_no_thread_of_the_group_outlives_it(tmp_path):
+    """One that did would abort now and then, as Python ends."""
+    ended = ran(torchrun(SCRIPT.with_name("leaving.py"), tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert [json.loads((tmp_path / f"left-{number}.json").read_text()) for number in range(2)] == [[], []]
+
+
 def test_processes_hear_each_other(measured):
     found = measured[1]["manners"]
     assert found["told"] == ["There is no such thing."] * 2

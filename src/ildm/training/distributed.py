@@ -162,7 +162,10 @@ def joined(device: str | None = None, *, patience: timedelta = PATIENCE) -> Gene
         yield world, chosen if chosen.type == "cpu" else state.device
         world.agree(None)  # nobody leaves while another one still has something to ask
     except (IldmError, OSError):
-        if not world.speaks_first():
+        speaks = world.speaks_first()
+        if chosen.type == "cpu":  # NCCL would wait for the others
+            state.destroy_process_group()
+        if not speaks:
             sys.exit(2)
         raise
     state.destroy_process_group()
@@ -174,6 +177,10 @@ def _begin(device: torch.device, patience: timedelta) -> Any:
         from accelerate import PartialState
     except ImportError as error:
         raise ConfigError("Several processes train together with the package accelerate: pip install 'ildm[train]'.") from error
+    # its functions keep the group that is there when they are first imported, by whatever in torch: one that is kept cannot be
+    # destroyed, and its threads abort the process when they let go of a tensor while Python is on its way out
+    import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport]
+
     # where nothing says how many threads to use, torch's own choice stays
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     if device.type == "cpu":
