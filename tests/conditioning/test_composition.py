@@ -166,3 +166,9 @@ def test_words_are_found_where_they_change_and_no_further_than_asked(monkeypatch
     looked.clear()
     alternating = tuple(region(f"[a|b|c] {n}") for n in range(60))
     assert len(composition(prompt="x", regions=alternating).words(1000, 100)) == 100 and len(looked) == 2
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_guidance_is_a_finite_number(scale: float) -> None:
+    with pytest.raises(ConfigError, match=f"Guidance is a number, but {scale} was given"):
+        composition(guidance_scale=scale)

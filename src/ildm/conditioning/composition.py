@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
 
@@ -103,6 +104,8 @@ class Composition:
     _seeded: dict[tuple[tuple[int, ...], Grid], SeedAreas | None] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.guidance_scale):
+            raise ConfigError(f"Guidance is a number, but {self.guidance_scale} was given: take 3, say.")
         for name, value, known in (("overlap", self.overlap, get_args(Overlap)), ("mode", self.mode, get_args(Mode))):
             if value not in known:
                 raise ConfigError(f"{value!r} is no {name} of regions: {nearest(str(value), known)}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ import torch
 
 from ildm.core import extensions
 from ildm.core.config import to_json
-from ildm.core.device import describe
 from ildm.core.errors import ConfigError
 from ildm.core.progress import NamedProgress
+from ildm.evaluation.circumstances import machine, versions
 from ildm.evaluation.drawing import Drawing, EvaluatedModel
 from ildm.evaluation.inception import RESIZE
 from ildm.evaluation.inception_features import InceptionFeatures
@@ -69,8 +67,8 @@ def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, p
     return Report(
         model=_describe_model(model),
         settings=to_json(config) | {"guidance_interval": model.manifest.defaults.guidance_interval},
-        machine={"device": describe(model.device), "system": f"{platform.system()} {platform.machine()}"},
-        versions={"python": platform.python_version()} | {name: _version(name) for name in ("ildm", "torch", "numpy", PACKAGE)},
+        machine=machine(model.device),
+        versions=versions(PACKAGE),
         entries=tuple(entries),
         pictures=tuple(pictures),
         notes=notes,
@@ -139,10 +137,3 @@ def _describe_model(model: EvaluatedModel) -> dict[str, Any]:
         "sha256": digest,
         "files": dict(manifest.files),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ildm.core.files import atomic_file, write_json
 from ildm.core.picture import enlarged, paste_grid, to_picture
+from ildm.evaluation.circumstances import say_circumstances
 from ildm.evaluation.metric import Figure, Kind
 from ildm.evaluation.wording import say_estimate
 
@@ -87,9 +88,8 @@ class Report:
             f"# Evaluation of {self.model['name']}",
             "",
             f"{drawing['sampler']}, {drawing['num_steps']} steps, guidance {drawing['guidance_scale']:g}, seeds from "
-            f"{drawing['seed']}, batches of {drawing['batch_size']}; {self.machine['device']}, {self.machine['system']}; "
-            + ", ".join(f"{name} {version}" for name, version in self.versions.items())
-            + f"; model sha256 {self.model['sha256'][:16]}.",
+            f"{drawing['seed']}, batches of {drawing['batch_size']}; {say_circumstances(self.machine, self.versions)}"
+            f"; model sha256 {self.model['sha256'][:16]}.",
             "",
             "Brackets hold 95 % intervals, N is the number of images, or of what a figure counts. KID-Lite0 and FD-Lite0 are measured in "
             "the features of EfficientNet-Lite0 and are not comparable with a FID.",

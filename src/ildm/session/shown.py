@@ -19,7 +19,7 @@ from ildm.session.editing import changed
 from ildm.session.preview import Pixels
 from ildm.session.refusals import Unsupported
 from ildm.session.settings import Settings
-from ildm.session.wire import Mask, from_msgpack
+from ildm.session.wire import Mask
 
 _BEHIND = (255, 255, 255)
 """What shows through the clear parts of a picture."""
@@ -64,12 +64,12 @@ class LaidInto:
     """What lays previews into the picture that is drawn into, on any thread.
 
     Args:
-        image, mask: as they are kept in a session.
+        image: a file's bytes, as it is kept in a session.
     """
 
     hint: Hint
     image: bytes
-    mask: bytes
+    mask: Mask
     _small: dict[tuple[int, int], tuple[PILImage.Image, PILImage.Image]] = field(default_factory=dict)
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -86,11 +86,11 @@ class LaidInto:
 
 def preview_finish(model: Model, blobs: Blobs, settings: Settings) -> LaidInto | None:
     """What lays previews of these settings into the picture that is drawn into; None where none is, or it is not here."""
-    kept = (settings.shown, settings.hole)
-    if model.hint is None or not model.hint.keeps_surroundings or None in kept or blobs.missing(filter(None, kept)):
+    if model.hint is None or not model.hint.keeps_surroundings or settings.shown is None or settings.hole is None:
         return None
-    image, mask = (blobs.get(name) for name in kept if name is not None)
-    return LaidInto(model.hint, image, mask)
+    if blobs.missing((settings.shown, settings.hole)):
+        return None
+    return LaidInto(model.hint, blobs.get(settings.shown), blobs.mask(settings.hole))
 
 
 def _chosen(blobs: Blobs, settings: Settings) -> tuple[PILImage.Image | None, PILImage.Image | None]:
@@ -98,12 +98,11 @@ def _chosen(blobs: Blobs, settings: Settings) -> tuple[PILImage.Image | None, PI
     image = None if settings.shown is None else PILImage.open(io.BytesIO(blobs.get(settings.shown)))
     if settings.hole is None:
         return image, None
-    return image, _mask_picture(blobs.get(settings.hole)).resize(settings.size, PILImage.Resampling.NEAREST)
+    return image, _mask_picture(blobs.mask(settings.hole)).resize(settings.size, PILImage.Resampling.NEAREST)
 
 
-def _mask_picture(data: bytes) -> PILImage.Image:
-    values = from_msgpack(Mask, data).to_array()
-    return PILImage.fromarray((255 * values).round().astype("uint8"))
+def _mask_picture(mask: Mask) -> PILImage.Image:
+    return PILImage.fromarray((255 * mask.to_array()).round().astype("uint8"))
 
 
 def _kept(hint: Hint, data: bytes, size: tuple[int, int]) -> bytes:

@@ -21,7 +21,7 @@ from ildm.core.durations import say_duration
 from ildm.core.errors import ConfigError
 from ildm.core.files import write_json
 from ildm.data.emoji_scenes import EmojiScenes
-from ildm.study.circumstances import machine, versions
+from ildm.evaluation.circumstances import machine, versions
 from ildm.study.compression.config import Arm, CompressionConfig, arms, equal_compute, equal_steps
 from ildm.study.compression.drawing import Artist, Drawn
 from ildm.study.compression.findings import claims, what_was_cut

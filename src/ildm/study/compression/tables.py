@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
+from ildm.evaluation.circumstances import say_circumstances
 from ildm.evaluation.metric import Estimate
 from ildm.evaluation.wording import say_estimate
 from ildm.study.compression.report import TABLES, StudyReport, Table
@@ -40,9 +41,7 @@ def _head(report: StudyReport) -> list[str]:
         f"{config.data.size} px, {config.num_classes} classes, {config.data.length} images; autoencoders: {config.stage_one.loop.steps} "
         f"steps of {config.stage_one.batch_size}; denoisers: {config.stage_two.loop.steps} steps of {config.stage_two.batch_size}, "
         f"class-conditional, without guidance; {judging.sampler}, {judging.num_steps} steps; N = {judging.num_images} images.",
-        f"{report.machine['device']}, {report.machine['system']}; "
-        + ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        + f"; {say_duration(report.spent)} spent{budget}.",
+        f"{say_circumstances(report.machine, report.versions)}; {say_duration(report.spent)} spent{budget}.",
         "",
         _READING,
         "",

@@ -19,11 +19,11 @@ import torch
 from ildm.checkpoint.load import load
 from ildm.core.errors import DataError
 from ildm.data.opening import open_dataset
+from ildm.evaluation.circumstances import machine, versions
 from ildm.evaluation.drawing import Drawing
 from ildm.evaluation.evaluate import evaluate
 from ildm.evaluation.report import Report
 from ildm.evaluation.sets import EvaluationConfig
-from ildm.study.circumstances import machine, versions
 from ildm.study.conditioning.config import Arm, ConditioningConfig, arms
 from ildm.study.conditioning.report import FIGURES, ConditioningReport, compare
 from ildm.study.conditioning.results import ArmResult, Point

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ildm.core.durations import say_duration
+from ildm.evaluation.circumstances import say_circumstances
 from ildm.evaluation.wording import say_estimate
 from ildm.study.conditioning.config import ROUTES
 from ildm.study.conditioning.report import FIGURES, ConditioningReport
@@ -26,9 +27,7 @@ def _head(report: ConditioningReport) -> list[str]:
         f"{data.size} px, scenes of up to {data.max_objects} things, {recipe.num_latents} latents of {recipe.first_stage}; "
         f"{two.loop.steps} steps of {two.batch_size}, {report.config.seeds} seeds; {sampling.sampler}, {sampling.num_steps} steps, "
         f"guidance {sampling.guidance_scale:g}; N = {report.config.num_images} unseen scenes for each figure of each training.",
-        f"{report.machine['device']}, {report.machine['system']}; "
-        + ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        + f"; {say_duration(report.spent)} spent.",
+        f"{say_circumstances(report.machine, report.versions)}; {say_duration(report.spent)} spent.",
         "",
         "What a figure means stands in the guide to evaluation; of KID-Lite0 less is better, of the others more.",
         "",

@@ -17,12 +17,12 @@ from ildm.core.errors import ConfigError
 from ildm.core.files import atomic_file
 from ildm.core.picture import paste_grid, to_picture
 from ildm.core.progress import NamedProgress
+from ildm.evaluation.circumstances import machine, versions
 from ildm.evaluation.drawing import Drawing
 from ildm.evaluation.evaluate import evaluate
 from ildm.evaluation.report import Report
 from ildm.evaluation.sets import EvaluationConfig
 from ildm.model import Model
-from ildm.study.circumstances import machine, versions
 from ildm.study.keeping import keep_result, load_result
 from ildm.study.measured import Measured
 from ildm.study.sampling.config import SamplingConfig, Setting

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
+from ildm.evaluation.circumstances import say_circumstances
 from ildm.evaluation.wording import say_estimate
 from ildm.study.measured import Measured, lower_is_better, say_figure
 from ildm.study.sampling.config import AXES, Axis
@@ -42,9 +43,7 @@ def _head(report: SamplingReport) -> list[str]:
         f"Split {config.split}, {config.num_images} scenes as they are and {config.num_probes} with one and with two objects at each "
         f"setting, the same prompts and seeds (from {config.seed}) at all; {base.sampler}, {base.num_steps} steps and guidance "
         f"{base.guidance_scale:g} but for what a table changes.",
-        f"{report.machine['device']}, {report.machine['system']}; "
-        + ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        + f"; weights {config.weights[:16]}; {say_duration(report.spent)} spent.",
+        f"{say_circumstances(report.machine, report.versions)}; weights {config.weights[:16]}; {say_duration(report.spent)} spent.",
         "",
         "What a figure means stands in the guide to evaluation. Brackets hold 95 % intervals; the best of a row is bold.",
         "",
