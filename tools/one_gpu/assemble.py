@@ -1,6 +1,6 @@
-"""Makes a run's folder of what came back from the GPU: python tools/one_gpu/assemble.py PARTS TOKENIZER RUN [--weights averaged]
+"""Makes a run's folder of what came back from the GPU: python tools/one_gpu/assemble.py PARTS RUN [--tokenizer FILE | --task NAME]
 
-The run can be evaluated, shipped and gone on with as any other.
+The run can be evaluated, shipped and gone on with as any other. A task's model borrows the first stage of the installed `emoji-scenes`.
 """
 
 from __future__ import annotations
@@ -8,44 +8,75 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from recipe import recipe
+from recipe import MAKERS, recipe, task
 
+from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.first_stage import save_autoencoder
+from ildm.checkpoint.load import load
 from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
 from ildm.training.making import make_model
+from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
 from parts import read_autoencoder, read_parts
+
+_SAME = 0.02  # how far weights may be from those that the latents were made with: half precision
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", type=Path)
-    parser.add_argument("tokenizer", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--weights", choices=("averaged", "raw"), default="averaged")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--tokenizer", type=Path, help="of the text model")
+    which.add_argument("--task", choices=list(MAKERS))
+    parser.add_argument("--first-stage", default="emoji-scenes", help="name of the model that a task borrows it from")
+    parser.add_argument("--scenes", type=int, default=262_144)
+    parser.add_argument("--things", type=int, default=98_304)
     options = parser.parse_args()
-    facts = json.loads((options.parts / "facts.json").read_text(encoding="utf-8"))
-    plan = replace(recipe(facts["channels"], facts["scenes"]), name=options.run.name)
     autoencoder = read_autoencoder(options.parts)
-    assert plan.text is not None
-    conditioner = TextConditioner(plan.text, Tokenizer.from_file(options.tokenizer, plan.text.max_tokens))
-    networks = Networks(UNet(plan.denoiser), conditioner)
-    networks.load_state_dict(read_parts(options.parts, options.weights))
-    options.run.mkdir(parents=True, exist_ok=True)
-    save_autoencoder(autoencoder, options.run / "autoencoder")
-    shutil.copyfile(options.tokenizer, options.run / "tokenizer.json")
-    model = make_model(plan, networks, autoencoder, None)
-    told = {**model.manifest.training, "device": facts["device"], "one_gpu": facts}
-    model.manifest = model.manifest.model_copy(update={"training": told})
-    save_native(model, options.run / "model", dtype=torch.float16)
-    print(f"{options.run / 'model'} is there.")
+    channels, run = autoencoder.config.latent_channels, options.run
+    run.mkdir(parents=True, exist_ok=True)
+    if options.task is None:
+        plan = recipe(channels, options.scenes)
+        assert plan.text is not None
+        tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
+        shutil.copyfile(options.tokenizer, run / "tokenizer.json")
+        networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
+    else:
+        plan = replace(task(options.task, channels), num_latents=options.things, first_stage=options.first_stage)
+        networks = Networks(UNet(plan.denoiser), plan.condition.conditioner(), plan.condition.make_hint())
+        autoencoder = _installed(plan, autoencoder)
+    networks.load_state_dict(read_parts(options.parts, options.task or "text"))
+    save_autoencoder(autoencoder, run / "autoencoder")
+    model = make_model(replace(plan, name=run.name), networks, autoencoder, None)
+    told = _facts(options.parts, options.task or "text")
+    first = {} if plan.first_stage else {"stage_one": _facts(options.parts, "first")}
+    by_the_clock = {"device": told["device"], "stage_two_steps": told["steps"], "one_gpu": {**told, **first}}
+    model.manifest = model.manifest.model_copy(update={"training": {**model.manifest.training, **by_the_clock}})
+    save_native(model, run / "model", dtype=torch.float16, shared=plan.first_stage or None)
+    print(f"{run / 'model'} is there.")
+
+
+def _installed(plan: Recipe, made_with: Autoencoder) -> Autoencoder:
+    """The first stage that a task borrows, when it is the one that the latents were made with."""
+    installed = load(plan.first_stage, dtype="float32").autoencoder
+    for (name, one), other in zip(installed.encoder.named_parameters(), made_with.encoder.parameters(), strict=True):
+        if not torch.allclose(one, other, atol=_SAME, rtol=_SAME):
+            sys.exit(f"The encoder of {plan.first_stage} is another one ({name}): ship the one that came back first.")
+    return installed
+
+
+def _facts(parts: Path, name: str) -> dict[str, Any]:
+    return json.loads((parts / f"{name}.json").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,35 @@
-"""What is trained: the recipe of the shipped model with every concept, and lengths in seconds instead of steps."""
+"""What is trained: the recipe of the shipped model with every concept, the tasks' as they are; lengths in seconds instead of steps."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ildm.data.emoji_scenes import EmojiScenesConfig
-from ildm.recipes import emoji
+from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
+from ildm.recipes import emoji, tasks
 from ildm.training.recipe import Recipe
 
 CELLS = 16  # rows and columns of the latents
 TOKENS = 40  # more than any caption has, fewer than the text encoder could read
+MAKERS = {
+    "layout": tasks.layout,
+    "inpainting": tasks.inpainting,
+    "semantic-map": tasks.semantic_map,
+    "class": tasks.classes,
+    "super-resolution": tasks.super_resolution,
+    "unconditional": tasks.unconditional,
+}
+SHARES = {
+    "layout": 50,
+    "inpainting": 45,
+    "semantic-map": 35,
+    "class": 25,
+    "super-resolution": 15,
+    "unconditional": 15,
+}  # of the tasks' time
 
 
 def recipe(channels: int, scenes: int) -> Recipe:
-    """The recipe for latents of so many channels."""
+    """The shipped model's, for latents of so many channels."""
     plan = emoji.recipe()
     assert isinstance(plan.data, EmojiScenesConfig) and plan.text is not None
     return replace(
@@ -22,9 +38,23 @@ def recipe(channels: int, scenes: int) -> Recipe:
         autoencoder=replace(plan.autoencoder, latent_channels=channels),
         denoiser=replace(plan.denoiser, in_channels=channels, out_channels=channels),
         text=replace(plan.text, vocabulary_size=4096),
-        stage_two=replace(
-            plan.stage_two,
-            # at 3e-3 and little decay it went astray after 2.5 million samples
-            optimizer=replace(plan.stage_two.optimizer, hidden_learning_rate=2e-3, weight_decay=0.1, decay_share=0.4),
-        ),
+        # at 3e-3 and little decay it went astray after 2.5 million samples
+        stage_two=_patient(plan, hidden_learning_rate=2e-3, decay_share=0.4),
     )
+
+
+def task(name: str, channels: int) -> Recipe:
+    """A task's, settled."""
+    plan = MAKERS[name]()
+    assert isinstance(plan.data, EmojiScenesConfig)
+    plan = replace(
+        plan,
+        autoencoder=replace(plan.autoencoder, latent_channels=channels),
+        stage_two=_patient(plan, hidden_learning_rate=2e-3, decay_share=0.5, warmup_steps=200),
+    )
+    return plan.settled(EmojiScenes(plan.data))
+
+
+def _patient(plan: Recipe, **changes: float):
+    two = plan.stage_two
+    return replace(two, optimizer=replace(two.optimizer, weight_decay=0.1, **changes))

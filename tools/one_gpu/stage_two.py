@@ -1,18 +1,18 @@
-"""Stage two by the clock: the denoiser with its text encoder, and a way back when it goes astray."""
+"""Stage two by the clock: a denoiser with what it is told by, and a way back when it goes astray."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from clock import by_the_clock, passed, recorded, say
+from clock import by_the_clock, passed, recorded, release, say
 from optimizer import Optimizer
-from recipe import CELLS, TOKENS
-from scenes import WORDINGS, Scenes
 from stages import StageTwoLoss
+from telling import nothing
 from torch import Tensor
 
 from ildm.conditioning.text import TextConditioner
+from ildm.data.concepts import all_concepts
 from ildm.training.alignment import SemanticHead
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
@@ -24,49 +24,62 @@ _WORSE = 1.08  # times the best loss so far is astray: where it was seen, nothin
 
 
 class SecondStage:
-    """The denoiser's training.
+    """A denoiser's training.
 
     Args:
-        networks: trained in place, from the weights that they have.
-        head: of `ildm.training.alignment`.
+        name: of the files it writes.
+        networks: trained in place, from the weights that they have, on their device.
+        tokens: how many each prompt has.
+        cells: rows and columns of the latents.
         batch: latents per step.
         compiled: let the networks be compiled.
     """
 
-    def __init__(self, plan: Recipe, networks: Networks, head: SemanticHead, *, batch: int, compiled: bool) -> None:
-        self.config, self.networks, self.batch, self.steps = plan.stage_two, networks, batch, 0
+    def __init__(
+        self, name: str, plan: Recipe, networks: Networks, *, tokens: int, cells: int, batch: int, compiled: bool
+    ) -> None:
+        self.name, self.config, self.networks, self.batch = name, plan.stage_two, networks, batch
+        self.steps = self.returns = 0
+        self.told: dict[str, float] = {}
         self.device = next(networks.parameters()).device
-        self.returns = 0
-        conditioner, text = networks.conditioner, plan.text
-        assert isinstance(conditioner, TextConditioner) and text is not None
-        self._pad = conditioner.tokenizer([""])[0][0, :TOKENS].to(self.device)  # the empty prompt
-        self._loss = StageTwoLoss(networks.unet, conditioner, head)
-        self.optimizer = Optimizer(self._loss.named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
-        self._run = torch.compile(self._loss, dynamic=False) if compiled else self._loss
-        self._shape = (plan.autoencoder.latent_channels, CELLS, CELLS)
-        self._latents = torch.randn(batch, *self._shape, device=self.device).half()
-        self._tokens = torch.randint(3, 200, (batch, WORDINGS, text.max_tokens), device=self.device).short()
-        self._maps = torch.zeros(batch, CELLS, CELLS, dtype=torch.int16, device=self.device)
-        self._told = torch.zeros(3, device=self.device)
+        reader = networks.conditioner
+        if isinstance(reader, TextConditioner):
+            unsaid = reader.tokenizer([""])[0][0, :tokens].tolist()
+        else:
+            unsaid = [0] * tokens if reader is None else nothing(reader)
+        self._unsaid = torch.tensor(unsaid, device=self.device)
+        self._pad = unsaid[-1] if isinstance(reader, TextConditioner) else -1
+        head = None
+        if plan.stage_two.alignment:
+            width = plan.denoiser.channels[min(1, plan.denoiser.levels - 1)]
+            head = SemanticHead(width, len(all_concepts()) + 1).to(self.device)
+        loss = StageTwoLoss(networks, head)
+        self.optimizer = Optimizer(loss.named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
+        self._run = torch.compile(loss, dynamic=False) if compiled else loss
+        self._shape = (plan.autoencoder.latent_channels, cells, cells)
+        self._sums = torch.zeros(3, device=self.device)
+
+    def take(self, latents: Tensor, tokens: Tensor, features: Tensor, maps: Tensor) -> None:
+        """The data: latents (count, channels, rows, columns), tokens (count, wordings, length), features and maps (count, ...)."""
+        self._latents, self._tokens, self._features, self._maps = latents, tokens, features, maps
 
     def prepare(self) -> None:
-        """Compile a step on random data."""
+        """Compile a step on what was taken."""
         for _ in range(2):
             self._step()
         self.optimizer.restart()
-        say("stage two is compiled")
+        release()
+        say(f"{self.name} is compiled")
 
-    def take(self, latents: Tensor, scenes: Scenes) -> None:
-        """The real data, on which a step is recorded."""
-        self._latents = latents
-        self._tokens = torch.from_numpy(scenes.tokens).to(self.device)
-        self._maps = torch.from_numpy(scenes.maps).to(self.device)
+    def record(self) -> None:
+        """Record a step on what was taken."""
         self._recorded = recorded(self._step, self.device)
         self.optimizer.restart()
-        say("stage two is recorded")
+        self._sums.zero_()
+        say(f"{self.name} is recorded")
 
     def train(self, seconds: float, out: Path) -> None:
-        """So many seconds of steps. What there is by then is written now and then: `raw` and `averaged`."""
+        """So many seconds of steps. The averaged weights are written now and then."""
         config, ceiling, best = self.config.optimizer, 1.0, float("inf")
         kept, written = self.optimizer.state(), passed()
         for progress in by_the_clock(seconds):
@@ -78,14 +91,17 @@ class SecondStage:
                 self.optimizer.forget()
             if self.steps % _LOOK:
                 continue
-            error, naming, norm = (self._told / _LOOK).tolist()
-            self._told.zero_()
+            error, naming, norm = (self._sums / _LOOK).tolist()
+            self._sums.zero_()
+            self.told = {"loss": error, "naming": naming}
             if self.steps % (5 * _LOOK) == 0:
-                say(f"stage two {self.steps}: loss {error:.4f}, naming {naming:.3f}, norm {norm:.2f}, progress {progress:.2f}")
+                say(
+                    f"{self.name} {self.steps}: loss {error:.4f}, naming {naming:.3f}, norm {norm:.2f}, progress {progress:.2f}"
+                )
             if not error < _WORSE * best:
                 ceiling, self.returns = 0.6 * ceiling, self.returns + 1
                 self.optimizer.load_state(kept)
-                say(f"astray at {self.steps}: loss {error:.4f} after {best:.4f}; back, and on at {ceiling:.2f} of the rate")
+                say(f"{self.name} astray at {self.steps}: loss {error:.4f} after {best:.4f}; on at {ceiling:.2f} of the rate")
             elif error < best:
                 best = error
                 kept = self.optimizer.state()
@@ -95,23 +111,31 @@ class SecondStage:
         self.write(out)
 
     def write(self, out: Path) -> None:
-        """The weights and their averages."""
-        write_parts(out, "raw", self.networks)
+        """The averaged weights."""
         self.optimizer.swap()
-        write_parts(out, "averaged", self.networks)
+        write_parts(out, self.name, self.networks)
         self.optimizer.swap()
+
+    def facts(self) -> dict[str, float]:
+        """How it went."""
+        return {"steps": self.steps, "batch": self.batch, "returns": self.returns, **self.told}
 
     def _step(self) -> None:
         batch, device, times = self.batch, self.device, self.config.times
         chosen = torch.randint(len(self._latents), (batch,), device=device)
-        wording = torch.randint(WORDINGS, (batch,), device=device)
-        tokens = self._tokens[chosen, wording, :TOKENS].long()
-        dropped = torch.rand(batch, device=device) < self.config.dropout
-        tokens = torch.where(dropped[:, None], self._pad, tokens)
+        wording = torch.randint(self._tokens.shape[1], (batch,), device=device)
+        tokens = self._tokens[chosen, wording, : len(self._unsaid)].long()
+        tokens = torch.where(self._dropped(self.config.dropout)[:, None], self._unsaid, tokens)
+        features, hint = self._features[chosen], self.networks.hint
+        if hint is not None and hint.config.dropout:
+            features = torch.where(self._dropped(hint.config.dropout)[:, None, None, None], hint.nothing(features), features)
         t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
         noise = torch.randn(batch, *self._shape, device=device)
-        mask = tokens != self._pad[-1]
-        error, naming = self._run(self._latents[chosen].float(), tokens, mask, self._maps[chosen].long(), t, noise)
+        mask = tokens != self._pad
+        error, naming = self._run(self._latents[chosen].float(), tokens, mask, features, self._maps[chosen].long(), t, noise)
         gradients = torch.autograd.grad(error + self.config.alignment * naming, self.optimizer.parameters)
         norm = self.optimizer.step(gradients)
-        self._told.add_(torch.stack([error.detach(), naming.detach(), norm]))
+        self._sums.add_(torch.stack([error.detach(), naming.detach(), norm]))
+
+    def _dropped(self, rate: float) -> Tensor:
+        return torch.rand(self.batch, device=self.device) < rate

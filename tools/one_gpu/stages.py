@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
+from telling import condition
 from torch import Tensor, nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.conditioning.text import TextConditioner
-from ildm.core.types import Conditioning
-from ildm.denoiser.unet import UNet
 from ildm.training.alignment import SemanticHead, naming_loss
+from ildm.training.stage_two import Networks
 
 
 class StageOneLoss(nn.Module):
@@ -45,24 +44,28 @@ class StageTwoLoss(nn.Module):
     """The velocity's squared error on the straight path, and how badly the network names what lies where.
 
     As in `ildm.training.stage_two`.
+
+    Args:
+        head: None = nothing is named.
     """
 
-    def __init__(self, unet: UNet, conditioner: TextConditioner, head: SemanticHead) -> None:
+    def __init__(self, networks: Networks, head: SemanticHead | None) -> None:
         super().__init__()
-        self.unet, self.conditioner, self.head = unet, conditioner, head
+        self.networks, self.head = networks, head
 
     def forward(
-        self, latents: Tensor, tokens: Tensor, mask: Tensor, maps: Tensor, t: Tensor, noise: Tensor
+        self, latents: Tensor, tokens: Tensor, mask: Tensor, features: Tensor, maps: Tensor, t: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The two losses of a batch; `t` is (batch,), `mask` True where a token is real."""
         share = t[:, None, None, None]
         noised = (1.0 - share) * latents + share * noise
+        naming = torch.zeros((), device=latents.device)
         with torch.autocast(latents.device.type, torch.bfloat16):
-            context = self.conditioner.encoder(tokens, mask)
-            real = mask.to(context.dtype)[..., None]
-            pooled = (context * real).sum(dim=1) / real.sum(dim=1)
-            conditioning = Conditioning(context=context, context_mask=mask, pooled=pooled)
-            output, features = self.unet.look_inside(noised, 1000.0 * t, conditioning)
-            naming = naming_loss(self.head(features), maps).mean()
+            conditioning = condition(self.networks, tokens, mask, features)
+            if self.head is None:
+                output = self.networks.unet(noised, 1000.0 * t, conditioning)
+            else:
+                output, inner = self.networks.unet.look_inside(noised, 1000.0 * t, conditioning)
+                naming = naming_loss(self.head(inner), maps).mean()
         error = (output.float() - (noise - latents)).square().mean()
         return error, naming

@@ -1,0 +1,220 @@
+"""What each process does: one trains the first stage and encodes, one trains the text model, and one for each task waits for its turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import torch
+from clock import passed, say
+from recipe import CELLS, TOKENS
+from scenes import Scenes
+from stage_one import FirstStage, Pictures, encode_pool, encode_surroundings
+from stage_two import SecondStage
+from torch import Tensor
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.checkpoint.load import load
+from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
+from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.denoiser.unet import UNet
+from ildm.training.recipe import Recipe
+from ildm.training.stage_two import Networks
+from parts import write_autoencoder
+
+
+@dataclass(frozen=True)
+class Room:
+    """What all processes share.
+
+    Args:
+        scenes, things: the pools of the text model and of the tasks.
+        encoded, encoded_things: set once a pool has its latents.
+        surroundings: the latents around the holes.
+    """
+
+    scenes: Scenes
+    things: Scenes
+    encoded: Event
+    encoded_things: Event
+    surroundings: Tensor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command was told.
+
+    Args:
+        start: a model whose first stage is taken as it is, and whose denoiser and text encoder are gone on with.
+        first_until, second_until, until: seconds since the start at which the first stage, the text model and the last task end.
+        forgiving: seconds of the decoder's last training.
+        least: how many scenes are drawn before the first stage begins.
+    """
+
+    out: Path
+    start: str | None
+    device: str
+    compile: bool
+    first_batch: int
+    second_batch: int
+    first_until: float
+    second_until: float
+    until: float
+    forgiving: float
+    least: int
+
+    def begin(self) -> torch.device:
+        """The process's device."""
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        torch.manual_seed(0)
+        return torch.device(self.device)
+
+
+def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
+    """The autoencoder, the latents of both pools, and the forgiving decoder."""
+    device, begun = settings.begin(), settings.start
+    autoencoder = Autoencoder(plan.autoencoder) if begun is None else load(begun).autoencoder.float()
+    autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    first = FirstStage(plan, autoencoder, batch=settings.first_batch, compiled=settings.compile)
+    pictures = Pictures(room.scenes, device)
+    if begun is None:
+        first.prepare()
+        room.scenes.wait(settings.least)
+        pictures.fetch(most=100)
+        say(f"{pictures.count} scenes are on the device")
+        first.train(pictures, settings.first_until - passed())
+    room.scenes.wait(len(room.scenes.images))
+    pictures.fetch(most=1000)
+    latents = encode_pool(room.scenes, pictures.images, first.encode)
+    room.encoded.set()
+    facts: dict[str, float] = {"steps": first.steps, "batch": first.batch, "psnr": first.psnr(pictures.images[:256])}
+    say(f"encoded; training images are rebuilt at {facts['psnr']:.2f} dB")
+    write_autoencoder(settings.out, autoencoder)
+    room.things.wait(len(room.things.images))
+    images = torch.from_numpy(room.things.images).to(device)
+    encode_pool(room.things, images, first.encode)
+    if "inpainting" in room.things.told:
+        holes = torch.from_numpy(room.things.told["inpainting"])
+        encode_surroundings(images, holes, first.encode, room.surroundings.numpy())
+    room.encoded_things.set()
+    say("the tasks' scenes are encoded")
+    del images
+    facts["decoder_steps"] = first.forgive(pictures.images, latents, settings.forgiving)
+    facts["forgiving_psnr"] = first.psnr(pictures.images[:256])
+    say(f"the decoder forgives; training images are rebuilt at {facts['forgiving_psnr']:.2f} dB")
+    write_autoencoder(settings.out, autoencoder)
+    _write_facts(settings.out, "first", facts)
+
+
+def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenizer) -> None:
+    """The text model."""
+    device = settings.begin()
+    assert plan.text is not None
+    networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
+    if settings.start is not None:
+        _go_on_from(settings.start, networks)
+    networks.to(device)
+    second = SecondStage(
+        "text", plan, networks, tokens=TOKENS, cells=CELLS, batch=settings.second_batch, compiled=settings.compile
+    )
+    count, scenes = 2 * settings.second_batch, room.scenes
+    channels = scenes.latents.shape[1]
+    # compiled on random data before there are any, so that what fails does so at once
+    second.take(
+        torch.randn(count, channels, CELLS, CELLS, device=device).half(),
+        torch.randint(3, 200, (count, *scenes.told["tokens"].shape[1:]), device=device).short(),
+        torch.zeros(count, 1, device=device),
+        torch.zeros(count, CELLS, CELLS, dtype=torch.int16, device=device),
+    )
+    second.prepare()
+    room.encoded.wait()
+    held = [torch.from_numpy(one).to(device) for one in (scenes.latents, scenes.told["tokens"], scenes.maps)]
+    second.take(held[0], held[1], torch.zeros(len(held[0]), 1, device=device), held[2])
+    second.record()
+    second.train(settings.second_until - passed(), settings.out)
+    _write_facts(settings.out, "text", second.facts())
+
+
+def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: tuple[float, float]) -> None:
+    """A task's model, within a window of the tasks' time; shares in [0, 1]."""
+    os.nice(10)
+    room.scenes.wait(len(room.scenes.images))  # until then the cores draw
+    device, things = settings.begin(), room.things
+    networks = Networks(UNet(plan.denoiser), plan.condition.conditioner(), plan.condition.make_hint()).to(device)
+    tokens = things.told[name] if networks.conditioner is not None else None
+    second = SecondStage(
+        name,
+        plan,
+        networks,
+        tokens=1 if tokens is None else tokens.shape[-1],
+        cells=CELLS,
+        batch=settings.second_batch,
+        compiled=settings.compile,
+    )
+    second.take(*_data(name, plan, networks, room, device, slice(0, settings.second_batch)))
+    second.prepare()
+    room.encoded_things.wait()
+    span = settings.until - settings.second_until
+    begin, end = (settings.second_until + share * span for share in window)
+    # all tasks' data and graphs at once might not fit the GPU
+    time.sleep(max(0.0, begin - 8.0 - passed()))
+    second.take(*_data(name, plan, networks, room, device, slice(None)))
+    second.record()
+    time.sleep(max(0.0, begin - passed()))
+    second.train(end - passed(), settings.out)
+    _write_facts(settings.out, name, second.facts())
+
+
+def _go_on_from(name: str, networks: Networks) -> None:
+    """The weights of a model, as far as they fit: another vocabulary's text encoder begins anew."""
+    model = load(name)
+    networks.unet.load_state_dict({key: value.float() for key, value in model.unet.state_dict().items()})
+    told, known = model.conditioner, networks.conditioner
+    assert isinstance(told, TextConditioner) and isinstance(known, TextConditioner)
+    if told.tokenizer.to_json() == known.tokenizer.to_json():
+        known.load_state_dict({key: value.float() for key, value in told.state_dict().items()})
+
+
+def _data(
+    name: str, plan: Recipe, networks: Networks, room: Room, device: torch.device, rows: slice
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Latents, tokens, features and maps of some of the tasks' scenes."""
+    things = room.things
+    images_of_one = plan.data.max_objects == 1  # type: ignore[union-attr]
+    chosen = things.told["single"].nonzero()[0] if images_of_one and rows == slice(None) else rows
+    latents, maps = (torch.from_numpy(one[chosen]).to(device) for one in (things.latents, things.maps))
+    tokens = torch.zeros(len(latents), 1, 1, dtype=torch.int16, device=device)
+    if networks.conditioner is not None:
+        tokens = torch.from_numpy(things.told[name][chosen]).to(device)
+    features = torch.zeros(len(latents), 1, device=device)
+    if networks.hint is not None:
+        told = torch.from_numpy(things.told[name][chosen])
+        features = _features(networks.hint, told, room.surroundings[chosen]).to(device)
+    return latents, tokens, features, maps
+
+
+def _features(hint: torch.nn.Module, told: Tensor, surroundings: Tensor) -> Tensor:
+    """What a hint is made of; numbers of classes are that already."""
+    if not isinstance(hint, Inpainting):
+        return told if told.dtype == torch.int16 else torch.cat([_looked(hint, some) for some in told.split(4096)])
+    assert isinstance(hint.config, InpaintingConfig) and hint.config.form == "stable-diffusion"
+    drawn = torch.nn.functional.interpolate(told.float(), size=(CELLS, CELLS))
+    return torch.cat([drawn.half(), surroundings], dim=1)
+
+
+def _looked(hint: torch.nn.Module, pixels: Tensor) -> Tensor:
+    return hint.features(pixels, None, (CELLS, CELLS)).half()  # type: ignore[operator]
+
+
+def _write_facts(out: Path, name: str, facts: Mapping[str, float]) -> None:
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    told = {**facts, "device": card, "seconds": round(passed())}
+    (out / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    say(f"{name} is finished")

@@ -1,0 +1,109 @@
+"""What models are told of scenes, in numbers: rows of tokens, and what hints are made of."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from recipe import CELLS
+from torch import Tensor
+
+from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.inpainting import Inpainting
+from ildm.conditioning.label import LabelConditioner
+from ildm.conditioning.layout import LayoutConditioner, read_layout
+from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.types import Conditioning
+from ildm.data.sample import Sample
+from ildm.data.telling import pixels_of, wordings_for
+from ildm.training.recipe import Recipe
+from ildm.training.stage_two import Networks
+
+WORDINGS = 4  # of captions that are kept
+Kept = dict[str, tuple[tuple[int, ...], Any]]
+
+
+class Captions:
+    """Some of each scene's captions, as `tokens`."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.kept: Kept = {"tokens": ((WORDINGS, tokenizer.max_tokens), np.int16)}
+
+    def __call__(self, samples: Sequence[Sample], rng: random.Random) -> Mapping[str, Any]:
+        captions = [one for sample in samples for one in rng.choices(sample.captions, k=WORDINGS)]
+        tokens, _ = self._tokenizer(captions)
+        return {"tokens": tokens.numpy().reshape(len(samples), WORDINGS, -1)}
+
+
+class Tasks:
+    """What each task needs, under its name; of pictures with holes the hole alone. `single` tells scenes of one thing."""
+
+    def __init__(self, plans: Mapping[str, Recipe]) -> None:
+        self._readers = {name: plan.condition.conditioner() for name, plan in plans.items()}
+        self._hints = {name: plan.condition.make_hint() for name, plan in plans.items()}
+        self.kept: Kept = {"single": ((), np.bool_)}
+        size = next(iter(plans.values())).data.size if plans else 0
+        for name, reader in self._readers.items():
+            if reader is not None:
+                self.kept[name] = ((1, len(nothing(reader))), np.int16)
+        for name, hint in self._hints.items():
+            if isinstance(hint, Inpainting):
+                self.kept[name] = ((1, size, size), np.uint8)
+            elif hint is not None:
+                side = size // getattr(hint.config, "factor", size // (CELLS * getattr(hint.config, "detail", 1)))
+                self.kept[name] = ((1, side, side), np.int16) if hint.reads_numbers else ((3, side, side), np.uint8)
+
+    def __call__(self, samples: Sequence[Sample], rng: random.Random) -> Mapping[str, Any]:
+        told: dict[str, Any] = {"single": [len(sample.objects) == 1 for sample in samples]}
+        for name, reader in self._readers.items():
+            if reader is not None:
+                words = wordings_for(reader)
+                told[name] = np.array([[numbers(reader, words(sample)[0])] for sample in samples])
+        for name, hint in self._hints.items():
+            if hint is not None:
+                pixels = torch.stack([pixels_of(hint)(sample, rng) for sample in samples])
+                if isinstance(hint, Inpainting):
+                    pixels = pixels[:, 3:]
+                elif hint.reads_numbers:
+                    pixels = hint.features(pixels, _unneeded, (CELLS, CELLS))
+                told[name] = pixels.numpy()
+        return told
+
+
+def numbers(reader: Conditioner, words: str) -> list[int]:
+    """A prompt's tokens, for readers of classes and layouts."""
+    if isinstance(reader, LayoutConditioner):
+        return reader.tokens.encode(read_layout(words))
+    assert isinstance(reader, LabelConditioner)
+    label = reader([words]).label
+    assert label is not None
+    return [int(label)]
+
+
+def nothing(reader: Conditioner) -> list[int]:
+    """The tokens of the empty prompt."""
+    return numbers(reader, "")
+
+
+def condition(networks: Networks, tokens: Tensor, mask: Tensor, features: Tensor) -> Conditioning:
+    """As `Networks.condition`, of tokens (batch, length), their mask and features; what the networks do not take is not looked at."""
+    reader, words = networks.conditioner, Conditioning()
+    if isinstance(reader, TextConditioner):
+        context = reader.encoder(tokens, mask)
+        real = mask.to(context.dtype)[..., None]
+        words = Conditioning(context=context, context_mask=mask, pooled=(context * real).sum(dim=1) / real.sum(dim=1))
+    elif isinstance(reader, LayoutConditioner):
+        context = reader.encoder(tokens, torch.ones_like(mask))
+        words = Conditioning(context=context, pooled=context.mean(dim=1) if reader.config.pooled else None)
+    elif isinstance(reader, LabelConditioner):
+        words = Conditioning(label=tokens[:, 0])
+    return words if networks.hint is None else words.beside(networks.hint(features))
+
+
+def _unneeded(images: Tensor) -> Tensor:
+    raise AssertionError(images.shape)
