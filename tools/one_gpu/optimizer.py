@@ -78,6 +78,11 @@ class Optimizer:
         _torch._foreach_copy_(self._averages, self.parameters)
 
     @torch.no_grad()
+    def settle(self) -> None:
+        """The weights go on from their averages."""
+        _torch._foreach_copy_(self.parameters, self._averages)
+
+    @torch.no_grad()
     def swap(self) -> None:
         """Averages and weights change places; a second call changes them back."""
         for average, parameter in zip(self._averages, self.parameters, strict=True):

@@ -21,6 +21,7 @@ from parts import write_parts
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
 _WORSE = 1.08  # times the best loss so far is astray: where it was seen, nothing recovered by itself
+_NAMED = (0.25, 0.5)  # shares of the time: until then things are named with full weight, and from then on not at all
 
 
 class SecondStage:
@@ -58,6 +59,7 @@ class SecondStage:
         self._run = torch.compile(loss, dynamic=False) if compiled else loss
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
         self._sums = torch.zeros(3, device=self.device)
+        self._naming = torch.zeros((), device=self.device)
 
     def take(self, latents: Tensor, tokens: Tensor, features: Tensor, maps: Tensor) -> None:
         """The data: latents (count, channels, rows, columns), tokens (count, wordings, length), features and maps (count, ...)."""
@@ -85,6 +87,7 @@ class SecondStage:
         for progress in by_the_clock(seconds):
             falling = min(1.0, (1.0 - progress) / config.decay_share)
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
+            self._naming.fill_(self.config.alignment * min(1.0, max(0.0, (_NAMED[1] - progress) / (_NAMED[1] - _NAMED[0]))))
             self._recorded()
             self.steps += 1
             if self.steps in _FORGET:
@@ -101,6 +104,7 @@ class SecondStage:
             if not error < _WORSE * best:
                 ceiling, self.returns = 0.6 * ceiling, self.returns + 1
                 self.optimizer.load_state(kept)
+                self.optimizer.settle()
                 say(f"{self.name} astray at {self.steps}: loss {error:.4f} after {best:.4f}; on at {ceiling:.2f} of the rate")
             elif error < best:
                 best = error
@@ -133,7 +137,7 @@ class SecondStage:
         noise = torch.randn(batch, *self._shape, device=device)
         mask = tokens != self._pad
         error, naming = self._run(self._latents[chosen].float(), tokens, mask, features, self._maps[chosen].long(), t, noise)
-        gradients = torch.autograd.grad(error + self.config.alignment * naming, self.optimizer.parameters)
+        gradients = torch.autograd.grad(error + self._naming * naming, self.optimizer.parameters)
         norm = self.optimizer.step(gradients)
         self._sums.add_(torch.stack([error.detach(), naming.detach(), norm]))
 
