@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gains import Figures, gain, report
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.codebook import Codes
 from ildm.autoencoder.loss import ReconstructionLossConfig
@@ -31,7 +31,6 @@ from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.evaluation.distances import frechet_distance, kernel_distance, principal_directions
 from ildm.evaluation.images import extract
-from ildm.evaluation.intervals import t_interval
 from ildm.evaluation.network import Lite0, load_lite0
 from ildm.evaluation.reconstruction import perceptual_distance, psnr
 from ildm.recipes import find_recipe, small
@@ -41,7 +40,6 @@ from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOne, StageOneConfig
 from interleaved import machine
 
-Figures = dict[str, float]
 _CODES, _CHANNELS = 512, 4
 _FREEDOM = 64  # principal components of the smaller Frechet distance
 
@@ -78,7 +76,12 @@ def main() -> None:
         for arm in chosen:
             results[arm.name].append(judge(trained(arm, dataset, seed, options.steps)))
             report(f"seed {seed}, {arm.name}", results[arm.name][-1])
-    gains = [gain(results, arm.against, arm.name, key) for arm in chosen if arm.against for key in results[arm.name][0]]
+    gains = [
+        gain(arm.against, arm.name, key, results[arm.against], results[arm.name])
+        for arm in chosen
+        if arm.against
+        for key in results[arm.name][0]
+    ]
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         fields = {"machine": machine(), "options": {key: value for key, value in vars(options).items() if key != "out"}}
@@ -210,20 +213,6 @@ class Judge:
             "codes used": (counts > 0).double().mean().item(),
             "perplexity": torch.exp(-torch.xlogy(shares, shares).sum()).item(),
         }
-
-
-def report(words: str, figures: Figures) -> None:
-    print(f"{words:28}" + "   ".join(f"{key} {value:.4f}" for key, value in figures.items()), flush=True)
-
-
-def gain(results: dict[str, list[Figures]], less: str, more: str, key: str) -> dict[str, object]:
-    """How far an arm's figure is above that of the arm without its part: the mean over seeds and its interval."""
-    gains = [after[key] - before[key] for before, after in zip(results[less], results[more], strict=True)]
-    middle = statistics.fmean(gains)
-    interval = list(t_interval(torch.tensor(gains, dtype=torch.float64))) if len(gains) > 1 else None
-    shown = "" if interval is None else f" ({interval[0]:+.4f} to {interval[1]:+.4f})"
-    print(f"{more} less {less}: {key} {middle:+.4f}{shown}, N = {len(gains)} seeds")
-    return {"from": less, "to": more, "figure": key, "gains": gains, "mean": middle, "interval": interval}
 
 
 if __name__ == "__main__":
