@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ildm.cli.options import Device, DType
-
-if TYPE_CHECKING:
-    from ildm.study.clock import Clock
+from ildm.cli.sitting import Sitting, carry_out, folder_of, show_config
 
 app = typer.Typer(
     help="The paper's studies, at the scale of your machine.",
@@ -60,15 +56,12 @@ def compression(
     Everything lives in ILDM_HOME/studies/NAME; the same command goes on after any stop. The report, its plots and what the budget
     cut are written at the end and whenever it is stopped.
     """
-    import json
-
-    from ildm.core.config import override, to_json
+    from ildm.core.config import override
     from ildm.core.device import pick_device
     from ildm.core.durations import parse_duration
     from ildm.study.compression import config as configured
     from ildm.study.compression.study import Study, claim
     from ildm.study.compression.writing import write_report
-    from ildm.training.stopping import Stop
 
     given = {
         "factors": ",".join(map(str, factor)) if factor else None,
@@ -80,18 +73,17 @@ def compression(
     chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
     seconds = None if budget is None else parse_duration(budget)
-    folder = _folder(name or ("compression-tiny" if tiny else "compression"))
+    folder = folder_of(name or ("compression-tiny" if tiny else "compression"))
     if show:
-        typer.echo(json.dumps(to_json(config), indent=1))
+        show_config(config)
         return
     target = pick_device(device)
-    clock, say = _opened(folder)
-    plan = claim(folder, config, seconds, target)
-    stop = Stop(clock.left(seconds))
-    with stop.on_signals():
-        report = Study(plan, folder, target, stop, say, lambda: clock.seconds)()
-    clock.note()
-    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+    def study(sitting: Sitting) -> Study:
+        plan = claim(folder, config, seconds, target)
+        return Study(plan, folder, target, sitting.stop, sitting.say, sitting.spent)
+
+    carry_out(folder, seconds, study, write_report, as_json=as_json)
 
 
 @app.command()
@@ -117,33 +109,29 @@ def conditioning(
     Everything lives in ILDM_HOME/studies/NAME; the same command goes on after any stop. All trainings advance together, so that one
     that is stopped is compared as far as all came.
     """
-    import json
-
-    from ildm.core.config import override, to_json
+    from ildm.core.config import override
     from ildm.core.device import pick_device
     from ildm.core.durations import parse_duration
     from ildm.study.conditioning import config as configured
     from ildm.study.conditioning.study import Study
     from ildm.study.conditioning.writing import write_report
     from ildm.study.keeping import claim
-    from ildm.training.stopping import Stop
 
     given = {"recipe.stage_two.loop.steps": steps, "seeds": seeds}
     chosen = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = override(configured.tiny() if tiny else configured.default(), chosen + (settings or []))
     seconds = None if budget is None else parse_duration(budget)
-    folder = _folder(name or ("conditioning-tiny" if tiny else "conditioning"))
+    folder = folder_of(name or ("conditioning-tiny" if tiny else "conditioning"))
     if show:
-        typer.echo(json.dumps(to_json(config), indent=1))
+        show_config(config)
         return
     target = pick_device(device)
-    clock, say = _opened(folder)
-    claim(folder, config)
-    stop = Stop(clock.left(seconds))
-    with stop.on_signals():
-        report = Study(config, folder, target, stop, say, lambda: clock.seconds)()
-    clock.note()
-    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+
+    def study(sitting: Sitting) -> Study:
+        claim(folder, config)
+        return Study(config, folder, target, sitting.stop, sitting.say, sitting.spent)
+
+    carry_out(folder, seconds, study, write_report, as_json=as_json)
 
 
 @app.command()
@@ -190,12 +178,10 @@ def sampling(
     One thing at a time is changed from the model's own defaults. Everything lives in ILDM_HOME/studies/NAME; the same command goes on
     after any stop.
     """
-    import json
     import re
     from dataclasses import replace
 
     from ildm.checkpoint.load import load
-    from ildm.core.config import to_json
     from ildm.core.durations import parse_duration
     from ildm.core.progress import named_bars
     from ildm.evaluation.evaluate import check_metrics
@@ -203,7 +189,6 @@ def sampling(
     from ildm.study.sampling import config as configured
     from ildm.study.sampling.study import Study, metrics_of_drawings
     from ildm.study.sampling.writing import write_report
-    from ildm.training.stopping import Stop
 
     check_metrics(metric)
     loaded = load(model, device=device, dtype=dtype)
@@ -222,57 +207,14 @@ def sampling(
     config = replace(config, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
     seconds = None if budget is None else parse_duration(budget)
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", config.model)
-    folder = _folder(name or f"sampling-{plain}" + ("-tiny" if tiny else ""))
+    folder = folder_of(name or f"sampling-{plain}" + ("-tiny" if tiny else ""))
     if show:
-        typer.echo(json.dumps(to_json(config), indent=1))
+        show_config(config)
         return
-    clock, say = _opened(folder)
-    claim(folder, config)
-    stop = Stop(clock.left(seconds))
-    with stop.on_signals(), named_bars() as progress:
-        report = Study(config, loaded, folder, stop, say, lambda: clock.seconds, progress)()
-    clock.note()
-    _tell(report.to_json(), write_report(report, folder), stop.reason, as_json=as_json)
+    with named_bars() as progress:
 
+        def study(sitting: Sitting) -> Study:
+            claim(folder, config)
+            return Study(config, loaded, folder, sitting.stop, sitting.say, sitting.spent, progress)
 
-def _folder(name: str) -> Path:
-    """Of the study of that name."""
-    from ildm.core.files import home
-    from ildm.core.names import check_name
-
-    return home() / "studies" / check_name(name, "a study")
-
-
-def _opened(folder: Path) -> tuple[Clock, Callable[[str], None]]:
-    """The clock of a study, and what says how far it is and notes the time; once it is seen that the report can be written."""
-    from rich.console import Console
-
-    from ildm.core.files import check_writable
-    from ildm.study.clock import Clock
-    from ildm.study.plotting import check_plots
-
-    check_plots()
-    check_writable(folder, folder=True)
-    clock, console = Clock(folder / "clock.json"), Console(stderr=True)
-
-    def say(line: str) -> None:
-        clock.note()
-        console.print(line, highlight=False, soft_wrap=True)
-
-    return clock, say
-
-
-def _tell(report: dict[str, Any], paths: Sequence[Path], stopped_by: str | None, *, as_json: bool) -> None:
-    """What a study found, and where it was written: the data first, then the page."""
-    import json
-
-    if as_json:
-        typer.echo(json.dumps(report | {"written": [str(path) for path in paths]}, ensure_ascii=False))
-        return
-    typer.echo(paths[1].read_text(encoding="utf-8"))
-    for path in paths:
-        typer.echo(str(path))
-    if stopped_by is not None:
-        typer.echo(
-            f"Stopped by {stopped_by} before all was done; the same command goes on, with a longer budget where that is spent."
-        )
+        carry_out(folder, seconds, study, write_report, as_json=as_json)
