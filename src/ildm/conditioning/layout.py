@@ -21,7 +21,6 @@ from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.prompt import escape
 from ildm.conditioning.text import TextEncoder, TextEncoderConfig
 from ildm.core.errors import ConfigError, nearest
-from ildm.core.sinusoidal import sinusoidal_grid
 from ildm.core.types import Conditioning
 
 Box = tuple[float, float, float, float]
@@ -183,7 +182,6 @@ class LayoutConditioner(Conditioner):
             width=config.width, depth=config.depth, num_heads=config.num_heads, max_tokens=config.num_tokens
         )
         self.encoder = TextEncoder(graph, config.vocabulary_size)
-        self._begin_points()
 
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
         """The context of layouts, (batch, num_tokens, width), and the pooled vector when configured.
@@ -203,16 +201,6 @@ class LayoutConditioner(Conditioner):
 
     def write_files(self, folder: Path) -> None:
         """Nothing: the configuration says it all."""
-
-    @torch.no_grad()
-    def _begin_points(self) -> None:
-        """Let points that lie near each other begin alike: their 8,100 tokens learn a picture's sides from each other's boxes."""
-        grid, points = self.config.grid, self.encoder.token_embedding.weight[: self.config.grid**2]
-        width = points.shape[1] // 4 * 4
-        places = sinusoidal_grid(grid, grid, width) if width else points[:, :0]
-        # what all have in common says nothing
-        places = places - places.mean(dim=0)
-        points[:, :width] = places * (points.std() / places.std())
 
 
 def _read(part: str) -> Placed:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ildm.conditioning.hint import Encode, Features, Hint, Pixels, Route, by
 from ildm.core.errors import ConfigError, ShapeError, nearest
-from ildm.core.sinusoidal import sinusoidal_grid
+from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
 
@@ -143,5 +143,12 @@ class SemanticMap(Hint):
             return Conditioning(concat=cells)
         rows, columns = cells.shape[2:]
         tokens = self.to_tokens(cells.flatten(2).mT)  # (B, rows * columns, context_width)
-        places = sinusoidal_grid(rows, columns, tokens.shape[-1])
-        return Conditioning(context=tokens + places.to(tokens))
+        return Conditioning(context=tokens + _places(rows, columns, tokens))
+
+
+def _places(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Where each cell is, (rows * columns, width): half of it the row, half the column."""
+    half = like.shape[-1] // 2
+    down, across = (sinusoidal(torch.arange(count, device=like.device).float(), half) for count in (rows, columns))
+    both = torch.cat([down[:, None].expand(-1, columns, -1), across[None].expand(rows, -1, -1)], dim=-1)
+    return both.flatten(0, 1).to(like.dtype)

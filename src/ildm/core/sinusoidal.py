@@ -26,10 +26,3 @@ def sinusoidal(
     angle = numbers.float()[:, None] * frequency
     parts = (angle.cos(), angle.sin()) if cosine_first else (angle.sin(), angle.cos())
     return torch.cat(parts, dim=1)
-
-
-def sinusoidal_grid(rows: int, columns: int, width: int) -> Float[Tensor, "cells width"]:
-    """Where each cell of a grid is, row by row: half of `width`, a multiple of 4, says the row, the other half the column."""
-    down, across = (sinusoidal(torch.arange(count, dtype=torch.float32), width // 2) for count in (rows, columns))
-    both = torch.cat([down[:, None].expand(-1, columns, -1), across[None].expand(rows, -1, -1)], dim=-1)
-    return both.flatten(0, 1)
