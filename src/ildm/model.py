@@ -21,7 +21,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.composition import Composition
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
+from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, check_learned, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
 from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
@@ -353,12 +353,15 @@ class Model:
             size: (width, height) in pixels.
 
         Raises:
-            ConfigError: for an image or mask given to a model that has no use for it, or none to one that needs it.
+            ConfigError: for an image or mask given to a model that has no use for it, or none to one that needs it; for a map of classes
+                that it has not learned.
             ShapeError: for one of another size, or lists of other lengths.
         """
         if self.hint is None:
             if image is not None or mask is not None:
                 raise ConfigError(f"The model {self.manifest.name!r} is shown no pictures: leave image and mask out.")
             return UNSHOWN
+        if self.manifest.concepts:
+            check_learned(self.hint, image, self.manifest.concepts)
         grid = self.autoencoder.latent_space.grid(*size)[1:]
         return show(self.hint, image, mask, size, (grid[0], grid[1]), self.encode, self.device, batch)

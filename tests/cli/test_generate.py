@@ -260,3 +260,11 @@ def test_what_lies_outside_the_mask_keeps_its_bytes(run, tmp_path):
     assert np.array_equal(drawn[~inside], picture[~inside])
     assert not np.array_equal(drawn[inside], picture[inside])
     assert json.loads(run("info", out, "--json").out)["seed"] == 3
+
+
+def test_a_map_of_a_class_that_the_model_has_not_learned_is_refused(run, tmp_path):
+    numbers = np.full((128, 128), 55, np.uint16)  # a hedgehog
+    Image.fromarray(numbers).save(tmp_path / "map.png")
+    told = run("generate", "--model", "emoji-maps", "--image", tmp_path / "map.png", "--out", tmp_path / "drawn.png")
+    assert told.code == 2 and "number 55, 'hedgehog', which this model has not learned" in told.err
+    assert not (tmp_path / "drawn.png").exists()

@@ -69,6 +69,13 @@ class Hint(nn.Module, ABC):
             ShapeError: when a picture has a size that does not fit.
         """
 
+    def check_learned(self, image: PILImage.Image, concepts: Sequence[str]) -> None:
+        """See that an image names nothing but what a model of these concepts has learned.
+
+        Raises:
+            ConfigError: when it does.
+        """
+
     @abstractmethod
     def pictures(self, pixels: Pixels) -> list[tuple[PILImage.Image, PILImage.Image | None]]:
         """The image and the mask that `read` would make each of these of."""
@@ -166,6 +173,13 @@ def complete(hint: Hint, image: Given, mask: Given, drawn: Sequence[PILImage.Ima
     images, masks = _listed(image, count, "images"), _listed(mask, count, "masks")
     shown = zip(images * (count // len(images)), masks * (count // len(masks)), strict=True)
     return [hint.completed(one, other, made) for (one, other), made in zip(shown, drawn, strict=True)]
+
+
+def check_learned(hint: Hint, image: Given, concepts: Sequence[str]) -> None:
+    """See `Hint.check_learned`, for one picture or several."""
+    for one in [image] if image is None or isinstance(image, PILImage.Image) else image:
+        if one is not None:
+            hint.check_learned(one, concepts)
 
 
 def by(size: tuple[int, int]) -> str:

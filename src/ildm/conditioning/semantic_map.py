@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ from ildm.conditioning.hint import Encode, Features, Hint, Pixels, Route, by
 from ildm.core.errors import ConfigError, ShapeError, nearest
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
+
+_MODES = ("L", "P", "I", "I;16")  # of pictures whose pixels are numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +95,7 @@ class SemanticMap(Hint):
             raise ConfigError("This model draws by a semantic map: give one as the image, each pixel the number of its class.")
         if image.size != size:
             raise ShapeError(f"The map is {by(image.size)}, but {by(size)} is drawn: give it in that size.")
-        if image.mode not in ("L", "P", "I", "I;16"):
+        if image.mode not in _MODES:
             raise ConfigError(
                 f"A semantic map has one channel with the number of a class in each pixel, but this picture is {image.mode}: "
                 "save it as a greyscale or a palette PNG."
@@ -100,6 +103,17 @@ class SemanticMap(Hint):
         numbers = torch.from_numpy(np.array(image, dtype=np.int64))[None, None]
         self.check(numbers)
         return numbers
+
+    def check_learned(self, image: PILImage.Image, concepts: Sequence[str]) -> None:
+        """See `Hint.check_learned`: a model has a number for every class that its data have, and may have seen a part of them."""
+        names = self.config.names
+        numbers = np.unique(np.asarray(image)).tolist() if image.mode in _MODES else []
+        for number in numbers:
+            if 0 < number <= len(names) and names[number - 1] not in concepts:
+                raise ConfigError(
+                    f"The map has the number {number}, {names[number - 1]!r}, which this model has not learned: "
+                    f"`ildm info` lists the {len(concepts)} that it has, with their numbers."
+                )
 
     def pictures(self, pixels: Pixels) -> list[tuple[PILImage.Image, PILImage.Image | None]]:
         """See `Hint.pictures`: of 16 bits."""
