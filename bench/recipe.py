@@ -71,6 +71,7 @@ ARMS = (
         guided=((1.0, (0.0, 1.0)), (3.0, (0.0, 1.0)), (3.0, (0.0, 0.8)), (3.0, (0.2, 0.8))),
     ),
     Arm("uniform times", lambda two: replace(two, times=_UNIFORM)),
+    Arm("logit-normal times, location 1", lambda two: replace(two, times=replace(two.times, location=1.0))),
     Arm(
         "variance-preserving path, noise predicted",
         lambda two: replace(two, path=_PRESERVING, prediction="epsilon", times=_UNIFORM),
