@@ -14,7 +14,7 @@ Figures = dict[str, float]
 
 def report(words: str, figures: Figures) -> None:
     """One line of an arm's figures."""
-    print(f"{words:36}" + "   ".join(f"{key} {value:.4f}" for key, value in figures.items()), flush=True)
+    print(f"{words:52} " + "   ".join(f"{key} {value:.4f}" for key, value in figures.items()), flush=True)
 
 
 def gain(less: str, more: str, key: str, before: Sequence[Figures], after: Sequence[Figures]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import torch
 from gains import Figures, gain, report
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.load import load
-from ildm.core.files import home
+from ildm.core.files import home, write_json
 from ildm.core.manifest import Defaults
 from ildm.data.encoding import encode_dataset
 from ildm.data.latents import LatentCache
@@ -93,9 +94,7 @@ def main() -> None:
     first = load(plan.first_stage, device="cpu", dtype="float32").autoencoder
     plan = plan.settled(open_dataset(plan.data))
     cache = _latents(plan, first, options.latents)
-    results: dict[str, dict[str, Figures]] = {}
-    if options.out.exists():
-        results = json.loads(options.out.read_text(encoding="utf-8"))["results"]
+    results = _known(options)
     for seed in range(options.seeds):
         for arm in ARMS:
             if str(seed) not in results.get(arm.name, {}):
@@ -104,6 +103,22 @@ def main() -> None:
                     report(f"seed {seed}, {name}", figures)
                 _write(options, results)
     _write(options, results, gains=_gains(results))
+
+
+def _known(options: argparse.Namespace) -> dict[str, dict[str, Figures]]:
+    """What was measured before, by arm and seed: alike in all but how many seeds there are to be."""
+    if not options.out.exists():
+        return {}
+    kept = json.loads(options.out.read_text(encoding="utf-8"))
+    asked = _asked(options)
+    unlike = [key for key, value in kept["options"].items() if key != "seeds" and value != asked[key]]
+    if unlike:
+        sys.exit(f"{options.out} was measured with other {', '.join(unlike)}: give the same, or another --out.")
+    return kept["results"]
+
+
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    return {key: value for key, value in vars(options).items() if key != "out"}
 
 
 def _judged(
@@ -147,13 +162,12 @@ def _measured(model: Model, seed: int, options: argparse.Namespace) -> Figures:
         drawing=Drawing(seed=seed * 10_000),
     )
     judged = evaluate(model, config)
-    found = {name: judged.find(name) for name in _FIGURES}
-    return {name: figure.estimate.value for name, figure in found.items() if figure is not None}
+    found = {entry.figure.name: entry.figure.estimate.value for entry in judged.entries}
+    return {name: found[name] for name in _FIGURES}
 
 
 def _drawing_by(model: Model, defaults: Defaults) -> Model:
-    manifest = model.manifest.model_copy(update={"defaults": defaults})
-    return Model(manifest, model.autoencoder, model.unet, model.conditioner, model.path, hint=model.hint)
+    return replace(model, manifest=model.manifest.model_copy(update={"defaults": defaults}))
 
 
 def _gains(results: dict[str, dict[str, Figures]]) -> list[dict[str, object]]:
@@ -199,8 +213,7 @@ def _write(
     options: argparse.Namespace, results: dict[str, dict[str, Figures]], gains: list[dict[str, object]] | None = None
 ) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    fields = {"machine": machine(), "options": {key: value for key, value in vars(options).items() if key != "out"}}
-    options.out.write_text(json.dumps(fields | {"results": results, "gains": gains or []}, indent=1) + "\n")
+    write_json(options.out, {"machine": machine(), "options": _asked(options), "results": results, "gains": gains or []})
 
 
 def _options() -> argparse.Namespace:

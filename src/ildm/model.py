@@ -21,7 +21,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.conditioning.composition import Composition
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, check_learned, complete, show
+from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
 from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
@@ -361,7 +361,5 @@ class Model:
             if image is not None or mask is not None:
                 raise ConfigError(f"The model {self.manifest.name!r} is shown no pictures: leave image and mask out.")
             return UNSHOWN
-        if self.manifest.concepts:
-            check_learned(self.hint, image, self.manifest.concepts)
-        grid = self.autoencoder.latent_space.grid(*size)[1:]
-        return show(self.hint, image, mask, size, (grid[0], grid[1]), self.encode, self.device, batch)
+        _, rows, columns = self.autoencoder.latent_space.grid(*size)
+        return show(self.hint, image, mask, size, (rows, columns), self.encode, self.device, batch, self.manifest.concepts)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 from clock import say
-from recipe import CELLS, MAKERS, SHARES, recipe, task
 from roles import Room, Settings, train_first, train_task, train_text
-from scenes import draw, reserve, shared
+from scenes import Scenes, draw, reserve, shared
 from telling import Captions, Tasks
 
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
+from recipe import CELLS, SHARES, recipe, task
 
 
 def main() -> None:
@@ -47,19 +48,7 @@ def main() -> None:
     )
     draw(room.scenes, EmojiScenes(plan.data), captions)
     say(f"{options.scenes} scenes are being drawn")
-    settings = Settings(
-        out=options.out,
-        start=options.start,
-        device=options.device,
-        compile=options.compile,
-        first_batch=options.first_batch,
-        second_batch=options.second_batch,
-        first_until=options.first_until,
-        second_until=options.second_until,
-        until=options.until,
-        forgiving=options.forgiving,
-        least=options.least,
-    )
+    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
     roles: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
         "first": (train_first, (plan, settings, room)),
         "text": (train_text, (plan, settings, room, tokenizer)),
@@ -72,22 +61,31 @@ def main() -> None:
     processes = {name: context.Process(target=role, args=given) for name, (role, given) in roles.items()}
     for process in processes.values():
         process.start()
-    for worker in room.scenes.workers:
-        worker.join()
-    say(f"{room.scenes.count} scenes are drawn")
+    _draw_all(room.scenes, processes)
     if plans:
         its_data = next(iter(plans.values())).data
         assert isinstance(its_data, EmojiScenesConfig)
         # scenes of one thing are drawn alike, whether there may be others with more or not
-        draw(room.things, EmojiScenes(_with_several(its_data)), told)
-        for worker in room.things.workers:
-            worker.join()
-        say(f"{room.things.count} scenes are drawn for the tasks")
+        draw(room.things, EmojiScenes(replace(its_data, max_objects=4)), told)
+        _draw_all(room.things, processes)
     _wait(processes)
+    failed = [name for name, process in processes.items() if process.exitcode]
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}.")
+
+
+def _draw_all(scenes: Scenes, processes: Mapping[str, BaseProcess]) -> None:
+    """Until a pool is drawn; where one who draws fails, all that wait for it are stopped."""
+    for worker in scenes.workers:
+        worker.join()
+    if any(worker.exitcode for worker in scenes.workers):
+        _stop(processes)
+        sys.exit("A process that drew scenes failed.")
+    say(f"{scenes.count} scenes are drawn")
 
 
 def _wait(processes: Mapping[str, BaseProcess]) -> None:
-    """Until all have ended; what cannot go on without one that failed is stopped."""
+    """Until all have ended; when the first stage fails, nobody has anything to wait for."""
     left = dict(processes)
     while left:
         for name, process in list(left.items()):
@@ -95,13 +93,13 @@ def _wait(processes: Mapping[str, BaseProcess]) -> None:
                 say(f"{name} ended with {process.exitcode}")
                 del left[name]
                 if name == "first" and process.exitcode:
-                    for other in left.values():
-                        other.terminate()
+                    _stop(left)
         time.sleep(0.2)
 
 
-def _with_several(data: EmojiScenesConfig) -> EmojiScenesConfig:
-    return replace(data, max_objects=4)
+def _stop(processes: Mapping[str, BaseProcess]) -> None:
+    for process in processes.values():
+        process.terminate()
 
 
 def _options() -> argparse.Namespace:
@@ -113,7 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--second-until", type=float, default=575.0, help="seconds since the start")
     parser.add_argument("--until", type=float, default=765.0, help="seconds since the start")
     parser.add_argument("--forgiving", type=float, default=25.0, help="seconds of the decoder's last training")
-    parser.add_argument("--tasks", nargs="*", choices=list(MAKERS), default=list(MAKERS))
+    parser.add_argument("--tasks", nargs="*", choices=list(SHARES), default=list(SHARES))
     parser.add_argument("--channels", type=int, default=8, help="of the latents")
     parser.add_argument("--scenes", type=int, default=262_144)
     parser.add_argument("--things", type=int, default=98_304, help="scenes for the tasks")

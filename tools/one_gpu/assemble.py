@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipe import MAKERS, recipe, task
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.first_stage import save_autoencoder
@@ -27,8 +26,7 @@ from ildm.training.making import make_model
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
 from parts import read_autoencoder, read_parts
-
-_SAME = 0.02  # how far weights may be from those that the latents were made with: half precision
+from recipe import SHARES, recipe, task
 
 
 def main() -> None:
@@ -37,30 +35,28 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--tokenizer", type=Path, help="of the text model")
-    which.add_argument("--task", choices=list(MAKERS))
+    which.add_argument("--task", choices=list(SHARES))
     parser.add_argument("--first-stage", default="emoji-scenes", help="name of the model that a task borrows it from")
-    parser.add_argument("--scenes", type=int, default=262_144)
-    parser.add_argument("--things", type=int, default=98_304)
     options = parser.parse_args()
-    autoencoder = read_autoencoder(options.parts)
+    autoencoder, first = read_autoencoder(options.parts), _facts(options.parts, "first")
     channels, run = autoencoder.config.latent_channels, options.run
     run.mkdir(parents=True, exist_ok=True)
     if options.task is None:
-        plan = recipe(channels, options.scenes)
+        plan = recipe(channels, first["scenes"])
         assert plan.text is not None
         tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
         shutil.copyfile(options.tokenizer, run / "tokenizer.json")
         networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
     else:
-        plan = replace(task(options.task, channels), num_latents=options.things, first_stage=options.first_stage)
+        plan = replace(task(options.task, channels), num_latents=first["things"], first_stage=options.first_stage)
         networks = Networks(UNet(plan.denoiser), plan.condition.conditioner(), plan.condition.make_hint())
         autoencoder = _installed(plan, autoencoder)
     networks.load_state_dict(read_parts(options.parts, options.task or "text"))
     save_autoencoder(autoencoder, run / "autoencoder")
     model = make_model(replace(plan, name=run.name), networks, autoencoder, None)
     told = _facts(options.parts, options.task or "text")
-    first = {} if plan.first_stage else {"stage_one": _facts(options.parts, "first")}
-    by_the_clock = {"device": told["device"], "stage_two_steps": told["steps"], "one_gpu": {**told, **first}}
+    trained = told if plan.first_stage else {**told, "stage_one": first}
+    by_the_clock = {"device": told["device"], "stage_two_steps": told["steps"], "one_gpu": trained}
     model.manifest = model.manifest.model_copy(update={"training": {**model.manifest.training, **by_the_clock}})
     save_native(model, run / "model", dtype=torch.float16, shared=plan.first_stage or None)
     print(f"{run / 'model'} is there.")
@@ -69,9 +65,9 @@ def main() -> None:
 def _installed(plan: Recipe, made_with: Autoencoder) -> Autoencoder:
     """The first stage that a task borrows, when it is the one that the latents were made with."""
     installed = load(plan.first_stage, dtype="float32").autoencoder
-    for (name, one), other in zip(installed.encoder.named_parameters(), made_with.encoder.parameters(), strict=True):
-        if not torch.allclose(one, other, atol=_SAME, rtol=_SAME):
-            sys.exit(f"The encoder of {plan.first_stage} is another one ({name}): ship the one that came back first.")
+    kept, made = (one.encoder_fingerprint(rounded_to=torch.float16) for one in (installed, made_with))
+    if kept != made:
+        sys.exit(f"The encoder of {plan.first_stage} is another one: ship the one that came back first.")
     return installed
 
 

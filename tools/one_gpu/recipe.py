@@ -5,28 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
-from ildm.recipes import emoji, tasks
+from ildm.recipes import emoji, find_recipe
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import StageTwoConfig
 
 CELLS = 16  # rows and columns of the latents
 TOKENS = 40  # more than any caption has, fewer than the text encoder could read
-MAKERS = {
-    "layout": tasks.layout,
-    "inpainting": tasks.inpainting,
-    "semantic-map": tasks.semantic_map,
-    "class": tasks.classes,
-    "super-resolution": tasks.super_resolution,
-    "unconditional": tasks.unconditional,
-}
-SHARES = {
-    "layout": 50,
-    "inpainting": 45,
-    "semantic-map": 35,
-    "class": 25,
-    "super-resolution": 15,
-    "unconditional": 15,
-}  # of the tasks' time
+SHARES = {"layout": 50, "inpainting": 45, "semantic-map": 35, "class": 25, "super-resolution": 15, "unconditional": 15}
+"""The tasks, and how much of their time each has."""
 
 
 def recipe(channels: int, scenes: int) -> Recipe:
@@ -46,15 +32,15 @@ def recipe(channels: int, scenes: int) -> Recipe:
 
 def task(name: str, channels: int) -> Recipe:
     """A task's, settled."""
-    plan = MAKERS[name]()
+    plan = find_recipe(name)
     assert isinstance(plan.data, EmojiScenesConfig)
-    names = EmojiScenes(plan.data)
+    dataset = EmojiScenes(plan.data)
     plan = replace(
         plan,
         autoencoder=replace(plan.autoencoder, latent_channels=channels),
         stage_two=_patient(plan, hidden_learning_rate=2e-3, decay_share=0.5, warmup_steps=200),
     )
-    return plan.settled(names)
+    return plan.settled(dataset)
 
 
 def _patient(plan: Recipe, **changes: float) -> StageTwoConfig:

@@ -10,23 +10,28 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import numpy as np
 import torch
 from clock import passed, say
-from recipe import CELLS, TOKENS
+from numpy.typing import NDArray
 from scenes import Scenes
 from stage_one import FirstStage, Pictures, encode_pool, encode_surroundings
 from stage_two import SecondStage
+from telling import unneeded
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.load import load
-from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
+from ildm.conditioning.hint import Hint
+from ildm.conditioning.inpainting import Inpainting
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.denoiser.unet import UNet
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
 from parts import write_autoencoder
+from recipe import CELLS, TOKENS
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     pictures.fetch(most=1000)
     latents = encode_pool(room.scenes, pictures.images, first.encode)
     room.encoded.set()
-    facts: dict[str, float] = {"steps": first.steps, "batch": first.batch, "psnr": first.psnr(pictures.images[:256])}
+    facts: dict[str, float] = {"scenes": len(room.scenes.images), "things": len(room.things.images)}
+    facts |= {"steps": first.steps, "batch": first.batch, "psnr": first.psnr(pictures.images[:256])}
     say(f"encoded; training images are rebuilt at {facts['psnr']:.2f} dB")
     write_autoencoder(settings.out, autoencoder)
     room.things.wait(len(room.things.images))
@@ -158,14 +164,17 @@ def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: 
         batch=settings.second_batch,
         compiled=settings.compile,
     )
-    second.take(*_data(name, plan, networks, room, device, slice(0, settings.second_batch)))
+    some = np.arange(settings.second_batch)  # whatever lies there by now: what fails to compile does so at once
+    second.take(*_data(name, networks, room, device, some))
     second.prepare()
     room.encoded_things.wait()
     span = settings.until - settings.second_until
     begin, end = (settings.second_until + share * span for share in window)
     # all tasks' data and graphs at once might not fit the GPU
     time.sleep(max(0.0, begin - 8.0 - passed()))
-    second.take(*_data(name, plan, networks, room, device, slice(None)))
+    rows = np.arange(len(things.latents))
+    of_one = isinstance(plan.data, EmojiScenesConfig) and plan.data.max_objects == 1
+    second.take(*_data(name, networks, room, device, rows[things.told["single"]] if of_one else rows))
     second.record()
     time.sleep(max(0.0, begin - passed()))
     second.train(end - passed(), settings.out)
@@ -183,34 +192,30 @@ def _go_on_from(name: str, networks: Networks) -> None:
 
 
 def _data(
-    name: str, plan: Recipe, networks: Networks, room: Room, device: torch.device, rows: slice
+    name: str, networks: Networks, room: Room, device: torch.device, rows: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents, tokens, features and maps of some of the tasks' scenes."""
     things = room.things
-    images_of_one = plan.data.max_objects == 1  # type: ignore[union-attr]
-    chosen = things.told["single"].nonzero()[0] if images_of_one and rows == slice(None) else rows
-    latents, maps = (torch.from_numpy(one[chosen]).to(device) for one in (things.latents, things.maps))
+    latents, maps = (torch.from_numpy(one[rows]).to(device) for one in (things.latents, things.maps))
     tokens = torch.zeros(len(latents), 1, 1, dtype=torch.int16, device=device)
     if networks.conditioner is not None:
-        tokens = torch.from_numpy(things.told[name][chosen]).to(device)
+        tokens = torch.from_numpy(things.told[name][rows]).to(device)
     features = torch.zeros(len(latents), 1, device=device)
     if networks.hint is not None:
-        told = torch.from_numpy(things.told[name][chosen])
-        features = _features(networks.hint, told, room.surroundings[chosen]).to(device)
+        told = torch.from_numpy(things.told[name][rows])
+        features = _features(networks.hint, told, room.surroundings[rows]).to(device)
     return latents, tokens, features, maps
 
 
-def _features(hint: torch.nn.Module, told: Tensor, surroundings: Tensor) -> Tensor:
+def _features(hint: Hint, told: Tensor, surroundings: Tensor) -> Tensor:
     """What a hint is made of; numbers of classes are that already."""
+    if hint.reads_numbers:
+        return told
     if not isinstance(hint, Inpainting):
-        return told if told.dtype == torch.int16 else torch.cat([_looked(hint, some) for some in told.split(4096)])
-    assert isinstance(hint.config, InpaintingConfig) and hint.config.form == "stable-diffusion"
+        return torch.cat([hint.features(some, unneeded, (CELLS, CELLS)).half() for some in told.split(4096)])
+    assert hint.config.form == "stable-diffusion"
     drawn = torch.nn.functional.interpolate(told.float(), size=(CELLS, CELLS))
     return torch.cat([drawn.half(), surroundings], dim=1)
-
-
-def _looked(hint: torch.nn.Module, pixels: Tensor) -> Tensor:
-    return hint.features(pixels, None, (CELLS, CELLS)).half()  # type: ignore[operator]
 
 
 def _write_facts(out: Path, name: str, facts: Mapping[str, float]) -> None:

@@ -53,11 +53,10 @@ class Scenes:
         whole = min((int(done) * len(self.done) + place for place, done in enumerate(self.done)), default=0)
         return min(whole * GROUP, len(self.images))
 
-    def wait(self, least: int) -> int:
-        """Until so many are drawn. Returns how many are."""
-        while (count := self.count) < least:
+    def wait(self, least: int) -> None:
+        """Until so many are drawn."""
+        while self.count < least:
             time.sleep(0.2)
-        return count
 
 
 def reserve(

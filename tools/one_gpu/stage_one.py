@@ -14,6 +14,7 @@ from stages import StageOneLoss
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.training.equivariance import shrunk, turned
 from ildm.training.recipe import Recipe
 
 _FORGET = (100, 200, 500, 1000)  # steps at which the averages begin anew
@@ -180,13 +181,10 @@ class FirstStage:
 
 def shrunk_and_turned(images: Tensor, latents: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """What `transform_together` does, to a size that is known before, and by every turn at once: a quarter of the batch each."""
-    stride = images.shape[-1] // latents.shape[-1]
-    both = [
-        torch.nn.functional.interpolate(one.float(), (size, size), mode="bilinear", antialias=True)
-        for one, size in ((images, rows * stride), (latents, rows))
-    ]
-    turned = [torch.cat([part.rot90(turn, (-2, -1)) for turn, part in enumerate(one.chunk(4))]) for one in both]
-    return turned[0].contiguous(), turned[1].contiguous()
+    size = rows * (images.shape[-1] // latents.shape[-1])
+    both = shrunk(images, size, size), shrunk(latents.float(), rows, rows)
+    made = [torch.cat([turned(part, turn) for turn, part in enumerate(one.chunk(4))]) for one in both]
+    return made[0], made[1]
 
 
 @torch.no_grad()

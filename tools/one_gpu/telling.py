@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from recipe import CELLS
 from torch import Tensor
 
 from ildm.conditioning.conditioner import Conditioner
@@ -22,6 +21,7 @@ from ildm.data.sample import Sample
 from ildm.data.telling import pixels_of, wordings_for
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
+from recipe import CELLS
 
 WORDINGS = 4  # of captions that are kept
 Kept = dict[str, tuple[tuple[int, ...], Any]]
@@ -70,7 +70,7 @@ class Tasks:
                 if isinstance(hint, Inpainting):
                     pixels = pixels[:, 3:]
                 elif hint.reads_numbers:
-                    pixels = hint.features(pixels, _unneeded, (CELLS, CELLS))
+                    pixels = hint.features(pixels, unneeded, (CELLS, CELLS))
                 told[name] = pixels.numpy()
         return told
 
@@ -105,5 +105,6 @@ def condition(networks: Networks, tokens: Tensor, mask: Tensor, features: Tensor
     return words if networks.hint is None else words.beside(networks.hint(features))
 
 
-def _unneeded(images: Tensor) -> Tensor:
+def unneeded(images: Tensor) -> Tensor:
+    """In the place of an encoder, for hints that need none."""
     raise AssertionError(images.shape)

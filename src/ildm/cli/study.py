@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ildm.cli.options import Device, DType
 from ildm.cli.sitting import Sitting, carry_out, folder_of, show_config
+
+if TYPE_CHECKING:
+    from ildm.study.sampling.report import SamplingReport
 
 app = typer.Typer(
     help="The paper's studies, at the scale of your machine.",
@@ -211,10 +215,15 @@ def sampling(
     if show:
         show_config(config)
         return
-    with named_bars() as progress:
 
-        def study(sitting: Sitting) -> Study:
-            claim(folder, config)
-            return Study(config, loaded, folder, sitting.stop, sitting.say, sitting.spent, progress)
+    def study(sitting: Sitting) -> Callable[[], SamplingReport]:
+        claim(folder, config)
 
-        carry_out(folder, seconds, study, write_report, as_json=as_json)
+        def judge() -> SamplingReport:
+            # the bars are gone before the page is told
+            with named_bars() as progress:
+                return Study(config, loaded, folder, sitting.stop, sitting.say, sitting.spent, progress)()
+
+        return judge
+
+    carry_out(folder, seconds, study, write_report, as_json=as_json)

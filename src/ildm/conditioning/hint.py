@@ -69,8 +69,8 @@ class Hint(nn.Module, ABC):
             ShapeError: when a picture has a size that does not fit.
         """
 
-    def check_learned(self, image: PILImage.Image, concepts: Sequence[str]) -> None:
-        """See that an image names nothing but what a model of these concepts has learned.
+    def check_learned(self, pixels: Pixels, concepts: Sequence[str]) -> None:
+        """See that what was read names nothing but what a model of these concepts has learned.
 
         Raises:
             ConfigError: when it does.
@@ -147,20 +147,25 @@ def show(
     encode: Encode,
     device: torch.device,
     count: int,
+    concepts: Sequence[str] = (),
 ) -> Beside:
     """What a model with this hint is shown for `count` pictures.
 
     Args:
         size: (width, height) in pixels of what is drawn.
         grid: (rows, columns) of its latent.
+        concepts: all that the model has learned by name; none = nobody has said.
 
     Raises:
-        ConfigError, ShapeError: see `Hint.read`; also for lists of other lengths.
+        ConfigError, ShapeError: see `Hint.read` and `Hint.check_learned`; also for lists of other lengths.
     """
     images, masks = _listed(image, count, "images"), _listed(mask, count, "masks")
     rows = max(len(images), len(masks))
     pairs = zip(images * (rows // len(images)), masks * (rows // len(masks)), strict=True)
-    pixels = torch.cat([hint.read(one, other, size) for one, other in pairs]).to(device)
+    pixels = torch.cat([hint.read(one, other, size) for one, other in pairs])
+    if concepts:
+        hint.check_learned(pixels, concepts)
+    pixels = pixels.to(device)
     features = hint.features(pixels, encode, grid)
     shown = hint(features)
     hidden = hint(hint.nothing(features)) if hint.config.dropout > 0.0 else shown
@@ -173,13 +178,6 @@ def complete(hint: Hint, image: Given, mask: Given, drawn: Sequence[PILImage.Ima
     images, masks = _listed(image, count, "images"), _listed(mask, count, "masks")
     shown = zip(images * (count // len(images)), masks * (count // len(masks)), strict=True)
     return [hint.completed(one, other, made) for (one, other), made in zip(shown, drawn, strict=True)]
-
-
-def check_learned(hint: Hint, image: Given, concepts: Sequence[str]) -> None:
-    """See `Hint.check_learned`, for one picture or several."""
-    for one in [image] if image is None or isinstance(image, PILImage.Image) else image:
-        if one is not None:
-            hint.check_learned(one, concepts)
 
 
 def by(size: tuple[int, int]) -> str:

@@ -18,8 +18,6 @@ from ildm.core.errors import ConfigError, ShapeError, nearest
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
-_MODES = ("L", "P", "I", "I;16")  # of pictures whose pixels are numbers
-
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticMapConfig:
@@ -95,7 +93,7 @@ class SemanticMap(Hint):
             raise ConfigError("This model draws by a semantic map: give one as the image, each pixel the number of its class.")
         if image.size != size:
             raise ShapeError(f"The map is {by(image.size)}, but {by(size)} is drawn: give it in that size.")
-        if image.mode not in _MODES:
+        if image.mode not in ("L", "P", "I", "I;16"):
             raise ConfigError(
                 f"A semantic map has one channel with the number of a class in each pixel, but this picture is {image.mode}: "
                 "save it as a greyscale or a palette PNG."
@@ -104,14 +102,12 @@ class SemanticMap(Hint):
         self.check(numbers)
         return numbers
 
-    def check_learned(self, image: PILImage.Image, concepts: Sequence[str]) -> None:
+    def check_learned(self, pixels: Pixels, concepts: Sequence[str]) -> None:
         """See `Hint.check_learned`: a model has a number for every class that its data have, and may have seen a part of them."""
-        names = self.config.names
-        numbers = np.unique(np.asarray(image)).tolist() if image.mode in _MODES else []
-        for number in numbers:
-            if 0 < number <= len(names) and names[number - 1] not in concepts:
+        for number in pixels.unique().tolist():
+            if number and self.config.names[number - 1] not in concepts:
                 raise ConfigError(
-                    f"The map has the number {number}, {names[number - 1]!r}, which this model has not learned: "
+                    f"The map has the number {number}, {self.config.names[number - 1]!r}, which this model has not learned: "
                     f"`ildm info` lists the {len(concepts)} that it has, with their numbers."
                 )
 

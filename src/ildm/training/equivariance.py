@@ -32,14 +32,16 @@ def transform_together(
     turns = int(torch.randint(4, (), generator=random))
     columns = max(1, round(width * rows / height))
     return (
-        _turned(_shrunk(images, rows * stride, columns * stride), turns),
-        _turned(_shrunk(latents.float(), rows, columns), turns),
+        turned(shrunk(images, rows * stride, columns * stride), turns),
+        turned(shrunk(latents.float(), rows, columns), turns),
     )
 
 
-def _shrunk(values: Tensor, height: int, width: int) -> Tensor:
+def shrunk(values: Tensor, height: int, width: int) -> Tensor:
+    """Values (batch, channels, ...) at fewer rows and columns."""
     return F.interpolate(values, (height, width), mode="bilinear", antialias=True)
 
 
-def _turned(values: Tensor, quarters: int) -> Tensor:
+def turned(values: Tensor, quarters: int) -> Tensor:
+    """Values (batch, channels, height, width) turned by so many quarters."""
     return values.rot90(quarters, (-2, -1)).contiguous()

@@ -1,0 +1,190 @@
+"""The parts of `tools/one_gpu` compute what the library's own training computes; only how fast is otherwise."""
+
+import random
+import sys
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+import torch
+
+from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.conditioning.label import LabelConditioner, LabelConfig
+from ildm.conditioning.layout import LayoutConditioner, LayoutConfig, read_layout
+from ildm.conditioning.text import TextConditioner, TextEncoderConfig
+from ildm.conditioning.tokenizer import Tokenizer
+from ildm.data.opening import open_dataset
+from ildm.data.telling import Layouts, pixels_of
+from ildm.denoiser.unet import UNet
+from ildm.recipes import find_recipe
+from ildm.training.optimizer import Optimizer, OptimizerConfig
+from ildm.training.stage_two import Networks
+
+
+@pytest.fixture(scope="module")
+def one_gpu(repository):
+    """`one_gpu(name)` is a module of the folder, which is gone from the path afterwards."""
+    folder = repository / "tools" / "one_gpu"
+    names = {path.stem for path in folder.glob("*.py")}
+    others = {name: sys.modules.pop(name) for name in names & sys.modules.keys() - {"__main__"}}
+    sys.path.insert(0, str(folder))
+    yield import_module
+    sys.path.remove(str(folder))
+    for name in names & sys.modules.keys() - {"__main__"}:
+        del sys.modules[name]
+    sys.modules.update(others)
+
+
+class Net(torch.nn.Module):
+    """Hidden matrices of two shapes, two of one shape, and ends that no Muon follows."""
+
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = torch.nn.Embedding(7, 8)
+        self.first, self.second, self.norm = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8), torch.nn.LayerNorm(8)
+        self.kernel, self.conv_out = torch.nn.Conv2d(8, 4, 3, padding=1), torch.nn.Conv2d(4, 6, 1)
+
+    def forward(self, tokens):
+        x = self.norm(self.second(self.first(self.token_embedding(tokens)).tanh()))
+        return (self.conv_out(self.kernel(x.mT.unflatten(-1, (3, 3))).tanh()) - 1.0).square().mean()
+
+
+def test_the_optimizer_follows_as_the_librarys(one_gpu):
+    config = OptimizerConfig(
+        learning_rate=1e-2, hidden_learning_rate=3e-2, weight_decay=0.1, clip_norm=0.05, warmup_steps=2, decay="linear"
+    )
+    torch.manual_seed(0)
+    ours, theirs = Net(), Net()
+    theirs.load_state_dict(ours.state_dict())
+    begun = {name: one.clone() for name, one in ours.state_dict().items()}
+    fast, slow = (
+        one_gpu("optimizer").Optimizer(ours.named_parameters(), config, 0.5),
+        Optimizer(theirs.named_parameters(), config, 6),
+    )
+    for step in range(6):
+        tokens = torch.randint(7, (4, 9), generator=torch.Generator().manual_seed(step))
+        fast.rate.fill_(config.scale(step, 6))
+        norm = fast.step(torch.autograd.grad(ours(tokens), fast.parameters))
+        assert float(norm) == pytest.approx(float(slow.update(theirs(tokens), step)), rel=1e-2)
+    for (name, one), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+        moved, apart = (one - begun[name]).abs().mean(), (one - other).abs().mean()
+        # torch's Muon makes matrices orthogonal in bfloat16
+        assert moved > 0.0 and apart < (0.1 if one.ndim > 1 else 0.01) * moved, name
+
+
+def test_the_way_back_leads_to_the_averages_of_what_was_kept(one_gpu):
+    net = Net()
+    optimizer = one_gpu("optimizer").Optimizer(net.named_parameters(), OptimizerConfig(learning_rate=0.1), 0.9)
+
+    def follow():
+        optimizer.step(torch.autograd.grad(net(torch.arange(7)[None].repeat(1, 2)[:, :9]), optimizer.parameters))
+
+    follow()
+    optimizer.swap()
+    averages = [one.clone() for one in net.parameters()]
+    optimizer.swap()
+    kept = optimizer.state()
+    follow()
+    optimizer.load_state(kept)
+    optimizer.settle()
+    assert all(torch.equal(one, average) for one, average in zip(net.parameters(), averages, strict=True))
+
+
+def test_images_and_latents_shrink_and_turn_together(one_gpu):
+    latents = torch.randn(8, 2, 6, 6)
+    images = latents[:, :1].repeat(1, 3, 1, 1).repeat_interleave(4, -1).repeat_interleave(4, -2)
+    small, grids = one_gpu("stage_one").shrunk_and_turned(images, latents, 3)
+    assert small.shape == (8, 3, 12, 12) and grids.shape == (8, 2, 3, 3)
+    for turn in range(4):
+        rows = slice(2 * turn, 2 * turn + 2)
+        for made, given, size in ((small, images, 12), (grids, latents, 3)):
+            plain = torch.nn.functional.interpolate(given[rows], (size, size), mode="bilinear", antialias=True)
+            assert torch.equal(made[rows].rot90(-turn, (-2, -1)), plain)
+
+
+def test_a_pool_is_as_full_as_its_first_gap(one_gpu):
+    scenes = one_gpu("scenes")
+    pool = scenes.reserve(6 * scenes.GROUP, 8, 2, 1, {}, 3)
+    assert pool.count == 0
+    pool.done[:] = (2, 1, 1)  # groups 0 and 3, 1, 2
+    assert pool.count == 4 * scenes.GROUP
+    pool.done[:] = len(pool.images)
+    assert pool.count == len(pool.images)
+
+
+@pytest.mark.parametrize(
+    ("reader", "prompts"),
+    [
+        (lambda: LayoutConditioner(LayoutConfig(names=("fox", "key"), width=8, depth=1)), ["fox 0.1 0.1 0.5 0.5", ""]),
+        (lambda: LabelConditioner(LabelConfig(count=3, names=("fox", "key"), unconditional=2)), ["key", ""]),
+    ],
+    ids=["layout", "class"],
+)
+def test_numbers_tell_what_prompts_tell(one_gpu, reader, prompts):
+    telling = one_gpu("telling")
+    networks = Networks(UNet(find_recipe("unconditional-tiny").denoiser), reader())
+    tokens = torch.tensor([telling.numbers(networks.conditioner, prompt) for prompt in prompts])
+    assert tokens[1].tolist() == telling.nothing(networks.conditioner)
+    same(telling.condition(networks, tokens, tokens >= 0, torch.zeros(2, 1)), networks.condition(prompts))
+
+
+def test_captions_in_numbers_tell_what_they_tell_in_words(one_gpu):
+    telling = one_gpu("telling")
+    prompts = ["a red rose on a plain blue background", ""]
+    tokenizer = Tokenizer.train(prompts, vocabulary_size=300, max_tokens=24)
+    config = TextEncoderConfig(width=8, depth=1, num_heads=2, max_tokens=24, vocabulary_size=300)
+    networks = Networks(UNet(find_recipe("unconditional-tiny").denoiser), TextConditioner(config, tokenizer))
+    expected = networks.condition(prompts)
+    tokens, mask = tokenizer(prompts)
+    length = expected.context.shape[1]
+    same(telling.condition(networks, tokens[:, :length], mask[:, :length], torch.zeros(2, 1)), expected)
+
+
+def test_every_task_is_told_what_its_recipe_tells_it(one_gpu):
+    telling = one_gpu("telling")
+    plans = {}
+    for name in ("layout", "class", "semantic-map", "super-resolution", "inpainting", "unconditional"):
+        plan = find_recipe(f"{name}-tiny")
+        plans[name] = plan.settled(open_dataset(plan.data))
+    data = plans["layout"].data
+    samples = [open_dataset(replace(data, length=4))[index] for index in range(4)]
+    tell = telling.Tasks(plans)
+    told = tell(samples, random.Random(0))
+    assert set(told) == set(tell.kept)
+    for name, rows in told.items():
+        shape, kind = tell.kept[name]
+        assert torch.as_tensor(rows).shape == (4, *shape), name
+        assert torch.as_tensor(rows).numpy().astype(kind).tolist() == torch.as_tensor(rows).tolist(), name
+    layouts = plans["layout"].condition.conditioner().tokens
+    words = Layouts(plans["layout"].condition.layout.max_objects)
+    expected = [layouts.encode(read_layout(words(sample)[0])) for sample in samples]
+    assert told["layout"][:, 0].tolist() == expected
+    hint = plans["semantic-map"].condition.make_hint()
+    maps = torch.stack([pixels_of(hint)(sample, random.Random(0)) for sample in samples])
+    assert told["semantic-map"].tolist() == hint.features(maps, telling.unneeded, (16, 16)).tolist()
+    assert told["single"] == [len(sample.objects) == 1 for sample in samples]
+
+
+def test_weights_travel_in_parts_and_keep_the_encoders_name(one_gpu, tmp_path, monkeypatch):
+    parts = one_gpu("parts")
+    autoencoder = Autoencoder(find_recipe("emoji-tiny").autoencoder)
+    autoencoder.fit_latent_space([torch.rand(2, 3, 32, 32)])
+    monkeypatch.setattr(parts, "_LARGEST", 20_000)
+    parts.write_autoencoder(tmp_path, autoencoder)
+    assert len(list(tmp_path.glob("autoencoder-*.safetensors"))) > 1
+    again = parts.read_autoencoder(tmp_path)
+    assert again.encoder_fingerprint() == autoencoder.encoder_fingerprint()
+    halved = Autoencoder(again.config, again.latent_space)
+    halved.load_state_dict({name: one.half().float() for name, one in again.state_dict().items()})
+    assert halved.encoder_fingerprint() != again.encoder_fingerprint()
+    rounded = [one.encoder_fingerprint(rounded_to=torch.float16) for one in (halved, again)]
+    assert rounded[0] == rounded[1]
+
+
+def same(ours, theirs):
+    for name in ("context", "context_mask", "pooled", "label"):
+        one, other = getattr(ours, name), getattr(theirs, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            seen = slice(None) if theirs.context_mask is None or name != "context" else theirs.context_mask
+            torch.testing.assert_close(one[seen], other[seen], msg=name)
