@@ -76,9 +76,13 @@ def main() -> None:
 
 def _draw_all(scenes: Scenes, processes: Mapping[str, BaseProcess]) -> None:
     """Until a pool is drawn; where one who draws fails, all that wait for it are stopped."""
-    for worker in scenes.workers:
-        worker.join()
-    if any(worker.exitcode for worker in scenes.workers):
+
+    def has_failed() -> bool:
+        return any(worker.exitcode for worker in scenes.workers)
+
+    while not has_failed() and any(worker.is_alive() for worker in scenes.workers):
+        time.sleep(0.2)
+    if has_failed():
         _stop(processes)
         sys.exit("A process that drew scenes failed.")
     say(f"{scenes.count} scenes are drawn")

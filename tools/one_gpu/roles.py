@@ -91,12 +91,10 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     pictures = Pictures(room.scenes, device)
     if begun is None:
         first.prepare()
-        room.scenes.wait(settings.least)
-        pictures.fetch(most=100)
+        pictures.wait(settings.least)
         say(f"{pictures.count} scenes are on the device")
         first.train(pictures, settings.first_until - passed())
-    room.scenes.wait(len(room.scenes.images))
-    pictures.fetch(most=1000)
+    pictures.wait(len(room.scenes.images))
     latents = encode_pool(room.scenes, pictures.images, first.encode)
     room.encoded.set()
     facts: dict[str, float] = {"scenes": len(room.scenes.images), "things": len(room.things.images)}

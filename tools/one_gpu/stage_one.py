@@ -32,8 +32,14 @@ class Pictures:
         self.images = torch.empty(scenes.images.shape, dtype=torch.uint8, device=device)
         self.count = 0
 
-    def fetch(self, most: int = 4) -> int:
-        """Bring some chunks of what was drawn since. Returns how many there are."""
+    def wait(self, least: int) -> None:
+        """Until so many are drawn, and some of them can be brought; then bring all."""
+        total = len(self._scenes.images)
+        self._scenes.wait(min(max(least, _CHUNK), total))
+        self.fetch(most=total)
+
+    def fetch(self, most: int = 4) -> None:
+        """Bring some chunks of what was drawn since."""
         drawn, total = self._scenes.count, len(self._scenes.images)
         for _ in range(most):
             end = min(self.count + _CHUNK, drawn)
@@ -41,7 +47,6 @@ class Pictures:
                 break
             self.images[self.count : end] = torch.from_numpy(self._scenes.images[self.count : end]).to(self.images.device)
             self.count = end
-        return self.count
 
 
 class FirstStage:
