@@ -208,18 +208,36 @@ def test_a_run_begins_anew_from_a_file(page, studio):
         set_dial(page, "How much is made anew", 0)
 
         def start_from(colour):
-            file = io.BytesIO()
-            Image.fromarray(np.full((64, 64, 3), colour, np.uint8)).save(file, "PNG")
-
-            def press():
-                with page.expect_file_chooser() as asked:
-                    page.get_by_role("button", name="Start from a file").click()
-                asked.value.set_files({"name": "flat.png", "mimeType": "image/png", "buffer": file.getvalue()})
-
-            return after_another_start(page, client, session, press)
+            return after_another_start(page, client, session, bring(page, np.full((64, 64, 3), colour, np.uint8)))
 
         ends = [start_from(colour) for colour in ((200, 30, 30), (30, 30, 200), (200, 30, 30))]
         assert [one["command"]["strength"] for one in commands_in(client, session, "start-from-image")] == [0.0] * 3
         red, blue, again = latents_of(studio, session, ends)
     assert torch.equal(red, again)
     assert differ(red, blue).min() > 0.0
+
+
+def test_a_file_that_is_wider_is_cut_and_not_squashed(page, studio):
+    """What it begins from is what the middle of the file alone would be."""
+    session = open_begun(page, studio, 11)
+    wide = np.full((64, 192, 3), (30, 30, 200), np.uint8)
+    wide[:, 64:128] = (200, 30, 30)
+    with studio.client() as client:
+        finish(page, client, session)
+        set_dial(page, "How much is made anew", 0)
+        ends = [after_another_start(page, client, session, bring(page, one)) for one in (wide, wide[:, 64:128])]
+        middle, alone = latents_of(studio, session, ends)
+    assert torch.equal(middle, alone)
+
+
+def bring(page, pixels):
+    """What starts from a file of these."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+
+    def press():
+        with page.expect_file_chooser() as asked:
+            page.get_by_role("button", name="Start from a file").click()
+        asked.value.set_files({"name": "picture.png", "mimeType": "image/png", "buffer": file.getvalue()})
+
+    return press

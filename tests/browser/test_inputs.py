@@ -197,6 +197,77 @@ def test_a_map_is_painted_taken_back_and_brought_in(client, page):
     assert not np.array_equal(picture_at(client, other, 3), made)
 
 
+def test_a_model_without_words_is_not_asked_for_any(client, page):
+    wait_for_model(page)
+    expect(page.locator("[data-example]")).to_have_count(3)
+    choose_model(page, MAP)
+    expect(page.locator("[data-example]")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Regions")).to_have_count(0)
+    expect(page.get_by_role("textbox", name="How strongly to follow the map")).to_be_visible()
+    # a tool without a class to paint says where one is, and makes nothing that the model would refuse
+    page.get_by_role("button", name="Brush", exact=True).click()
+    session = wait_until_begun(page)
+    expect(stage(page)).to_be_visible()
+    drag(page, (8, 8), (40, 40))
+    expect(page.get_by_text("Choose under Map what to paint.")).to_be_visible()
+    assert commands_in(client, session, "add-region") == []
+    # a class is found by typing over the one that is there
+    names = classes_of(client, MAP)
+    pick(page, "What to paint", names[4])
+    box = page.get_by_role("combobox", name="What to paint")
+    page.keyboard.press("Escape")
+    stage(page).focus()
+    box.focus()
+    assert page.evaluate("document.activeElement.selectionEnd - document.activeElement.selectionStart") == len(names[4])
+
+
+def test_a_map_goes_along_with_a_plain_picture(client, page):
+    names = classes_of(client, MAP)
+    choose_model(page, MAP)
+    pick(page, "What to paint", names[4])
+    session = wait_until_begun(page)
+    stage(page).focus()
+    page.keyboard.press("r")
+    drag(page, (0, 0), (32, 64))
+    wait_for(lambda: (shown := shown_to(client, session)) is not None and (shown[:, :32] == 5).all())
+    made = finish(page, client, session)
+    expect(stage(page)).to_have_attribute("data-exact", "true")
+    with page.expect_download() as download:
+        page.keyboard.press("Control+s")
+    page.get_by_role("button", name="New picture").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a picture, or drop one in").click()
+    saved = download.value.path().read_bytes()
+    chooser.value.set_files({"name": "map.png", "mimeType": "image/png", "buffer": saved})
+    again = wait_until_begun(page, session)
+    wait_for_status(client, again, "finished")
+    assert np.array_equal(shown_to(client, again), shown_to(client, session))
+    assert np.array_equal(picture_at(client, again, 3), made)
+
+
+def test_rectangles_of_a_map_are_taken_back_one_by_one(client, page):
+    names = classes_of(client, MAP)
+    choose_model(page, MAP)
+    pick(page, "What to paint", names[4])
+    session = wait_until_begun(page)
+    stage(page).focus()
+    page.keyboard.press("r")
+    seen = []
+    for x in (0, 40):
+        drag(page, (x, 0), (x + 20, 64))
+        wait_for(lambda x=x: (shown := shown_to(client, session)) is not None and (shown[:, x + 10] == 5).all())
+        seen.append(shown_to(client, session))
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    wait_for(lambda: settings_of(client, session)["shown"] is None)
+    page.keyboard.press("Control+Shift+z")
+    wait_for(lambda: np.array_equal(shown_to(client, session), seen[0]))
+    for _ in range(2):
+        page.keyboard.press("Control+Shift+z")
+    wait_for(lambda: np.array_equal(shown_to(client, session), seen[1]))
+    expect(page.get_by_role("list", name="On the map").get_by_role("listitem")).to_have_count(1)
+
+
 def test_a_small_picture_says_how_large_it_is_drawn(client, page):
     choose_model(page, SMALL)
     choose_file(page, "Choose a small picture", Image.new("RGB", (25, 16), (200, 30, 30)))

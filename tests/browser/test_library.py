@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from session_data import commands_in, look, mask_of, picture, settings_of, wait_for, wait_for_status
-from steering_page import begin, open_long, session_of, stage, timeline, wait_for_model, wait_for_session
+from session_data import commands_in, edit, look, mask_of, picture, settings_of, wait_for, wait_for_status
+from steering_page import begin, open_long, press_until_step, session_of, stage, timeline, wait_for_model, wait_for_session
 
 DROP = """([data, name, type]) => {
   const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
@@ -75,6 +75,76 @@ def test_what_the_page_saves_can_be_dropped_in(page, studio):
         again = wait_for_session(page, session)
         wait_for_status(client, again, "finished")
         assert np.array_equal(pixels(client.get(f"/api/sessions/{again}/image").content), pixels(shown))
+
+
+def save(page):
+    """The plain picture: its name, its bytes and what its `parameters` say."""
+    with page.expect_download() as download:
+        page.keyboard.press("Control+s")
+    saved = download.value.path().read_bytes()
+    return download.value.suggested_filename, saved, Image.open(io.BytesIO(saved)).info["parameters"]
+
+
+def test_what_is_saved_names_the_words_that_drew_it(page, studio):
+    """Those that wait for the next picture, as of a preset of regions, are not its own."""
+    session = make(page, "a red rose")
+    with studio.client() as client:
+        edit(client, session, kind="replace-regions", regions=[], prompt="a blue key")
+        edit(client, session, kind="set-num-steps", num_steps=9)
+        wait_for(lambda: settings_of(client, session)["num_steps"] == 9)
+    expect(page.get_by_label("What should it show?")).to_have_value("a blue key")
+    name, _, parameters = save(page)
+    assert name == "a-red-rose.png"
+    assert parameters.startswith("a red rose\nSteps: 4,")
+    expect(page).to_have_title("a red rose - ildm")
+
+
+def test_a_plain_picture_has_its_regions_with_it(page, studio):
+    page.get_by_role("button", name="New picture").click()
+    with studio.client() as client:
+        placed = [
+            {"region": {"id": "key", "prompt": "a blue key", "guidance_scale": 5.0}, "mask": left_of(client)},
+            {"region": {"id": "rose", "prompt": "a red rose"}, "mask": None},
+        ]
+        opening = {"prompt": "a fox", "num_steps": 4, "seed": 3}
+        regions = {"kind": "replace-regions", "regions": placed, "overlap": "z-order", "common_prompt": "flat"}
+        session = client.post("/api/sessions", json=opening | {"regions": regions}).raise_for_status().json()["id"]
+        wait_for_status(client, session, "finished")
+        page.goto(f"{studio.url}/#session={session}")
+        page.reload()
+        expect(stage(page)).to_have_attribute("data-exact", "true")
+        _, saved, _ = save(page)
+        page.get_by_role("button", name="New picture").click()
+        drop(page, saved)
+        expect(page.get_by_text("This picture says how it was made: it is made once more.")).to_be_visible()
+        again = wait_for_session(page, session)
+        wait_for_status(client, again, "finished")
+        told = [settings_of(client, one) for one in (session, again)]
+        for one in told:
+            for region in one["regions"]:
+                del region["id"]
+                region["mask"] = region["mask"] is not None  # its size is the picture's by now
+        assert told[0]["regions"] == told[1]["regions"]
+        assert [(one["overlap"], one["common_prompt"]) for one in told] == [("z-order", "flat")] * 2
+        assert np.array_equal(*(pixels(client.get(f"/api/sessions/{one}/image").content) for one in (session, again)))
+
+
+def test_a_picture_that_was_changed_on_the_way_says_so(page, studio):
+    open_long(page, studio, num_steps=4, width=64, height=64)
+    press_until_step(page, 2)
+    page.get_by_label("What should it show?").fill("a blue key")
+    page.keyboard.press("Enter")
+    press_until_step(page, 4)
+    _, saved, parameters = save(page)
+    assert parameters.startswith("a blue key\n")
+    page.get_by_role("button", name="New picture").click()
+    drop(page, saved)
+    expect(page.get_by_text("it is made once more, without what was changed on the way.")).to_be_visible()
+
+
+def left_of(client):
+    """A mask of the left half, uploaded."""
+    return uploaded(client, lambda mask: mask[:, :32])
 
 
 def pixels(png):

@@ -91,6 +91,90 @@ def test_what_is_written_over_a_finished_picture_is_not_said_of_it(page, studio)
     expect(words).to_have_value("a fox")
 
 
+def test_words_that_came_too_late_are_for_the_next_picture(page, studio):
+    """Those of an Enter in the last step reach a session that is finished: it keeps them for what comes next."""
+    begin(page, "a fox", steps=4, seed=8)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    first = session_of(page)
+    words = page.get_by_label("What should it show?")
+    with studio.client() as client:
+        edit(client, first, kind="set-prompt", text="a lion")
+        expect(words).to_have_value("a lion")
+        expect(page.get_by_text("For the next picture: Enter makes it.")).to_be_visible()
+        expect(page).to_have_title("a fox - ildm")
+        words.press("Enter")
+        second = wait_for_session(page, first)
+        wait_for_status(client, second, "finished")
+        assert settings_of(client, second)["prompt"] == "a lion"
+
+
+def test_words_are_not_lost_by_a_reload(page, studio):
+    wait_for_model(page)
+    words = page.get_by_label("What should it show?")
+    words.fill("a fox with a")
+    page.reload()
+    expect(words).to_have_value("a fox with a")
+    expect(page.get_by_text("Not said yet: press Enter.")).to_be_visible()
+    session = open_long(page, studio, width=64, height=64)
+    words.press("End")
+    page.keyboard.type(" on fire")
+    page.reload()
+    expect(words).to_have_value("a fox on fire")
+    with studio.client() as client:
+        assert settings_of(client, session)["prompt"] == "a fox"
+        words.press("Enter")
+        wait_for(lambda: settings_of(client, session)["prompt"] == "a fox on fire")
+    page.reload()
+    expect(words).to_have_value("a fox on fire")
+    expect(page.get_by_text("Not said yet: press Enter.")).to_have_count(0)
+
+
+def test_words_are_not_lost_while_a_picture_begins(page, studio):
+    begin(page, "a fox", steps=4)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    page.get_by_role("button", name="New picture").click()
+    words = page.get_by_label("What should it show?")
+    for prompt in ("a fox", "a fox on fire"):  # where there was none, and over a finished one
+        words.fill(prompt)
+        before = session_of(page) if "session=" in page.url else ""
+        words.press("Enter")
+        page.keyboard.type(" in a red boat", delay=2)
+        with studio.client() as client:
+            session = wait_for_session(page, before)
+            wait_for_status(client, session, "finished")
+            assert settings_of(client, session)["prompt"] == prompt
+        expect(words).to_have_value(f"{prompt} in a red boat")
+
+
+def test_back_leads_to_the_page_without_a_picture(page, studio):
+    open_long(page, studio, num_steps=4)
+    expect(stage(page)).to_be_visible()
+    page.get_by_role("button", name="New picture").click()
+    say(page, "a lion")
+    wait_for_session(page)
+    page.go_back()
+    expect(page.get_by_role("region", name="Welcome")).to_be_visible()
+    assert "#" not in page.url
+    page.go_forward()
+    expect(page.get_by_label("What should it show?")).to_have_value("a lion")
+
+
+@pytest.mark.parametrize("typed", ["0", "-64"])
+def test_a_side_that_cannot_be_is_refused_in_a_sentence(page, studio, typed):
+    wait_for_model(page)
+    width = page.get_by_role("textbox", name="Width")
+    used = width.input_value()
+    width.fill(typed)
+    page.keyboard.press("Tab")
+    expect(page.get_by_text(f"It stays {used}.")).to_be_visible()
+    width.fill("80")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("It stays")).to_have_count(0)
+    say(page, "a fox")
+    with studio.client() as client:
+        assert settings_of(client, wait_for_session(page))["width"] == 80
+
+
 def test_a_number_acts_once_it_is_typed(page, studio):
     """A run of 250 steps in which "30" is typed must not end with the 3."""
     session = open_long(page, studio, width=64, height=64)

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 from session_data import commands_in, edit, look, mask_of, picture_at, settings_of, wait_for, wait_for_mask
-from steering_page import drag, go_on, open_long, open_still, pause, place, stage, wait_for_step
+from steering_page import (
+    drag,
+    go_on,
+    open_long,
+    open_still,
+    pause,
+    place,
+    press_until_step,
+    session_of,
+    stage,
+    wait_for_step,
+)
 
 WIDE = 32
 """The brush's width as it comes, in pixels of the picture."""
@@ -29,6 +40,12 @@ def say_in_region(page, client, session, words):
     page.get_by_label("What is in region 1?").fill(words)
     page.get_by_label("What is in region 1?").press("Enter")
     wait_for(lambda: settings_of(client, session)["regions"][0]["prompt"] == words)
+
+
+def leave_words(page):
+    """A region that has its first shape wants its words next: Escape goes on painting."""
+    expect(page.get_by_label("What is in region 1?")).to_be_focused()
+    page.keyboard.press("Escape")
 
 
 def test_a_stroke_lies_where_it_was_painted(page, studio):
@@ -117,14 +134,14 @@ def test_fifty_strokes_are_taken_back_exactly(page, studio):
         # patches leave in order: with the last one all are there
         painted = wait_for_mask(client, session, lambda mask: mask[245, 240] == 255)
         assert (painted > first).any() and (painted < first).any()
-        for left in range(50, 0, -1):
+        for _ in range(50):
             page.keyboard.press("Control+z")
-            expect(stage(page)).to_have_attribute("data-strokes", str(left))
         wait_for_mask(client, session, lambda mask: np.array_equal(mask, first))
-        for made in range(2, 52):
+        for _ in range(50):
             page.keyboard.press("Control+Shift+z")
-            expect(stage(page)).to_have_attribute("data-strokes", str(made))
         wait_for_mask(client, session, lambda mask: np.array_equal(mask, painted))
+        # nothing was painted to take a stroke back
+        assert [len(commands_in(client, session, kind)) for kind in ("undo", "redo")] == [50, 50]
         assert len(settings_of(client, session)["regions"]) == 1
 
 
@@ -135,6 +152,7 @@ def test_a_shape_after_the_eraser_paints(page, studio):
     drag(page, (40, 40), (200, 200))
     with studio.client() as client:
         wait_for_mask(client, session, lambda mask: mask[120, 120] == 255)
+        leave_words(page)
         page.keyboard.press("e")
         drag(page, (40, 120), (200, 120))
         wait_for_mask(client, session, lambda mask: mask[120, 120] == 0)
@@ -168,6 +186,7 @@ def test_the_eraser_takes_away(page, studio):
     drag(page, (40, 40), (216, 216))
     with studio.client() as client:
         whole = wait_for_mask(client, session, lambda mask: mask[200, 200] == 255)
+        leave_words(page)
         page.keyboard.press("e")
         drag(page, (20, 128), (236, 128))
         mask = wait_for_mask(client, session, lambda mask: mask[128, 205] == 0)
@@ -185,6 +204,7 @@ def test_shapes_are_filled(page, studio):
     rectangle[48:96, 32:160] = 255
     with studio.client() as client:
         wait_for_mask(client, session, lambda mask: np.array_equal(mask, rectangle))
+        leave_words(page)
         page.keyboard.press("l")
         corners = [(60, 140), (200, 140), (60, 240)]
         drag(page, *corners)
@@ -219,3 +239,89 @@ def test_inverting_swaps_inside_and_outside(page, studio, where):
         stage(page).focus()
         page.keyboard.press("Control+z")
         wait_for_mask(client, session, lambda mask: np.array_equal(mask, before))
+
+
+def test_as_many_redos_as_undos_lose_nothing(page, studio):
+    """Strokes, the region that they lie on and an area that only the page has are one row of changes, at whatever speed."""
+    session = open_still(page, studio)
+    press_until_step(page, 1)
+    page.get_by_role("button", name="Add a region").click()
+    stage(page).focus()
+    page.keyboard.press("b")
+    with studio.client() as client:
+        for y in (40, 100, 160):
+            drag(page, (40, y), (200, y))
+        wait_for_mask(client, session, lambda mask: mask[160, 190] == 255)
+        page.get_by_role("button", name="Mark an area").click()
+        page.keyboard.press("r")
+        drag(page, (20, 20), (120, 120))
+        clear = page.get_by_role("button", name="Clear the area")
+        expect(clear).to_be_enabled()
+        expect(stage(page)).to_have_attribute("data-strokes", "4")
+        # a change of the session after it, and what is there is looked at after each undo
+        say_in_region(page, client, session, "a lion")
+        painted = mask_of(client, session)
+        stage(page).focus()
+        for _ in range(2):
+            page.keyboard.press("Control+z")
+        expect(clear).to_be_disabled()
+        assert settings_of(client, session)["regions"][0]["prompt"] == ""
+        assert np.array_equal(mask_of(client, session), painted)
+        page.keyboard.press("Control+z")
+        wait_for_mask(client, session, lambda mask: mask[100, 190] == 255 and not mask[160, 190])
+        for _ in range(6):
+            page.keyboard.press("Control+z")
+        wait_for(lambda: not settings_of(client, session)["regions"])
+        expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
+        for _ in range(9):
+            page.keyboard.press("Control+Shift+z")
+        wait_for(
+            lambda: (
+                settings_of(client, session)["regions"][0:1]
+                and settings_of(client, session)["regions"][0]["prompt"] == "a lion"
+            )
+        )
+        assert np.array_equal(mask_of(client, session), painted)
+        expect(clear).to_be_enabled()
+        expect(page.get_by_role("button", name="Redo", exact=True)).to_be_disabled()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_the_eraser_does_not_touch_is_no_change(page, studio):
+    session = open_still(page, studio)
+    page.keyboard.press("b")
+    drag(page, (40, 60), (200, 60))
+    with studio.client() as client:
+        wait_for_mask(client, session, lambda mask: mask[60, 190] == 255)
+        leave_words(page)
+        page.keyboard.press("e")
+        drag(page, (40, 200), (200, 200))
+        page.wait_for_timeout(300)
+        page.keyboard.press("Control+z")
+        wait_for_mask(client, session, lambda mask: not mask.any())
+
+
+@pytest.mark.parametrize("begin_by", ["a button", "a key"])
+def test_words_typed_after_the_first_shape_are_those_of_the_region(page, studio, begin_by):
+    """Many of the letters are keys of the page, and N would close the picture."""
+    session = open_still(page, studio)
+    if begin_by == "a button":
+        page.get_by_role("button", name="Add a region").click()
+        stage(page).focus()
+    page.keyboard.press("r")
+    drag(page, (40, 40), (120, 120))
+    words = page.get_by_label("What is in region 1?")
+    expect(words).to_be_focused()
+    # as long as nothing is written, what no word begins with is the brush's, and what was painted can be taken back
+    size = page.evaluate("JSON.parse(localStorage['ildm-canvas']).state.brush.size")
+    page.keyboard.press("]")
+    assert page.evaluate("JSON.parse(localStorage['ildm-canvas']).state.brush.size") > size
+    page.keyboard.type("nine blue owls", delay=10)
+    page.keyboard.press("Enter")
+    with studio.client() as client:
+        wait_for(lambda: settings_of(client, session)["regions"][0]["prompt"] == "nine blue owls")
+        # whoever paints on has the keys again
+        drag(page, (140, 140), (200, 200))
+        page.keyboard.press("Control+z")
+        wait_for_mask(client, session, lambda mask: mask[60, 60] == 255 and not mask[170, 170])
+    assert session_of(page) == session

@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 from playwright.sync_api import expect
-from session_data import events_of, wait_for, wait_for_event, wait_for_mask
+from session_data import events_of, settings_of, wait_for, wait_for_event, wait_for_mask
 from steering_page import (
     drag,
     go_on,
@@ -70,6 +70,35 @@ def test_a_page_comes_back_to_a_server_that_was_killed(visit, toy_home, tmp_path
         wait_for_step(page, 250)
     finally:
         later.stop(signal.SIGKILL)
+
+
+def test_words_said_while_the_server_was_away_are_said_when_it_is_there(visit, toy_home, tmp_path):
+    """They wait for its model, too, and nobody is told to try again."""
+    home = shutil.copytree(toy_home / "models", tmp_path / "models").parent
+    former = RealStudio(home).wait_ready()
+    here = visit(former)
+    page = here.page
+    session = open_still(page, former, num_steps=40)
+    press_until_step(page, 3)
+    with former.client() as client:
+        wait_for_event(client, session, lambda event: event["kind"] == "state-saved")
+    former.stop(signal.SIGKILL)
+    expect(page.get_by_text("Connecting again")).to_be_visible()
+    say(page, "a lion")
+    later = RealStudio(home, "--port", str(former.port))
+    try:
+        expect(page.get_by_text("Connected again")).to_be_visible()
+        page.evaluate("""() => { window.heard = [];
+          new MutationObserver(() => heard.push(document.querySelector(".mantine-Notifications-root")?.textContent ?? ""))
+            .observe(document.body, { subtree: true, childList: true }) }""")
+        with later.wait_ready().client() as client:
+            wait_for(lambda: settings_of(client, session)["prompt"] == "a lion")
+        expect(page.get_by_label("What should it show?")).to_have_value("a lion")
+        assert not any("try" in text for text in page.evaluate("heard"))
+    finally:
+        later.stop(signal.SIGKILL)
+    # pictures that are asked for before the model is there: the page asks again
+    here.problems[:] = [one for one in here.problems if "503" not in one]
 
 
 def test_a_page_goes_on_with_an_engine_that_was_killed(visit, toy_home, tmp_path):

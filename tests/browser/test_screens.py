@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from steering_page import begin, drag, stage, timeline
+from steering_page import begin, drag, stage, timeline, wait_for_model
 
 SCREENS = {
     "720p": {"viewport": {"width": 1280, "height": 720}},
@@ -61,3 +61,20 @@ def test_everything_can_be_brought_into_sight(visit, studio, screen):
     assert page.evaluate(OUT_OF_SIGHT) == []
     # nothing lies beside the page
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
+def test_on_a_phone_words_come_first_and_painting_shows_the_picture(visit, studio):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True).page
+    wait_for_model(page)
+    prompt, example = page.get_by_label("What should it show?"), page.locator("[data-example=draw]")
+    assert prompt.bounding_box()["y"] < example.bounding_box()["y"]
+    assert prompt.bounding_box()["y"] < 844
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    begin(page, "a fox", steps=4)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    for name in ("Paint a region", "Mark an area", "Mark what may change"):
+        button = page.get_by_role("button", name=name)
+        button.scroll_into_view_if_needed()
+        assert stage(page).bounding_box()["y"] < 0
+        button.click()
+        expect(stage(page)).to_be_in_viewport(ratio=0.9)

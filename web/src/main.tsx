@@ -4,10 +4,10 @@ import { Notifications } from "@mantine/notifications";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
-import { readableGreys, theme } from "./app/theme";
+import { readableColours, theme } from "./app/theme";
 import { listenForKeys } from "./parts/keyboard";
 import { followSession } from "./session/actions";
-import { readModels } from "./session/models";
+import { followServer, readModels } from "./session/models";
 import { connect } from "./session/store";
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
@@ -18,6 +18,7 @@ followSession();
 listenForKeys();
 connect();
 void readModels();
+followServer();
 
 const root = document.getElementById("root");
 if (root) {
@@ -26,7 +27,7 @@ if (root) {
       <MantineProvider
         theme={theme}
         defaultColorScheme="auto"
-        cssVariablesResolver={readableGreys}
+        cssVariablesResolver={readableColours}
         getStyleNonce={() => nonce}
       >
         <App />

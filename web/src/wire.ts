@@ -91,7 +91,7 @@ export interface ChangeRegion {
   region: Region;
 }
 
-/** One cell of a comparison; None = as it is. */
+/** One cell of a comparison; None = as it is. With a seed it begins anew from noise, wherever the others go on from. */
 export interface Choice {
   version?: 1;
   kind: "choice";
@@ -100,6 +100,7 @@ export interface Choice {
   guidance_scale?: number | null;
   sampler?: string | null;
   num_steps?: number | null;
+  seed?: number | null;
 }
 
 export type ClientMessage = Hello | StartSession | Edit | MaskStroke | PauseRun | ResumeRun | StepRun | CancelRun | RewindRun | BranchRun | Rate | Annotate | Ack;

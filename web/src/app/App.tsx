@@ -19,15 +19,20 @@ import { TopBar } from "./TopBar";
 /** The whole page: words on the left, the picture in the middle, its states below, what was made on the right. */
 export function App() {
   const link = useSession((state) => state.link);
+  const isFirst = useSession((state) => state.id === null);
   if (link === "no-access") return <NoAccess />;
   return (
-    <div className={classes.studio}>
+    <div className={classes.studio} data-first={isFirst || undefined}>
       <TopBar />
       <aside className={classes.left} aria-label="Prompt, regions and settings">
-        <PromptPanel />
-        <ShownPanel />
-        <RegionsPanel />
-        <SettingsPanel />
+        <div className={classes.words}>
+          <PromptPanel />
+          <ShownPanel />
+        </div>
+        <div className={classes.more}>
+          <RegionsPanel />
+          <SettingsPanel />
+        </div>
       </aside>
       <main className={classes.middle} aria-label="The picture">
         <Stage empty={<Welcome />} />

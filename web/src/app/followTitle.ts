@@ -1,6 +1,7 @@
 // Keeps the title of the page as the session is.
 
 import { useSession } from "../session/store";
+import { drawingWords } from "../timeline/drawn";
 import { titleOf } from "./title";
 
 /** Milliseconds between two titles: browsers do much for each, and a run has many steps a second. */
@@ -11,8 +12,8 @@ export function followTitle(): () => void {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const write = () => {
     timer = null;
-    const { view, waiting } = useSession.getState();
-    const title = titleOf(view, waiting);
+    const { view, waiting, events } = useSession.getState();
+    const title = titleOf(view, waiting, view ? drawingWords(view, events).prompt : undefined);
     if (document.title !== title) document.title = title;
   };
   write();

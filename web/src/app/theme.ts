@@ -44,9 +44,17 @@ export const theme = createTheme({
   },
 });
 
-/** Mantine's own quiet greys are too faint to be read by everybody (WCAG AA) on our panels. */
-export const readableGreys: CSSVariablesResolver = () => ({
+/** Mantine's own quiet greys, and its red, are too faint to be read by everybody (WCAG AA) on our panels. */
+export const readableColours: CSSVariablesResolver = () => ({
   variables: {},
-  light: { "--mantine-color-dimmed": "#5b636b", "--mantine-color-placeholder": "#6a727a" },
-  dark: { "--mantine-color-dimmed": "#a3a8ad", "--mantine-color-placeholder": "#8f959b" },
+  light: {
+    "--mantine-color-dimmed": "#5b636b",
+    "--mantine-color-placeholder": "#6a727a",
+    "--mantine-color-error": "#c92a2a",
+  },
+  dark: {
+    "--mantine-color-dimmed": "#a3a8ad",
+    "--mantine-color-placeholder": "#8f959b",
+    "--mantine-color-error": "#ff8787",
+  },
 });

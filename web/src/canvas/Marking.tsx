@@ -4,6 +4,7 @@ import { IconAction } from "../parts/Section";
 import { ToggleButton } from "../parts/ToggleButton";
 import { isEmpty, useLayers } from "./layers";
 import { fillAll } from "./masks/paint";
+import { paintOn } from "./sight";
 import { activate, useCanvas } from "./state";
 import { rework } from "./strokes";
 
@@ -30,7 +31,7 @@ export function Marking({ layer, mark, marking, clear, before }: MarkingProps) {
 
   async function toggle() {
     if (isActive) activate(null);
-    else if (!before || (await before())) activate(layer);
+    else if (!before || (await before())) paintOn(layer);
   }
 
   return (

@@ -4,7 +4,7 @@ import { followGiven } from "../inputs/given";
 import { followShown } from "../inputs/shown";
 import { useSession } from "../session/store";
 import { bindStageKeys } from "./keys";
-import { history } from "./layers";
+import { strokesMade } from "./layers";
 import { followPicture, usePicture } from "./picture";
 import { Pointers } from "./pointers";
 import { Renderer } from "./renderer";
@@ -27,7 +27,7 @@ export function Stage({ empty }: { empty: ReactNode }) {
     };
   }, []);
   return (
-    <div className={classes.place}>
+    <div className={classes.place} data-empty={isEmpty || undefined}>
       {isEmpty ? empty : <Surface />}
       <ToolBar />
     </div>
@@ -128,7 +128,7 @@ function describe(host: HTMLElement): () => void {
     const { node, step, rev, exact } = usePicture.getState();
     const { view } = useView.getState();
     const { zoom, x, y } = view;
-    const said = { node, step, rev, exact, zoom: Number(zoom.toFixed(4)), left: x, top: y, strokes: history.length };
+    const said = { node, step, rev, exact, zoom: Number(zoom.toFixed(4)), left: x, top: y, strokes: strokesMade() };
     for (const [name, value] of Object.entries(said)) host.dataset[name] = value === null ? "" : String(value);
     host.dataset.unsent = String(sender.underWay);
   };

@@ -18,22 +18,20 @@ import { useToldModel } from "../session/models";
 import { useSession } from "../session/store";
 import { BrushSettings } from "./BrushSettings";
 import { choose, chooseBrush } from "./choose";
-import { redo, undo } from "./keys";
-import { colourOf, history, useLayers } from "./layers";
+import { colourOf, useLayers } from "./layers";
 import { MaskMenu } from "./MaskMenu";
 import classes from "./Stage.module.css";
 import { useSlots } from "./slots";
 import { AREA, CHANGE, HOLE, MAP, type ToolName, useCanvas } from "./state";
+import { redo, undo, useUndoable } from "./undoing";
 
 /** Tools for what is painted, at the stage's edge. */
 export function ToolBar() {
   const tool = useCanvas((state) => state.tool);
   const erases = useCanvas((state) => state.erases);
   const live = useSession((state) => state.view !== null);
-  const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
-  const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
+  const { canUndo, canRedo } = useUndoable();
   const draws = useToldModel()?.reads === "layout";
-  useLayers((state) => state.revisions);
   const choice = (name: ToolName, label: string, tip: string, icon: ReactNode) => (
     <IconAction label={label} tip={tip} active={tool === name} onClick={() => void choose(name)}>
       {icon}
@@ -77,10 +75,10 @@ export function ToolBar() {
         <>
           <MaskMenu />
           <div className={classes.gap} />
-          <IconAction label="Undo" tip="Undo (Ctrl-Z)" onClick={undo} disabled={history.length === 0 && !canUndo}>
+          <IconAction label="Undo" tip="Undo (Ctrl-Z)" onClick={undo} disabled={!canUndo}>
             <IconArrowBackUp size={18} />
           </IconAction>
-          <IconAction label="Redo" tip="Redo (Ctrl-Shift-Z)" onClick={redo} disabled={!history.canRedo && !canRedo}>
+          <IconAction label="Redo" tip="Redo (Ctrl-Shift-Z)" onClick={redo} disabled={!canRedo}>
             <IconArrowForwardUp size={18} />
           </IconAction>
         </>

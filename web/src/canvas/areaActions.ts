@@ -1,9 +1,11 @@
 // What is asked of the chosen area.
 
 import { api, pictures } from "../connection/http";
+import { fitted } from "../inputs/fitting";
 import { notice } from "../parts/notices";
 import { wired } from "../regions/edit";
 import { edit, sentence, useSession } from "../session/store";
+import type { View } from "../session/view";
 import type { HeldArea } from "./heldAreas";
 import { isEmpty, maskOf } from "./layers";
 import { invert } from "./masks/paint";
@@ -48,13 +50,19 @@ export async function startFromImage(strength: number, file?: Blob): Promise<voi
   const { view } = useSession.getState();
   if (!view) return;
   try {
-    const picture = file ?? (await api.blob(pictures.image(view.session, view.place.node)));
-    const image = new Uint8Array(await picture.arrayBuffer());
+    const { width, height } = view.place.settings;
+    // its middle, as of one that is dropped in: the server would press the whole of it into that shape
+    const image = file ? await fitted(file, width, height) : await present(view);
     const change_map = isEmpty(CHANGE) ? null : wired(maskOf(CHANGE));
     if (await edit({ kind: "start-from-image", image, strength, change_map })) await goOn();
   } catch (problem) {
     notice.problem(sentence(problem));
   }
+}
+
+/** The picture that is shown, to the last bit. */
+async function present({ session, place }: View): Promise<Uint8Array> {
+  return new Uint8Array(await (await api.blob(pictures.image(session, place.node))).arrayBuffer());
 }
 
 /** A new future is made at once. */

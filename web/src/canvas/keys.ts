@@ -1,11 +1,9 @@
 // The stage's keys.
 
 import { bind } from "../parts/keyboard";
-import { edit, useSession } from "../session/store";
 import { choose, chooseBrush } from "./choose";
-import { history } from "./layers";
 import { hardenBrush, resizeBrush, useCanvas } from "./state";
-import { redoStroke, strokesComeFirst, undoStroke } from "./strokes";
+import { redo, undo } from "./undoing";
 import { fitView, zoomBy, zoomTo } from "./view";
 
 const PAINT = "Paint";
@@ -38,15 +36,4 @@ export function bindStageKeys(): () => void {
   return () => {
     for (const stop of stops) stop();
   };
-}
-
-/** Strokes first when the last thing done was one, else the session's last change. */
-export function undo(): void {
-  if (strokesComeFirst() && undoStroke()) return;
-  if (useSession.getState().view?.place.can_undo) void edit({ kind: "undo" });
-}
-
-export function redo(): void {
-  if (history.canRedo && redoStroke()) return;
-  if (useSession.getState().view?.place.can_redo) void edit({ kind: "redo" });
 }

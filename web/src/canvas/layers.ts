@@ -19,7 +19,19 @@ interface Layers {
 
 export const useLayers = create<Layers>(() => ({ width: 0, height: 0, revisions: new Map(), places: new Map() }));
 
+/** Strokes that only the page has, each with the place of the session's log where it was made. */
 export const history = new History();
+/** Strokes that are the session's, each with its number: what its undo comes to is known here already. */
+export const sessionStrokes = new History();
+
+/** How many strokes were made on the picture that is looked at, for tests and the curious. */
+let strokes = 0;
+
+export const strokesMade = () => strokes;
+
+export function countStroke(): void {
+  strokes++;
+}
 
 const masks = new Map<string, Mask>();
 type Watcher = (layer: string, rect: Rect) => void;
@@ -52,13 +64,14 @@ export function revised(layer: string): void {
   }));
 }
 
-/** Put another mask in a layer's place; strokes on the former one cannot be taken back any more. */
+/** Put another mask in a layer's place; what strokes on the former one have changed says nothing any more. */
 export function exchange(layer: string, mask: Mask): void {
   const own = maskOf(layer);
   const { values } = fitted(mask, own.width, own.height);
   if (values.every((value, index) => value === own.values[index])) return;
   own.values.set(values);
   history.forget(layer);
+  sessionStrokes.forget(layer);
   changed(layer, wholeOf(own));
   revised(layer);
 }
@@ -67,6 +80,8 @@ export function exchange(layer: string, mask: Mask): void {
 export function resetLayers(width: number, height: number): void {
   masks.clear();
   history.forget();
+  sessionStrokes.forget();
+  strokes = 0;
   useLayers.setState({ width, height, revisions: new Map(), places: new Map() });
 }
 

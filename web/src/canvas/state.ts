@@ -17,6 +17,11 @@ export function isRegion(layer: string): boolean {
   return !OWN.has(layer);
 }
 
+/** Whether a layer is nobody's but the page's: what is painted on the others goes to the session. */
+export function isOfPage(layer: string): boolean {
+  return layer === AREA || layer === CHANGE;
+}
+
 export interface Brush {
   /** Diameter in pixels of the picture. */
   size: number;

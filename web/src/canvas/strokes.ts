@@ -1,12 +1,13 @@
-// Changes of masks by the person: each can be taken back, and goes to the session.
+// Changes of masks by the person. Those of the session's masks go there, and its undo takes them back; the page keeps only its own.
 
 import { useSession } from "../session/store";
-import { changed, history, maskOf, revised, setPainted } from "./layers";
-import { hasCommandSince } from "./masks/foreign";
-import { type Mask, type Rect, wholeOf } from "./masks/mask";
-import { Before, type Change, changeOf } from "./masks/tiles";
-import { isRegion } from "./state";
+import { changed, countStroke, history, isEmpty, maskOf, revised, sessionStrokes, setPainted } from "./layers";
+import { clipped, type Mask, type Rect, rowsOf, wholeOf } from "./masks/mask";
+import type { RegionStroke } from "./masks/order";
+import { Before, type Change, changeOf, type TileDiff } from "./masks/tiles";
+import { isOfPage, isRegion } from "./state";
 import { sender, strokeEnded } from "./sync";
+import { wantWords } from "./wanting";
 
 /** Tells one change from the next, and from those of other pages. */
 let lastNumber = Math.floor(Math.random() * 2 ** 40);
@@ -15,8 +16,10 @@ let lastNumber = Math.floor(Math.random() * 2 ** 40);
 export class Edit {
   private readonly before: Before;
   private readonly number = ++lastNumber;
+  private readonly isFirst: boolean;
 
   constructor(readonly layer: string) {
+    this.isFirst = isEmpty(layer);
     this.before = new Before(maskOf(layer));
     setPainted(layer);
   }
@@ -32,10 +35,13 @@ export class Edit {
 
   /** Have something change a part. `erase` says which way values go; they go that way only. */
   paint(rect: Rect, erase: boolean, work: (mask: Mask) => Rect | null): void {
-    if (this.isGone) return;
-    this.before.keep(rect);
+    const part = clipped(rect, this.mask);
+    if (this.isGone || !part) return;
+    this.before.keep(part);
+    const former = rowsOf(this.mask, part);
     const touched = work(this.mask);
-    if (!touched) return;
+    // what changes nothing would be a change of the session all the same, and an undo without effect
+    if (!touched || rowsOf(this.mask, part).every((value, index) => value === former[index])) return;
     changed(this.layer, touched);
     tell(this.layer, { rect: touched, rises: !erase, falls: erase }, this.number);
   }
@@ -43,8 +49,13 @@ export class Edit {
   end(): void {
     setPainted(null);
     if (this.isGone) return;
-    history.push(this.layer, this.before.diffs());
-    finished(this.layer);
+    const diffs = this.before.diffs();
+    if (diffs.length === 0) {
+      strokeEnded(this.layer);
+      return;
+    }
+    finished(this.layer, diffs, this.number);
+    if (this.isFirst && isRegion(this.layer)) wantWords(this.layer);
   }
 
   /** As if it had never begun. */
@@ -67,25 +78,13 @@ export function rework(layer: string, work: (mask: Mask) => void): void {
   const diffs = before.diffs();
   const change = changeOf(mask, diffs);
   if (!change) return;
-  history.push(layer, diffs);
+  const number = ++lastNumber;
   changed(layer, change.rect);
-  tell(layer, change, ++lastNumber);
-  finished(layer);
+  tell(layer, change, number);
+  finished(layer, diffs, number);
 }
 
-/** Where the session's log stood when the last stroke was made. */
-let strokeAt = 0;
-
-/** Whether strokes are what Ctrl-Z takes back now; else it is the session's last change. */
-export function strokesComeFirst(): boolean {
-  return history.length > 0 && !hasCommandSince(useSession.getState().events, strokeAt);
-}
-
-/** What was done up to here belongs to the last stroke: the region that it needed. */
-export function noteStroke(): void {
-  strokeAt = useSession.getState().view?.place.seq ?? 0;
-}
-
+/** Take back the last stroke that only the page has. Whether there was one. */
 export function undoStroke(): boolean {
   return shifted(history.undo(maskOf));
 }
@@ -94,11 +93,20 @@ export function redoStroke(): boolean {
   return shifted(history.redo(maskOf));
 }
 
+/** Do here what the session's undo or redo has done to a stroke of this page, which then need not be fetched. Whether it was done. */
+export function retrace(kind: "undo" | "redo", { region, number }: RegionStroke): boolean {
+  const next = kind === "undo" ? sessionStrokes.lastDone : sessionStrokes.lastUndone;
+  if (next?.layer !== region || next.mark !== number) {
+    sessionStrokes.forget();
+    return false;
+  }
+  return shifted(sessionStrokes[kind](maskOf));
+}
+
 function shifted(undone: ({ layer: string } & Change) | null): boolean {
   if (!undone) return false;
   changed(undone.layer, undone.rect);
-  tell(undone.layer, undone, ++lastNumber);
-  finished(undone.layer);
+  revised(undone.layer);
   return true;
 }
 
@@ -106,8 +114,10 @@ function tell(layer: string, change: Change, stroke: number): void {
   if (isRegion(layer)) sender.changed(layer, change, stroke);
 }
 
-function finished(layer: string): void {
-  noteStroke();
+function finished(layer: string, diffs: readonly TileDiff[], number: number): void {
+  countStroke();
+  if (isOfPage(layer)) history.push(layer, diffs, useSession.getState().view?.place.seq ?? 0);
+  else if (isRegion(layer)) sessionStrokes.push(layer, diffs, number);
   revised(layer);
   strokeEnded(layer);
   whenIdle(compact);
@@ -115,7 +125,7 @@ function finished(layer: string): void {
 
 /** Deflate what can be taken back while nothing else is to be done. */
 function compact(): void {
-  if (history.compact()) whenIdle(compact);
+  if (history.compact() || sessionStrokes.compact()) whenIdle(compact);
 }
 
 function whenIdle(work: () => void): void {

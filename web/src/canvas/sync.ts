@@ -92,7 +92,21 @@ export function noteOwn(region: string): void {
 export function refuseRegion(id: string): void {
   added.delete(id);
   known.delete(id);
+  // what was painted on it meanwhile has no place to go
+  sender.forget(id);
   forgetMask(id);
+}
+
+/** Whether the page's mask of a region is what the last event has made of it. */
+export function isInStep(id: string): boolean {
+  const state = known.get(id);
+  if (!state || state.hash === "unknown" || state.fetching !== null || sender.isBusy(id)) return false;
+  return !isForeign(useSession.getState().events, state.since, own);
+}
+
+/** Resolves once all that was painted into regions is in the session, or known not to be. */
+export async function allSent(): Promise<void> {
+  while (sender.underWay > 0) await new Promise((go) => setTimeout(go, 20));
 }
 
 /** Resolves once the masks of all regions are here. */
@@ -152,7 +166,9 @@ function reconcile(view: View): void {
 /** Take a region's mask over where somebody else has changed it. */
 function compare(view: View, id: string): void {
   const hash = view.place.settings.regions?.find((region) => region.id === id)?.mask ?? null;
-  const state = known.get(id) ?? { hash: null, since: 0, fetching: null, ownSeq: -1 };
+  // one that is new here has an empty mask, as far as is known
+  const since = hash === null ? view.place.seq : 0;
+  const state = known.get(id) ?? { hash: null, since, fetching: null, ownSeq: -1 };
   if (!known.has(id)) known.set(id, state);
   // what the settings say may be older than the last event, so `since` moves on with them alone
   if (hash === state.hash || state.fetching === hash || isInUse(id)) return;

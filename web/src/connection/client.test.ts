@@ -70,8 +70,10 @@ describe("a client", () => {
   const edit = (scale = 2) => outcome(client.edit({ kind: "set-guidance", scale } as never));
   const tick = () => new Promise((go) => setTimeout(go, 0));
 
+  let failed = 0;
+
   beforeEach(() => {
-    welcomed.length = 0;
+    welcomed.length = failed = 0;
     client = new Client(
       "ws://here",
       {
@@ -80,7 +82,9 @@ describe("a client", () => {
         told: () => {},
         moved: () => {},
         framed: async () => {},
-        failed: () => {},
+        failed: () => {
+          failed++;
+        },
       },
       async () => true,
     );
@@ -126,6 +130,33 @@ describe("a client", () => {
     expect(await asked).toBe("worker-lost");
     expect(wire.of("edit")).toEqual([]);
     expect(welcomed.at(-1)).toEqual(["a", true]);
+  });
+
+  it("keeps what was asked while there was no connection for another life of the engine", async () => {
+    const before = Wire.last;
+    before.lose();
+    void edit(3);
+    await vi.waitFor(() => expect(Wire.last).not.toBe(before), { timeout: 5000 });
+    Wire.last.connect();
+    Wire.last.tell(welcome("a", { epoch: "two" }));
+    expect(Wire.last.of("edit").map(({ set }) => (set as { scale: number }).scale)).toEqual([3]);
+  });
+
+  it.each(["a change", "a session"])("waits for an engine that is not there yet to take %s", async (what) => {
+    let said: unknown = "nothing";
+    void edit(3).then((answer) => {
+      said = answer;
+    });
+    const [{ op } = {}] = Wire.last.of("edit");
+    vi.useFakeTimers();
+    Wire.last.tell({ type: "error", code: "not-ready", text: "Try again.", op: what === "a change" ? op : null });
+    await vi.advanceTimersByTimeAsync(1500);
+    vi.useRealTimers();
+    expect([said, failed]).toEqual(["nothing", 0]);
+    expect(Wire.last.of("hello")).toHaveLength(2);
+    expect(Wire.last.of("edit")).toHaveLength(1);
+    Wire.last.tell(welcome("a", what === "a change" ? { epoch: "two" } : {}));
+    expect(Wire.last.of("edit").map((one) => one.op)).toEqual([op, op]);
   });
 
   it("stays with its session as long as another has not begun", async () => {

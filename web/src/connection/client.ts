@@ -13,6 +13,7 @@ import type {
   Told,
   Welcome,
 } from "../wire";
+import { Asked } from "./asked";
 import { KIND, pack, unpack } from "./envelope";
 import { delayBefore, soon } from "./reconnect";
 
@@ -58,15 +59,12 @@ export interface Listener {
   failed(message: Failure): void;
 }
 
-interface Waiting {
-  message: Uint8Array<ArrayBuffer>;
-  resolve(applied: Applied): void;
-  reject(problem: Rejected): void;
-}
-
 const LOST_START = "The connection was lost before the picture had begun: try it again.";
+const RENEWED = "The engine was started again before this acted: try it once more.";
 const ELSEWHERE = "Another session is looked at now.";
 const ACK_DELAY = 100;
+/** How long after a server has said that its engine is not there (yet) it is asked again. */
+const NOT_READY_DELAY = 1000;
 
 export class Client {
   readonly name = `page-${crypto.randomUUID()}`;
@@ -76,13 +74,14 @@ export class Client {
   private lastSeq: number | null = null;
   private lastFrame: number | null = null;
   private nextOp = 1;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly asked = new Asked();
   private readonly starting = new Map<number, { resolve(session: string): void; reject(problem: Rejected): void }>();
   /** Whether what waits is sent again after the next welcome; until then nothing else is, so that all of it acts in order. */
   private isCatchingUp = false;
   private attempt = 0;
   private cancelRetry: (() => void) | null = null;
   private acking: ReturnType<typeof setTimeout> | null = null;
+  private asking: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     private readonly url: string,
@@ -144,19 +143,19 @@ export class Client {
 
   private ask(message: (op: number) => Uint8Array<ArrayBuffer>): Promise<Applied> {
     const op = this.nextOp++;
-    const packed = message(op);
-    return new Promise((resolve, reject) => {
-      this.waiting.set(op, { message: packed, resolve, reject });
-      if (this.isOpen && !this.isCatchingUp) this.socket?.send(packed);
-    });
+    const answer = this.asked.add(op, message(op));
+    if (this.isOpen && !this.isCatchingUp) this.asked.send(op, this.post);
+    return answer;
   }
+
+  private readonly post = (message: Uint8Array<ArrayBuffer>) => this.socket?.send(message);
 
   /** Look at another session from now on. */
   private leave(next: string | null): void {
     this.session = next;
     this.epoch = this.lastSeq = null;
     this.isCatchingUp = false;
-    this.refuseAll("not-now", ELSEWHERE);
+    this.asked.rejectAll(new Rejected("not-now", ELSEWHERE));
   }
 
   private greet(): void {
@@ -209,7 +208,7 @@ export class Client {
       return;
     }
     const isRenewed = message.epoch != null && this.epoch !== null && this.epoch !== message.epoch;
-    if (isRenewed) this.refuseAll("worker-lost", "The engine was started again before this acted: try it once more.");
+    if (isRenewed) this.asked.rejectSent(new Rejected("worker-lost", RENEWED));
     if (message.epoch && message.view) {
       if (this.epoch !== message.epoch) this.lastSeq = message.view.place.seq - 1;
       this.epoch = message.epoch;
@@ -218,20 +217,17 @@ export class Client {
     this.listener.welcomed(message, isRenewed);
   }
 
-  /** Whoever is welcomed cannot know what came to act before; what comes twice acts once. */
   private catchUp(): void {
     this.isCatchingUp = false;
-    for (const one of this.waiting.values()) this.socket?.send(one.message);
+    this.asked.sendAll(this.post);
   }
 
   private settle(message: Told): void {
     const { event, op } = message;
     this.lastSeq = event.seq;
-    const waiting = op == null ? undefined : this.waiting.get(op);
-    if (waiting && op != null) {
-      this.waiting.delete(op);
-      if (event.kind === "command-applied") waiting.resolve({ step: event.applied_step, node: event.node });
-      else if (event.kind === "command-rejected") waiting.reject(new Rejected(event.code, event.text));
+    if (op != null) {
+      if (event.kind === "command-applied") this.asked.resolve(op, { step: event.applied_step, node: event.node });
+      else if (event.kind === "command-rejected") this.asked.reject(op, new Rejected(event.code, event.text));
     }
     this.listener.told(message);
     this.acknowledge(ACK_DELAY);
@@ -239,16 +235,29 @@ export class Client {
 
   private refuse(message: Failure): void {
     const problem = new Rejected(message.code, message.text);
-    const op = message.op;
-    const asked = op == null ? undefined : (this.waiting.get(op) ?? this.starting.get(op));
-    if (asked && op != null) {
-      this.waiting.delete(op);
+    const op = message.op ?? null;
+    if (message.code === "not-ready" && this.epoch !== null && (op === null || this.asked.has(op))) {
+      if (op !== null) this.asked.takeBack(op);
+      this.askAgain();
+      return;
+    }
+    if (op !== null && (this.asked.has(op) || this.starting.has(op))) {
+      this.starting.get(op)?.reject(problem);
       this.starting.delete(op);
-      asked.reject(problem);
+      this.asked.reject(op, problem);
       return;
     }
     if (this.isCatchingUp) this.catchUp();
     this.listener.failed(message);
+  }
+
+  /** The session was there before, so it will be there again: what was asked waits for its engine. */
+  private askAgain(): void {
+    this.isCatchingUp = true;
+    this.asking ??= setTimeout(() => {
+      this.asking = null;
+      if (this.isOpen) this.greet();
+    }, NOT_READY_DELAY);
   }
 
   private acknowledge(delay: number): void {
@@ -282,11 +291,5 @@ export class Client {
       return;
     }
     this.cancelRetry = soon(() => this.open(), delayBefore(this.attempt++));
-  }
-
-  private refuseAll(code: string, text: string): void {
-    const all = [...this.waiting.values()];
-    this.waiting.clear();
-    for (const one of all) one.reject(new Rejected(code, text));
   }
 }

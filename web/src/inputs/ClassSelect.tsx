@@ -1,5 +1,6 @@
-import { Select, type SelectProps } from "@mantine/core";
+import { type ComboboxItem, type ComboboxParsedItem, Select, type SelectProps } from "@mantine/core";
 import { useMemo } from "react";
+import { found } from "./finding";
 
 interface ClassSelectProps extends Omit<SelectProps, "data" | "value" | "onChange"> {
   names: readonly string[];
@@ -22,6 +23,8 @@ export function ClassSelect({ names, known, value, onChange, ...others }: ClassS
       value={value === null ? null : String(value)}
       onChange={(chosen) => onChange(chosen === null ? null : Number(chosen))}
       searchable
+      filter={({ options, search }) => found(options.filter(isOne), search)}
+      onFocus={(event) => event.currentTarget.select()}
       selectFirstOptionOnChange
       limit={MOST_SHOWN}
       nothingFoundMessage="No class has this in its name."
@@ -34,4 +37,9 @@ export function ClassSelect({ names, known, value, onChange, ...others }: ClassS
 export function choices(names: readonly string[], known: readonly string[]) {
   const open = new Set(known.length > 0 ? known : names);
   return names.map((label, index) => ({ value: String(index), label })).filter(({ label }) => open.has(label));
+}
+
+/** There are no groups among them. */
+function isOne(item: ComboboxParsedItem): item is ComboboxItem {
+  return "value" in item;
 }

@@ -3,6 +3,7 @@ import { IconDots, IconDownload, IconPlus, IconRectangle, IconTrash, IconUpload 
 import { choose } from "../canvas/choose";
 import { chooseFile } from "../canvas/chooseFile";
 import { download } from "../canvas/masks/pictures";
+import { showStage } from "../canvas/sight";
 import { classColour } from "../canvas/slots";
 import { useCanvas } from "../canvas/state";
 import { notice } from "../parts/notices";
@@ -23,6 +24,11 @@ export function LayoutPanel({ names }: { names: string[] }) {
   const label = useBoxes((state) => state.label) ?? names[0] ?? "";
   const isDrawing = useCanvas((state) => state.tool === "box");
 
+  async function draw() {
+    await choose(isDrawing ? "hand" : "box");
+    if (!isDrawing) showStage();
+  }
+
   async function add() {
     if (useSession.getState().id === null && !(await prepare())) return;
     sayBoxes([...boxes, placed(label, boxes.length)]);
@@ -38,12 +44,7 @@ export function LayoutPanel({ names }: { names: string[] }) {
         onChange={(number) => number !== null && useBoxes.setState({ label: names[number] ?? null })}
       />
       <Group gap={6} wrap="nowrap">
-        <ToggleButton
-          label="Draw where"
-          icon={IconRectangle}
-          isOn={isDrawing}
-          onToggle={() => void choose(isDrawing ? "hand" : "box")}
-        />
+        <ToggleButton label="Draw where" icon={IconRectangle} isOn={isDrawing} onToggle={() => void draw()} />
         <IconAction
           label="Put a box in the middle"
           tip="A box in the middle, to be moved by the mouse or the arrow keys"

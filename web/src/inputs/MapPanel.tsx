@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { maskOf, useLayers } from "../canvas/layers";
 import { fillAll, relabel } from "../canvas/masks/paint";
 import { download } from "../canvas/masks/pictures";
+import { paintOn } from "../canvas/sight";
 import { classColour, slotOf, useSlots } from "../canvas/slots";
 import { activate, MAP, useCanvas } from "../canvas/state";
 import { rework } from "../canvas/strokes";
@@ -32,7 +33,7 @@ export function MapPanel({ names, known }: { names: string[]; known: string[] })
     if (!(await ready())) return;
     pick(next ?? (number || 1));
     useCanvas.setState({ erases: false });
-    activate(MAP);
+    paintOn(MAP);
   }
 
   return (

@@ -1,4 +1,6 @@
-// Pictures brought to the size that a model is shown, as PNG files.
+// Pictures brought to the size that a model is shown, or begins from, as PNG files.
+
+import { cropped } from "../library/incoming";
 
 export interface Part {
   left: number;
@@ -12,6 +14,14 @@ export async function readPicture(file: Blob): Promise<ImageBitmap> {
   return createImageBitmap(file).catch(() => {
     throw new Error("This picture cannot be read: save it once more as PNG.");
   });
+}
+
+/** The middle of a picture in another size. */
+export async function fitted(file: Blob, width: number, height: number): Promise<Uint8Array> {
+  const picture = await readPicture(file);
+  const png = await pngOfPart(picture, cropped(picture, { width, height }), width, height);
+  picture.close();
+  return png;
 }
 
 /** A part of a picture at another size; what is clear of it is white. */

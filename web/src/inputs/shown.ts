@@ -6,7 +6,6 @@ import { emptyMask, type Mask } from "../canvas/masks/mask";
 import { fetchMask } from "../canvas/masks/pictures";
 import { slotOf, useSlots } from "../canvas/slots";
 import { HOLE, MAP } from "../canvas/state";
-import { noteStroke } from "../canvas/strokes";
 import { api, pictures, type Shows } from "../connection/http";
 import { notice } from "../parts/notices";
 import { wired } from "../regions/edit";
@@ -24,12 +23,16 @@ interface Showing {
 export const useShowing = create<Showing>(() => ({ problem: null }));
 
 const PAUSE = 120;
+/** No picture's name: what the session has is then taken over, whatever it is. */
+const UNKNOWN = "unknown";
 
 /** What of the settings the page has; `place` is of which session and size. */
 let known = { place: "", shown: null as string | null, hole: null as string | null };
 /** Counts what was painted and sent: what was asked for before that is not taken over any more. */
 let age = 0;
 let isTaking = false;
+/** Whether something is painted here that the session would not take. */
+let isAhead = false;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let saying: Promise<unknown> = Promise.resolve();
 
@@ -39,7 +42,10 @@ export function followShown(): () => void {
   look();
   const stops = [
     useSession.subscribe(({ view }, before) => {
-      if (view?.session !== before.view?.session) useShowing.setState({ problem: null });
+      if (view?.session !== before.view?.session) {
+        useShowing.setState({ problem: null });
+        isAhead = false;
+      }
       if (view?.place.settings !== before.view?.place.settings) look();
     }),
     useModels.subscribe(look),
@@ -63,6 +69,16 @@ export function showsOf(view: View): Shows | null {
 export async function showPicture(image: Uint8Array | null): Promise<boolean> {
   const mask = isEmpty(HOLE) ? null : wired(maskOf(HOLE));
   return tell({ image, mask });
+}
+
+/** Have again what the session has, where the last of what was painted does not act. Whether that was so. */
+export function dropUnshown(): boolean {
+  if (!isAhead) return false;
+  isAhead = false;
+  known = { ...known, shown: UNKNOWN, hole: UNKNOWN };
+  useShowing.setState({ problem: null });
+  take(useSession.getState().view);
+  return true;
 }
 
 /** Resolves once all that was painted has been said. */
@@ -99,18 +115,18 @@ async function say(): Promise<void> {
   const shows = view && showsOf(view);
   if (!view || !shows) return;
   if (shows.kind === "semantic-map") {
-    await tell({ image: isEmpty(MAP) ? null : mapFile(), mask: null });
+    isAhead = !(await tell({ image: isEmpty(MAP) ? null : mapFile(), mask: null }));
     return;
   }
   const { shown } = view.place.settings;
-  await showPicture(shown ? await bytesOf(view.session, shown) : null);
+  isAhead = !(await showPicture(shown ? await bytesOf(view.session, shown) : null));
 }
 
 async function tell(shown: Shown): Promise<boolean> {
   age++;
   const problem = await attempt({ kind: "show-image", ...shown });
   useShowing.setState({ problem });
-  if (problem === null) noteStroke();
+  if (problem === null) isAhead = false;
   return problem === null;
 }
 

@@ -1,6 +1,7 @@
 import { Button, FileButton, Text, UnstyledButton } from "@mantine/core";
 import { IconFolderOpen } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
+import { mayTakeFocus } from "../parts/keyboard";
 import { capital } from "../parts/phrases";
 import { focusPrompt } from "../prompt/focus";
 import { useModel, useToldModel } from "../session/models";
@@ -27,9 +28,9 @@ export function Welcome() {
   const wording = wordingFor(model);
   const invitation = invitationFor(useToldModel());
   useEffect(() => {
-    // whoever comes with a keyboard can write at once; on a tablet half the page would be covered, on a narrow one it is far below
+    // whoever comes with a keyboard can write at once
     const isFree = document.activeElement === document.body || document.activeElement === null;
-    if (isFree && matchMedia("(width >= 1000px) and (pointer: fine)").matches) focusPrompt();
+    if (isFree && mayTakeFocus()) focusPrompt();
   }, []);
 
   const examples: Example[] = [
@@ -63,28 +64,30 @@ export function Welcome() {
         <Text size="sm" c="dimmed">
           {invitation.text}
         </Text>
-        <ul className={classes.examples} hidden={!invitation.hasExamples}>
-          {examples.map((one) => (
-            <li key={one.kind}>
-              <UnstyledButton
-                className={classes.example}
-                disabled={link !== "live" || !model || busy !== null}
-                onClick={() => void run(one)}
-                data-example={one.kind}
-              >
-                <Illustration kind={one.kind} />
-                <span className={classes.told}>
-                  <Text span fw={600} size="sm">
-                    {one.title}
-                  </Text>
-                  <Text span size="xs" c="dimmed">
-                    {one.text}
-                  </Text>
-                </span>
-              </UnstyledButton>
-            </li>
-          ))}
-        </ul>
+        {invitation.hasExamples && (
+          <ul className={classes.examples}>
+            {examples.map((one) => (
+              <li key={one.kind}>
+                <UnstyledButton
+                  className={classes.example}
+                  disabled={link !== "live" || !model || busy !== null}
+                  onClick={() => void run(one)}
+                  data-example={one.kind}
+                >
+                  <Illustration kind={one.kind} />
+                  <span className={classes.told}>
+                    <Text span fw={600} size="sm">
+                      {one.title}
+                    </Text>
+                    <Text span size="xs" c="dimmed">
+                      {one.text}
+                    </Text>
+                  </span>
+                </UnstyledButton>
+              </li>
+            ))}
+          </ul>
+        )}
         <FileButton accept={ACCEPTED} onChange={(file) => file && void takeFile(file)}>
           {(props) => (
             <Button

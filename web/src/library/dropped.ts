@@ -2,13 +2,16 @@
 
 import { create } from "zustand";
 import { api } from "../connection/http";
-import { pngOfPart, readPicture } from "../inputs/fitting";
+import { fitted } from "../inputs/fitting";
 import { notice } from "../parts/notices";
-import { begin, change } from "../session/actions";
+import { listed } from "../parts/phrases";
+import { begin, beginShown, change } from "../session/actions";
 import { anySeed, useDraft } from "../session/draft";
 import { close, edit, open, sentence, useSession } from "../session/store";
 import type { Opening } from "../wire";
-import { cropped, kindOf, typeOf, UNKNOWN } from "./incoming";
+import { KEYWORD, readCarried } from "./carried";
+import { kindOf, typeOf, UNKNOWN } from "./incoming";
+import { readText } from "./pngText";
 import { draftIn } from "./presetForms";
 import { imported } from "./presets";
 
@@ -41,15 +44,25 @@ async function takePicture(file: File): Promise<void> {
       open(session);
       notice.info("This picture brought its whole session along: every state is there again.");
     } else if (opening && missing && Object.keys(missing).length > 0) fillIn(opening, missing);
-    else if (opening) {
-      if ((await begin(opening)) === null) return;
-      notice.info("This picture says how it was made: it is made once more.");
-    } else useIncoming.setState({ foreign: picture });
+    else if (opening) await makeAgain(picture, opening);
+    else useIncoming.setState({ foreign: picture });
   } catch (problem) {
     notice.problem(sentence(problem));
   } finally {
     useIncoming.setState({ isTaking: false });
   }
+}
+
+async function makeAgain(picture: File, opening: Partial<Opening>): Promise<void> {
+  const text = readText(new Uint8Array(await picture.arrayBuffer()), KEYWORD);
+  const { regions, shown, lacks } = await readCarried(text, opening);
+  const whole = regions ? { ...opening, regions } : opening;
+  if (shown) {
+    if (!(await beginShown({ model: useDraft.getState().model, ...whole }, shown))) return;
+    await edit({ kind: "resume" });
+  } else if ((await begin(whole)) === null) return;
+  const without = lacks.length > 0 ? `, without ${listed(lacks)}` : "";
+  notice.info(`This picture says how it was made: it is made once more${without}.`);
 }
 
 /** A picture names what is not here: the rest of it waits in the form. */
@@ -80,14 +93,6 @@ export async function startFrom(file: File, strength: number, prompt: string): P
     notice.problem(sentence(problem));
     return false;
   }
-}
-
-/** The middle of a picture in another size. */
-export async function fitted(file: Blob, width: number, height: number): Promise<Uint8Array> {
-  const picture = await readPicture(file);
-  const png = await pngOfPart(picture, cropped(picture, { width, height }), width, height);
-  picture.close();
-  return png;
 }
 
 /** Listen for files that are dropped or pasted anywhere. Returns what stops it. */

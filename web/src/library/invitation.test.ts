@@ -8,6 +8,7 @@ describe("the invitation of an empty stage", () => {
   });
 
   it("says what else a model takes", () => {
+    expect(invitationFor({ reads: "class", shows: null })).toMatchObject({ hasExamples: false });
     expect(invitationFor({ reads: "class", shows: null }).title).toContain("class");
     expect(invitationFor({ reads: "layout", shows: null }).title).toContain("draw where");
     expect(invitationFor({ reads: null, shows: null }).title).toContain("by itself");

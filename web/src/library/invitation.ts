@@ -22,17 +22,17 @@ export function invitationFor(model: Pick<ModelInfo, "reads" | "shows"> | undefi
   const invite = (title: string): Invitation => ({ title, text, hasExamples: false });
   switch (model.shows?.kind) {
     case "semantic-map":
-      return invite("Paint on the left what lies where, and make the picture.");
+      return invite("Paint what lies where, and make the picture.");
     case "low-resolution":
-      return invite("Choose a small picture on the left, and have it drawn larger.");
+      return invite("Choose a small picture, and have it drawn larger.");
     case "inpainting":
-      return invite("Choose a picture on the left, and mark where to draw into it.");
+      return invite("Choose a picture, and mark where to draw into it.");
   }
   switch (model.reads) {
     case "class":
-      return invite("Choose a class on the left, and make the picture.");
+      return invite("Choose a class, and make the picture.");
     case "layout":
-      return invite("Say on the left what is to be seen, draw where, and make the picture.");
+      return invite("Say what is to be seen, draw where, and make the picture.");
     case null:
       return invite("Make a picture: this model decides by itself what it shows.");
     default:

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withText } from "./pngText";
+import { readText, withText } from "./pngText";
 
 const png = Uint8Array.from({ length: 60 }, (_, index) => index);
 const read = (bytes: Uint8Array, from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
@@ -17,6 +17,13 @@ describe("a text in a PNG", () => {
     // as zlib.crc32(b"tEXta\0b") says
     const told = withText(png, "a", "b");
     expect(new DataView(told.buffer).getUint32(33 + 8 + 3)).toBe(0xdc49a23b);
+  });
+
+  it.each(["a fox", "ein Apfel 🍎"])("is read again: %s", (text) => {
+    const whole = Uint8Array.from([...png.subarray(0, 8), 0, 0, 0, 13, ...png.subarray(12, 33)]);
+    const told = withText(withText(whole, "other", "?"), "words", text);
+    expect(readText(told, "words")).toBe(text);
+    expect(readText(told, "parameters")).toBeNull();
   });
 
   it("is UTF-8 where it must be", () => {

@@ -11,6 +11,24 @@ export function withText(png: Uint8Array, keyword: string, text: string): Uint8A
   return joined([png.subarray(0, HEAD), chunk(isPlain ? "tEXt" : "iTXt", body), png.subarray(HEAD)]);
 }
 
+/** A text that was put there so; null = there is none. */
+export function readText(png: Uint8Array, keyword: string): string | null {
+  const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  for (let at = 8; at + 12 <= png.length; ) {
+    const length = view.getUint32(at);
+    const kind = String.fromCharCode(...png.subarray(at + 4, at + 8));
+    const body = png.subarray(at + 8, Math.min(png.length, at + 8 + length));
+    const end = body.indexOf(0);
+    if ((kind === "tEXt" || kind === "iTXt") && end > 0 && String.fromCharCode(...body.subarray(0, end)) === keyword) {
+      if (kind === "tEXt") return new TextDecoder("latin1").decode(body.subarray(end + 1));
+      // packed, or in a language: nobody here writes it so
+      return body.subarray(end + 1, end + 5).some(Boolean) ? null : new TextDecoder().decode(body.subarray(end + 5));
+    }
+    at += 12 + length;
+  }
+  return null;
+}
+
 function chunk(kind: string, body: Uint8Array): Uint8Array {
   const told = joined([latin1(kind), body]);
   const numbers = new DataView(new ArrayBuffer(8));

@@ -27,12 +27,12 @@ export async function replaceWith(
   { regions = [], prompt, negative_prompt, mode, overlap, common_prompt }: RegionContent,
   width: number,
   height: number,
-  read: (uri: string) => Promise<Mask>,
+  read: (uri: string, width: number, height: number) => Promise<Mask>,
 ): Promise<ReplaceRegions> {
   const placed = regions.map(async ({ box, mask, ...fields }, index): Promise<Placed> => {
     const region: Region = { id: String(index + 1), ...fields };
     if (box) return { region, mask: rectangle(width, height, box) };
-    return { region, mask: mask ? await read(mask) : null };
+    return { region, mask: mask ? await read(mask, width, height) : null };
   });
   const rules = { prompt: prompt ?? null, negative_prompt: negative_prompt ?? null, mode: mode ?? "attention" };
   return {

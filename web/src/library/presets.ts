@@ -1,14 +1,14 @@
 // Settings and regions that a person keeps under a name.
 
-import { zlibSync } from "fflate";
 import { create } from "zustand";
-import { download, maskOfFile } from "../canvas/masks/pictures";
+import { download } from "../canvas/masks/pictures";
 import { api, type PresetItem } from "../connection/http";
 import { notice } from "../parts/notices";
 import { change, prepare } from "../session/actions";
 import { useDraft } from "../session/draft";
 import { edit, sentence, useSession } from "../session/store";
 import { isPrepared } from "../session/view";
+import { maskIn } from "./carried";
 import { fileName, freeName } from "./names";
 import { draftIn, type PresetKind, presetIn, presetText, type RegionContent, replaceWith } from "./presetForms";
 import { openingFields } from "./settingsText";
@@ -86,19 +86,11 @@ async function loadRegions(content: RegionContent): Promise<void> {
   const { view } = useSession.getState();
   if (!view) return;
   const { width, height } = view.place.settings;
-  const command = await replaceWith(content, width, height, async (uri) => {
-    const { values } = await maskOfFile(pngIn(uri), width, height);
-    return { width, height, data: zlibSync(values) };
-  });
+  const command = await replaceWith(content, width, height, maskIn);
   if (!(await edit(command))) return;
   if (isPrepared(view)) notice.info("The regions are in place. Make the picture when you like.");
   else if (view.place.status === "finished")
     notice.info("The regions are in place. Go back along the timeline, or make another picture, to see them at work.");
-}
-
-function pngIn(uri: string): Blob {
-  const bytes = Uint8Array.from(atob(uri.slice(uri.indexOf(",") + 1)), (sign) => sign.charCodeAt(0));
-  return new Blob([bytes], { type: "image/png" });
 }
 
 /** Do something; say what goes wrong. Returns whether it was done. */

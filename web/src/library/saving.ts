@@ -6,6 +6,8 @@ import { notice } from "../parts/notices";
 import { useFrames } from "../session/frames";
 import { sentence, useSession } from "../session/store";
 import type { View } from "../session/view";
+import { type Drawn, drawnOf } from "../timeline/drawn";
+import { carriedText, KEYWORD } from "./carried";
 import { fileName } from "./names";
 import { withText } from "./pngText";
 import { openingFields, parametersText } from "./settingsText";
@@ -28,24 +30,32 @@ export const copyImage = () =>
 
 /** The settings as text: as other programs write them into pictures, or as JSON. */
 export const copySettings = (form: "parameters" | "json") =>
-  withPicture(async ({ model, place }) => {
+  withPicture(async (view) => {
+    const { settings } = drawnNow(view);
+    const { model } = view;
     const text =
-      form === "parameters"
-        ? parametersText(model, place.settings)
-        : JSON.stringify(openingFields(model, place.settings), null, 1);
+      form === "parameters" ? parametersText(model, settings) : JSON.stringify(openingFields(model, settings), null, 1);
     await navigator.clipboard.writeText(text);
     notice.info("The settings are in the clipboard.");
   });
 
 async function saveAs(view: View, form: "png" | "session-png", ending: string): Promise<void> {
+  const drawn = drawnNow(view);
   const picture = await api.blob(pictures.image(view.session, nodeLookedAt(view), form));
-  download(form === "png" ? await told(picture, view) : picture, fileName(view.place.settings.prompt ?? "", ending));
+  download(form === "png" ? await told(picture, view, drawn) : picture, fileName(drawn.settings.prompt ?? "", ending));
 }
 
 /** The picture with its settings in it, so that it can be made again here and elsewhere. */
-async function told(picture: Blob, { model, place }: View): Promise<Blob> {
+async function told(picture: Blob, { model, session }: View, drawn: Drawn): Promise<Blob> {
   const png = new Uint8Array(await picture.arrayBuffer());
-  return new Blob([withText(png, "parameters", parametersText(model, place.settings))], { type: "image/png" });
+  const more = await carriedText(session, drawn);
+  const beside = more === null ? png : withText(png, KEYWORD, more);
+  return new Blob([withText(beside, "parameters", parametersText(model, drawn.settings))], { type: "image/png" });
+}
+
+/** What drew it: what was said since is for the next one. */
+function drawnNow(view: View): Drawn {
+  return drawnOf({ view, events: useSession.getState().events }, nodeLookedAt(view));
 }
 
 function nodeLookedAt(view: View): number {

@@ -38,6 +38,9 @@ export function useBindings(): readonly Binding[] {
 
 const TYPING =
   "input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable=true]";
+/** Words that have not been begun: only letters and digits are meant for them yet. */
+const BLANK = "[data-blank]";
+const BESIDE_WORDS = /^Mod\+|^[[\]{}]$/;
 const PRESSABLE =
   "button, a[href], summary, input, [role=button], [role=tab], [role=switch], [role=option], [role=menuitem]";
 
@@ -57,10 +60,16 @@ export function listenForKeys(): () => void {
   return () => window.removeEventListener("keydown", heard);
 }
 
+/** Whether a box may be given the focus unasked: on a tablet half the page would be covered, on a narrow one it is far from the stage. */
+export function mayTakeFocus(): boolean {
+  return matchMedia("(width >= 1000px) and (pointer: fine)").matches;
+}
+
 function isOurs(event: KeyboardEvent, { key, whileTyping }: Binding): boolean {
   const target = event.target instanceof Element ? event.target : null;
   if (document.querySelector('[aria-modal="true"]')) return false;
-  if (!whileTyping && target?.closest(TYPING)) return false;
+  const mayType = target?.closest(TYPING) && !(target.matches(BLANK) && BESIDE_WORDS.test(key));
+  if (!whileTyping && mayType) return false;
   // the choices of a group are gone through by these
   if (ARROWS.test(key) && target?.closest("input[type=radio], [role=radiogroup]")) return false;
   // a button that has the focus is pressed by these

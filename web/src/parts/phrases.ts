@@ -13,6 +13,12 @@ export function counted(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** "this", "this and that", "this, that and more". */
+export function listed(parts: readonly string[]): string {
+  const last = parts.at(-1) ?? "";
+  return parts.length < 2 ? last : `${parts.slice(0, -1).join(", ")} and ${last}`;
+}
+
 /** A number with two decimals at most. */
 export function short(value: number): string {
   return String(Number(value.toFixed(2)));

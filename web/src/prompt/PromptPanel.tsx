@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text, Textarea, Tooltip } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconPlayerPlay, IconSparkles } from "@tabler/icons-react";
 import { type KeyboardEvent, useState } from "react";
+import { redo, undo, useUndoable } from "../canvas/undoing";
 import type { ModelInfo } from "../connection/http";
 import { ClassChoice } from "../inputs/ClassChoice";
 import { LayoutPanel } from "../inputs/LayoutPanel";
@@ -9,10 +10,11 @@ import { allShown, shownNow } from "../inputs/shown";
 import { IconAction, Section } from "../parts/Section";
 import { useUnsaid } from "../parts/unsaid";
 import { placedRegions } from "../regions/placed";
-import { change, generate, type LiveControl, useControl, useSaid } from "../session/actions";
+import { change, generate, type LiveControl, useControl } from "../session/actions";
 import { useToldModel } from "../session/models";
-import { edit, useSession } from "../session/store";
+import { useSession } from "../session/store";
 import { isPrepared } from "../session/view";
+import { useDrawnWords } from "../timeline/drawn";
 
 const WORDS_ALONE: Pick<ModelInfo, "reads" | "classes"> = { reads: "text", classes: [] };
 
@@ -26,8 +28,7 @@ const WORDING = {
 export function PromptPanel() {
   const status = useSession((state) => state.view?.place.status);
   const prepared = useSession(({ view }) => isPrepared(view));
-  const canUndo = useSession((state) => state.view?.place.can_undo ?? false);
-  const canRedo = useSession((state) => state.view?.place.can_redo ?? false);
+  const { canUndo, canRedo } = useUndoable();
   const link = useSession((state) => state.link);
   const [isBeginning, setBeginning] = useState(false);
   const model = useToldModel();
@@ -50,10 +51,10 @@ export function PromptPanel() {
       title="Picture"
       actions={
         <Group gap={2} wrap="nowrap">
-          <IconAction label="Undo the last change" onClick={() => void edit({ kind: "undo" })} disabled={!canUndo}>
+          <IconAction label="Undo the last change" onClick={undo} disabled={!canUndo}>
             <IconArrowBackUp size={16} />
           </IconAction>
-          <IconAction label="Redo the change" onClick={() => void edit({ kind: "redo" })} disabled={!canRedo}>
+          <IconAction label="Redo the change" onClick={redo} disabled={!canRedo}>
             <IconArrowForwardUp size={16} />
           </IconAction>
         </Group>
@@ -116,10 +117,14 @@ interface WordsProps {
 
 /** A text that is the person's own while they write, and the session's otherwise. */
 function Words({ said: here, name, label, placeholder, minRows, hint, unsaid, onEnter }: WordsProps) {
-  const there = useSaid(name);
+  const there = useControl(name);
   const said = here ?? there;
+  // words that a finished picture was not drawn with are for the next one, however they came here
+  const drawn = useDrawnWords(name);
+  const acts = here ?? drawn ?? said;
   const session = useSession((state) => state.id);
-  const { text, setText, isUnsaid, finish, drop } = useUnsaid(said, (next) => void change(name, next), session);
+  const say = (next: string) => void change(name, next);
+  const { text, setText, isUnsaid, finish, drop } = useUnsaid({ said, acts, say, of: session, box: name });
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>) {
     if (event.key === "Escape") drop(event.currentTarget);

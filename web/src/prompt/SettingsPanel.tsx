@@ -5,8 +5,10 @@ import { openPage } from "../parts/pages";
 import { IconAction, Section } from "../parts/Section";
 import { change, useControl } from "../session/actions";
 import { anySeed, draftFor, useDraft } from "../session/draft";
-import { useModel, useModels } from "../session/models";
+import { useModel, useModels, useToldModel } from "../session/models";
 import { edit, useSession } from "../session/store";
+import { followed } from "./following";
+import { Side } from "./Side";
 import { SAMPLERS } from "./samplers";
 
 /** How the picture is made. All but the model, seed and size act while it forms. */
@@ -15,18 +17,21 @@ export function SettingsPanel() {
   const limit = useModels((state) => state.server?.limits.steps ?? 250);
   const guidance = useControl("guidance_scale");
   const sampler = useControl("sampler");
+  const goal = followed(useToldModel());
   return (
     <Section title="Settings">
       <Stack gap="sm">
-        <Dial
-          label="How strongly to follow the words"
-          term="Guidance scale: 1 leaves the network free; high values are bold and less varied."
-          value={guidance}
-          min={1}
-          max={12}
-          step={0.1}
-          onChange={(value) => change("guidance_scale", value)}
-        />
+        {goal && (
+          <Dial
+            label={`How strongly to follow ${goal}`}
+            term="Guidance scale: 1 leaves the network free; high values are bold and less varied."
+            value={guidance}
+            min={1}
+            max={12}
+            step={0.1}
+            onChange={(value) => change("guidance_scale", value)}
+          />
+        )}
         <Dial
           label="Steps"
           term="Number of denoising steps. More are finer and take longer; changed on the way, the rest of the noise is spread over what is left."
@@ -93,9 +98,9 @@ function SeedAndSize() {
           {draft.seed_locked ? <IconLock size={18} /> : <IconLockOpen size={18} />}
         </IconAction>
       </Group>
-      <Group gap={8} grow wrap="nowrap">
-        <Side name="width" label="Width" stride={stride} value={draft.width} />
-        <Side name="height" label="Height" stride={stride} value={draft.height} />
+      <Group gap={8} grow wrap="nowrap" align="start">
+        <Side label="Width" stride={stride} value={draft.width} onSay={(width) => useDraft.setState({ width })} />
+        <Side label="Height" stride={stride} value={draft.height} onSay={(height) => useDraft.setState({ height })} />
       </Group>
       {other && (
         <Group gap={6} wrap="nowrap">
@@ -114,32 +119,6 @@ function SeedAndSize() {
         </Group>
       )}
     </Stack>
-  );
-}
-
-function Side({
-  name,
-  label,
-  stride,
-  value,
-}: {
-  name: "width" | "height";
-  label: string;
-  stride: number;
-  value: number;
-}) {
-  return (
-    <NumberInput
-      label={label}
-      value={value}
-      min={stride}
-      max={2048}
-      step={stride}
-      allowDecimal={false}
-      suffix=" px"
-      onChange={(next) => typeof next === "number" && next >= stride && useDraft.setState({ [name]: next })}
-      onBlur={() => useDraft.setState({ [name]: Math.max(stride, Math.round(value / stride) * stride) })}
-    />
   );
 }
 

@@ -5,7 +5,7 @@ import { chooseFile } from "../canvas/chooseFile";
 import { useLayers } from "../canvas/layers";
 import { fitted } from "../canvas/masks/mask";
 import { pixelsOf } from "../canvas/masks/pictures";
-import { activate } from "../canvas/state";
+import { paintOn } from "../canvas/sight";
 import { rework } from "../canvas/strokes";
 import { notice } from "../parts/notices";
 import { IconAction } from "../parts/Section";
@@ -17,7 +17,7 @@ import { cellsOf } from "./split";
 
 /** Begin an empty region, and take the brush. */
 export async function beginRegion(): Promise<void> {
-  if (await prepare()) activate(addRegion());
+  if (await prepare()) paintOn(addRegion());
 }
 
 /** Many regions at once: by dividing the picture, or from a picture of flat colours. */

@@ -18,6 +18,7 @@ import { changeRegion, toggleMute } from "./edit";
 import classes from "./Regions.module.css";
 import { Said } from "./Said";
 import { Thumb } from "./Thumb";
+import { useWordsWanted } from "./wordsWanted";
 
 interface RegionRowProps {
   region: Region;
@@ -37,6 +38,7 @@ export const RegionRow = memo(function RegionRow(props: RegionRowProps) {
   const isSolo = useCanvas((state) => state.solo === id);
   const isLocked = useCanvas((state) => state.locked.has(id));
   const isMuted = strength === 0;
+  const words = useWordsWanted(id, prompt);
   const name = region.name || prompt || `region ${number}`;
 
   function pressed(event: KeyboardEvent) {
@@ -73,6 +75,8 @@ export const RegionRow = memo(function RegionRow(props: RegionRowProps) {
       </button>
       <Thumb id={id} />
       <Said
+        ref={words}
+        box={`${id} shows`}
         className={classes.words}
         size="xs"
         aria-label={`What is in region ${number}?`}

@@ -46,6 +46,7 @@ export function RegionRules() {
           />
         </Tooltip>
         <Said
+          box="common"
           label="Said in all of them"
           placeholder="flat style, soft light"
           said={common}

@@ -24,6 +24,7 @@ export function RegionSettings({ region }: { region: Region }) {
     <Fold title="Settings of this region">
       <Stack gap="sm" pt={4}>
         <Said
+          box={`${id} avoids`}
           label="What should it avoid here?"
           placeholder="what the picture avoids"
           said={negative_prompt}
@@ -79,6 +80,7 @@ export function RegionSettings({ region }: { region: Region }) {
             />
           </Tooltip>
           <Said
+            box={`${id} name`}
             label="Name"
             placeholder="none"
             said={name}

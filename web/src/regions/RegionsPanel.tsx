@@ -2,6 +2,7 @@ import { Button, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useCanvas } from "../canvas/state";
 import { IconAction, Section } from "../parts/Section";
+import { useToldModel } from "../session/models";
 import { useSession } from "../session/store";
 import { useRegions } from "./edit";
 import { beginRegion, RegionHelpers } from "./RegionHelpers";
@@ -16,6 +17,9 @@ export function RegionsPanel() {
   const active = useCanvas((state) => state.active);
   const live = useSession((state) => state.view !== null);
   const chosen = regions.find((region) => region.id === active);
+  const model = useToldModel();
+  // without words of its own a region would be nothing; those that are there can still be taken away
+  if (model?.reads === null && regions.length === 0) return null;
   return (
     <Section
       title="Regions"
@@ -44,8 +48,9 @@ export function RegionsPanel() {
       )}
       <RegionList />
       {chosen && <RegionSettings key={chosen.id} region={chosen} />}
-      {regions.length > 0 && <RegionRules />}
-      {live && <WordsInPicture />}
+      {/* a model that attends to no prompt takes regions in one of its modes only: that must be chosen before the first */}
+      {(regions.length > 0 || (live && model?.reads !== "text")) && <RegionRules />}
+      {live && model?.reads === "text" && <WordsInPicture />}
     </Section>
   );
 }

@@ -1,15 +1,20 @@
 import { TextInput, type TextInputProps } from "@mantine/core";
-import type { KeyboardEvent } from "react";
+import type { KeyboardEvent, Ref } from "react";
 import { useUnsaid } from "../parts/unsaid";
+import { useSession } from "../session/store";
 
 interface SaidProps extends Omit<TextInputProps, "value" | "onChange"> {
+  /** Tells it from all others of the picture. */
+  box: string;
   said: string;
   say(text: string): void;
+  ref?: Ref<HTMLInputElement>;
 }
 
 /** A line of text that is the person's own while they write; it acts on Enter, or when it is left. */
-export function Said({ said, say, ...rest }: SaidProps) {
-  const { text, setText, finish, drop } = useUnsaid(said, say);
+export function Said({ box, said, say, ...rest }: SaidProps) {
+  const session = useSession((state) => state.id);
+  const { text, setText, finish, drop } = useUnsaid({ said, say, of: session, box });
 
   function pressed(event: KeyboardEvent<HTMLInputElement>) {
     if (event.key === "Escape") drop(event.currentTarget);
@@ -20,6 +25,7 @@ export function Said({ said, say, ...rest }: SaidProps) {
     <TextInput
       {...rest}
       value={text}
+      data-blank={text === "" || undefined}
       onChange={(event) => setText(event.currentTarget.value)}
       onBlur={finish}
       onKeyDown={pressed}

@@ -5,7 +5,6 @@ import { newRegionId } from "../canvas/colours";
 import { exchange, isEmpty, maskOf, useLayers } from "../canvas/layers";
 import type { Mask } from "../canvas/masks/mask";
 import { useCanvas } from "../canvas/state";
-import { noteStroke } from "../canvas/strokes";
 import { expectRegion, noteOwn, refuseRegion } from "../canvas/sync";
 import { edit, useSession } from "../session/store";
 import type { Region, SetRegionRules, Mask as WireMask } from "../wire";
@@ -28,12 +27,8 @@ export function addRegion(prompt = "", mask?: Mask): string {
   expectRegion(id);
   if (mask) exchange(id, mask);
   void edit({ kind: "add-region", region: { id, prompt }, mask: mask ? wired(maskOf(id)) : null }).then((applied) => {
-    if (!applied) {
-      refuseRegion(id);
-      return;
-    }
-    noteOwn(id);
-    noteStroke();
+    if (applied) noteOwn(id);
+    else refuseRegion(id);
   });
   return id;
 }

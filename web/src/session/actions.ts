@@ -30,13 +30,6 @@ export function useControl<Name extends keyof Controls>(name: Name): Controls[Na
   return live ? controlsOf(live)[name] : draft;
 }
 
-/** Words as the session has them; the next picture's where there is none. */
-export function useSaid(name: "prompt" | "negative_prompt"): string {
-  const live = useSession(({ view }) => view?.place.settings);
-  const draft = useDraft((state) => state[name]);
-  return live ? controlsOf(live)[name] : draft;
-}
-
 /** Change something that can change while the picture forms. Resolves to whether it was taken. */
 export async function change<Name extends LiveControl>(name: Name, value: Draft[Name]): Promise<boolean> {
   useDraft.setState({ [name]: value });

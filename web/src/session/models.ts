@@ -41,6 +41,13 @@ export async function readModels(): Promise<void> {
   }
 }
 
+/** A server that was started again loads its model once more. Returns what stops it. */
+export function followServer(): () => void {
+  return useSession.subscribe(({ link }, before) => {
+    if (link === "live" && before.link === "lost") void readModels();
+  });
+}
+
 /** What is known of the model that is used now: the session's, or that of the next picture. */
 export function useModel(): ModelInfo | undefined {
   const session = useSession((state) => state.view?.model);

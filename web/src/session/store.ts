@@ -81,7 +81,9 @@ export function connect(): void {
   client.open();
   window.addEventListener("hashchange", () => {
     const id = sessionInAddress();
-    if (id && id !== useSession.getState().id) open(id);
+    if (id === useSession.getState().id) return;
+    if (id) open(id);
+    else close();
   });
 }
 

@@ -35,6 +35,7 @@ export function Choosing({ view, step: begun, onClose }: ChoosingProps) {
   const choices = combinations(read);
   const isReady = read.every(({ values, problem }) => values.length > 0 && !problem) && choices.length <= MOST_CHOICES;
   const most = Math.min(way.tip, way.last - 1);
+  const isAnew = halves.some(({ setting }) => setting === "seed");
 
   async function submitted(event: FormEvent) {
     event.preventDefault();
@@ -52,17 +53,21 @@ export function Choosing({ view, step: begun, onClose }: ChoosingProps) {
       <form onSubmit={(event) => void submitted(event)}>
         <Stack gap="sm">
           <Text size="sm" c="dimmed">
-            All begin at the same step and share what was made until there. Each becomes a branch.
+            {isAnew
+              ? "Each seed begins anew, from noise of its own. Each becomes a branch."
+              : "All begin at the same step and share what was made until there. Each becomes a branch."}
           </Text>
-          <NumberInput
-            label="From step"
-            description={`Earlier changes more. This branch has the steps ${way.first} to ${way.tip}.`}
-            value={step}
-            min={way.first}
-            max={Math.max(way.first, most)}
-            allowDecimal={false}
-            onChange={(next) => typeof next === "number" && setStep(next)}
-          />
+          {!isAnew && (
+            <NumberInput
+              label="From step"
+              description={`Earlier changes more. This branch has the steps ${way.first} to ${way.tip}.`}
+              value={step}
+              min={way.first}
+              max={Math.max(way.first, most)}
+              allowDecimal={false}
+              onChange={(next) => typeof next === "number" && setStep(next)}
+            />
+          )}
           <HalfFields label="What to vary" half={one} view={view} onChange={setOne} problem={read[0]?.problem} />
           {other ? (
             <HalfFields
@@ -198,5 +203,7 @@ function usual(setting: Setting, settings: Settings): string {
       return `${settings.sampler} ${settings.sampler === "euler" ? "dpmpp-2m" : "euler"}`;
     case "num_steps":
       return [settings.num_steps, Math.round(settings.num_steps * 1.5), settings.num_steps * 2].join(", ");
+    case "seed":
+      return [1, 2, 3, 4].map((more) => (settings.seed + more) % Number.MAX_SAFE_INTEGER).join(", ");
   }
 }

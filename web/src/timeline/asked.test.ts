@@ -51,6 +51,6 @@ describe("a command", () => {
   });
 
   it("that compares says what each cell has of its own", () => {
-    expect(chosen({ kind: "choice", prompt: "a dog", num_steps: 10 })).toBe("'a dog', 10 steps");
+    expect(chosen({ kind: "choice", prompt: "a dog", num_steps: 10, seed: 8 })).toBe("'a dog', 10 steps, seed 8");
   });
 });

@@ -118,6 +118,7 @@ export function chosen(choice: Choice): string {
     choice.guidance_scale == null ? null : `strength ${short(choice.guidance_scale)}`,
     choice.sampler == null ? null : methodName(choice.sampler),
     choice.num_steps == null ? null : counted(choice.num_steps, "step"),
+    choice.seed == null ? null : `seed ${choice.seed}`,
   ];
   return parts.filter((part) => part !== null).join(", ") || "as it is";
 }

@@ -7,6 +7,7 @@ describe("what was typed", () => {
     ["prompt", "a cat, sitting\n\n a dog ", ["a cat, sitting", "a dog"]],
     ["sampler", "euler heun", ["euler", "heun"]],
     ["num_steps", "10 20", [10, 20]],
+    ["seed", "8, 9, 8", [8, 9]],
   ] as const)("for %s as %j is %j", (setting, text, values) => {
     expect(valuesIn(setting, text)).toEqual({ values, problem: null });
   });
@@ -15,6 +16,7 @@ describe("what was typed", () => {
     ["guidance_scale", "3 much", "'much' is not a strength."],
     ["num_steps", "2.5", "'2.5' is not a number of steps."],
     ["num_steps", "0", "'0' is not a number of steps."],
+    ["seed", "-1", "'-1' is not a seed."],
   ] as const)("for %s as %j is refused", (setting, text, problem) => {
     expect(valuesIn(setting, text)).toEqual({ values: [], problem });
   });

@@ -4,7 +4,7 @@ import { quoted } from "../parts/phrases";
 import type { Choice } from "../wire";
 import { methodName } from "./called";
 
-export type Setting = "prompt" | "negative_prompt" | "guidance_scale" | "sampler" | "num_steps";
+export type Setting = "prompt" | "negative_prompt" | "guidance_scale" | "sampler" | "num_steps" | "seed";
 type Value = string | number;
 
 /** The most pictures that one comparison may have. */
@@ -21,23 +21,27 @@ export const SETTINGS: { value: Setting; label: string }[] = [
   { value: "guidance_scale", label: "How strongly to follow the words" },
   { value: "sampler", label: "Method" },
   { value: "num_steps", label: "Steps" },
+  { value: "seed", label: "Seed" },
 ];
+
+const NUMBERS: Partial<Record<Setting, { least: number; most: number; isWhole: boolean; called: string }>> = {
+  guidance_scale: { least: 0, most: 100, isWhole: false, called: "a strength" },
+  num_steps: { least: 1, most: 1000, isWhole: true, called: "a number of steps" },
+  seed: { least: 0, most: Number.MAX_SAFE_INTEGER, isWhole: true, called: "a seed" },
+};
 
 /** What a person typed as the values of a setting: a line each for words, otherwise with commas or blanks between. */
 export function valuesIn(setting: Setting, text: string): { values: Value[]; problem: string | null } {
   const parts = setting === "prompt" || setting === "negative_prompt" ? text.split("\n") : text.split(/[\s,;]+/);
   const said = [...new Set(parts.map((part) => part.trim()).filter(Boolean))];
-  if (setting !== "guidance_scale" && setting !== "num_steps") return { values: said, problem: null };
+  const kind = NUMBERS[setting];
+  if (!kind) return { values: said, problem: null };
   const values = [...new Set(said.map(Number))];
-  const [least, most] = setting === "num_steps" ? [1, 1000] : [0, 100];
-  const wrong = values.findIndex(
-    (one) => !(one >= least && one <= most) || (setting === "num_steps" && !Number.isInteger(one)),
-  );
-  const problem =
-    wrong < 0
-      ? null
-      : `${quoted(said[wrong] ?? "")} is not a ${setting === "num_steps" ? "number of steps" : "strength"}.`;
-  return { values: problem ? [] : values, problem };
+  const isRight = (one: number) => one >= kind.least && one <= kind.most && (!kind.isWhole || Number.isInteger(one));
+  const wrong = said.find((one) => !isRight(Number(one)));
+  return wrong === undefined
+    ? { values, problem: null }
+    : { values: [], problem: `${quoted(wrong)} is not ${kind.called}.` };
 }
 
 /** A choice for every combination, the last setting varying fastest. */
@@ -85,5 +89,6 @@ function said(setting: Setting, value: Value | null): string {
   if (value === null) return "as it is";
   if (setting === "sampler") return methodName(String(value));
   if (setting === "guidance_scale") return `strength ${value}`;
+  if (setting === "seed") return `seed ${value}`;
   return setting === "num_steps" ? `${value} steps` : quoted(String(value));
 }

@@ -1,17 +1,24 @@
 // What is in force in a session: now, at each of its states, and before and after what was undone. Pure.
 
 import type { Command } from "../connection/client";
-import type { Choice, Region } from "../wire";
+import type { Choice, Region, SetRegionRules, Settings } from "../wire";
 
-/** What acts on a picture, as far as sentences speak of it. */
-export interface InForce {
-  prompt: string;
-  negative_prompt: string;
-  guidance_scale: number;
-  sampler: string;
-  num_steps: number;
-  common_prompt: string;
-  regions: readonly Pick<Region, "id" | "name" | "prompt" | "negative_prompt" | "strength" | "guidance_scale">[];
+type Words = "prompt" | "negative_prompt" | "common_prompt";
+type Numbers = "guidance_scale" | "num_steps" | "seed" | "width" | "height";
+
+/** The state of a branch that nobody has told of yet. */
+const UNHEARD = -1;
+
+interface Told extends Required<Pick<Settings, Words | Numbers | "sampler" | "overlap" | "region_mode">> {
+  regions: readonly Region[];
+}
+
+/** What acts on a picture, but for the contents of pictures and masks. */
+export interface InForce extends Told {
+  /** Another number wherever masks of regions are others. */
+  painted: number;
+  /** Another number wherever the model is shown something else. */
+  shown: number;
 }
 
 export const NOTHING: InForce = {
@@ -20,9 +27,18 @@ export const NOTHING: InForce = {
   guidance_scale: Number.NaN,
   sampler: "",
   num_steps: 0,
+  seed: 0,
+  width: 0,
+  height: 0,
   common_prompt: "",
+  overlap: "normalise",
+  region_mode: "attention",
   regions: [],
+  painted: 0,
+  shown: 0,
 };
+
+const PAINTS = new Set(["paint-region", "add-region", "add-region-from-word", "replace-regions"]);
 
 export class Force {
   /** What makes the next step. */
@@ -34,10 +50,13 @@ export class Force {
   private tips = new Map<number, { node: number; inForce: InForce }>();
   private undone: InForce[] = [];
   private done: InForce[] = [];
+  private changes = 0;
 
   /** A session is opened. */
-  begin(settings: Partial<InForce>): void {
-    this.now = known(settings);
+  begin(settings: Partial<Told>): void {
+    const { painted, shown, ...told } = NOTHING;
+    const given = Object.entries(settings).filter(([name, value]) => name in told && value != null);
+    this.now = { ...told, ...Object.fromEntries(given), painted, shown };
     this.settle(0, 0);
   }
 
@@ -45,8 +64,19 @@ export class Force {
   change(command: Command, branch: number, node: number): void {
     this.done.push(this.now);
     this.undone = [];
-    this.now = changed(this.now, command);
+    this.now = this.numbered(changed(this.now, command), command);
     if (this.tips.get(branch)?.node === node) this.settle(branch, node);
+  }
+
+  /** The change before takes effect a little more: a further patch of a stroke. */
+  goOn(command: Command, branch: number, node: number): void {
+    this.now = this.numbered(this.now, command);
+    if (this.tips.get(branch)?.node === node) this.settle(branch, node);
+  }
+
+  /** What made a state; undefined where it was made by nothing that the log tells of. */
+  madeWith(node: number): InForce | undefined {
+    return this.made.get(node);
   }
 
   /** Whether there was a change to take back. */
@@ -95,7 +125,9 @@ export class Force {
     choices.forEach((choice, at) => {
       const own = Object.entries(choice).filter(([name, value]) => value != null && name in shared);
       const inForce = { ...shared, ...Object.fromEntries(own) };
-      this.tips.set(first + at, { node, inForce });
+      // one with a seed begins at a state of its own, which is heard of when the branch is opened
+      const isOwn = choice.seed != null && at > 0;
+      this.tips.set(first + at, { node: isOwn ? UNHEARD : node, inForce });
       if (at === 0) this.now = inForce;
     });
   }
@@ -105,20 +137,19 @@ export class Force {
     this.now = this.at(branch, node);
   }
 
+  private numbered(inForce: InForce, { kind }: Command): InForce {
+    if (PAINTS.has(kind)) return { ...inForce, painted: ++this.changes };
+    return kind === "show-image" ? { ...inForce, shown: ++this.changes } : inForce;
+  }
+
   /** What is in force at a state of a branch: at its tip what comes next, before it what made the state after. */
   private at(branch: number, node: number): InForce {
     const tip = this.tips.get(branch);
-    if (!tip || tip.node === node) return tip?.inForce ?? this.made.get(node) ?? this.now;
+    if (!tip || tip.node === node || tip.node === UNHEARD) return tip?.inForce ?? this.made.get(node) ?? this.now;
     let after = tip.node;
     for (let at: number | undefined = after; at !== undefined && at !== node; at = this.parents.get(at)) after = at;
     return this.made.get(after) ?? this.now;
   }
-}
-
-function known(settings: Partial<InForce>): InForce {
-  const { prompt = "", negative_prompt = "", guidance_scale = Number.NaN, sampler = "", num_steps = 0 } = settings;
-  const { common_prompt = "", regions = [] } = settings;
-  return { prompt, negative_prompt, guidance_scale, sampler, num_steps, common_prompt, regions };
 }
 
 function changed(before: InForce, command: Command): InForce {
@@ -140,17 +171,31 @@ function changed(before: InForce, command: Command): InForce {
       return { ...before, regions: before.regions.map((one) => (one.id === command.region.id ? command.region : one)) };
     case "remove-region":
       return { ...before, regions: before.regions.filter((one) => one.id !== command.id) };
+    case "reorder-regions":
+      return { ...before, regions: command.ids.flatMap((id) => before.regions.find((one) => one.id === id) ?? []) };
     case "replace-regions":
       return {
-        ...before,
+        ...ruled(before, command),
         regions: command.regions.map((one) => one.region),
         prompt: command.prompt ?? before.prompt,
         negative_prompt: command.negative_prompt ?? before.negative_prompt,
-        common_prompt: command.common_prompt ?? before.common_prompt,
       };
     case "set-region-rules":
-      return { ...before, common_prompt: command.common_prompt ?? before.common_prompt };
+      return ruled(before, command);
+    case "start-over": {
+      const { seed, width, height } = command;
+      return { ...before, seed: seed ?? before.seed, width: width ?? before.width, height: height ?? before.height };
+    }
     default:
       return before;
   }
+}
+
+function ruled(before: InForce, { mode, overlap, common_prompt }: Partial<Omit<SetRegionRules, "kind">>): InForce {
+  return {
+    ...before,
+    region_mode: mode ?? before.region_mode,
+    overlap: overlap ?? before.overlap,
+    common_prompt: common_prompt ?? before.common_prompt,
+  };
 }

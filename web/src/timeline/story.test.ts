@@ -23,6 +23,29 @@ const changes = (events: SessionEvent[]) =>
     .entries.filter((one) => one.kind === "change")
     .map((one) => one.text);
 
+describe("what made a state", () => {
+  const painted = { kind: "paint-region", id: "fox", stroke: 5, patch: null } as unknown as Command;
+
+  it("is what was in force at the step, whatever was said over the finished picture", () => {
+    const teller = new Teller();
+    const more: Command = { kind: "replace-regions", regions: [], prompt: "a rainbow", overlap: "add" };
+    teller.tell(log(opened, step(1), said(prompt("a dog"), 1), step(2), said(more, 2), said(painted, 2)));
+    expect([1, 2].map((node) => teller.madeWith(node)?.prompt)).toEqual(["a cat", "a dog"]);
+    expect(teller.madeWith(2)).toMatchObject({ seed: 1, width: 8, overlap: "normalise" });
+    expect(teller.inForce).toMatchObject({ prompt: "a rainbow", overlap: "add" });
+  });
+
+  it("is painted otherwise after each patch of a stroke, and as before once that is taken back", () => {
+    const teller = new Teller();
+    const events = [opened, said(painted, 0), step(1), said(painted, 1), step(2)];
+    teller.tell(log(...events));
+    const paint = [1, 2].map((node) => teller.madeWith(node)?.painted);
+    expect(paint[0]).not.toBe(paint[1]);
+    teller.tell(log(...events, said({ kind: "undo" }, 2)));
+    expect(paint).not.toContain(teller.inForce.painted);
+  });
+});
+
 describe("a story", () => {
   it("says each change against what was in force before it", () => {
     const events = log(opened, step(1), said(prompt("a dog"), 1), step(2), said(prompt("a fox"), 2));
@@ -86,6 +109,16 @@ describe("a story", () => {
     const choices = [3, 5].map((guidance_scale) => ({ kind: "choice", guidance_scale }) as const);
     const events = log(opened, step(1), said({ kind: "compare", choices }, 1), moved(1, 1));
     expect(new Teller().tell(events).comparisons).toMatchObject([{ node: 1, branches: [1, 2], choices }]);
+  });
+
+  it("knows with which seeds takes are made that begin anew", () => {
+    const choices = [8, 9].map((seed) => ({ kind: "choice", seed }) as const);
+    const first = [moved(2, 1, 0), step(4, 1, 2, 1)];
+    const second = [moved(3, 2, 0), step(5, 2, 3, 1)];
+    const teller = new Teller();
+    teller.tell(log(opened, step(1), said({ kind: "compare", choices }, 1), ...first, ...second));
+    expect([4, 5].map((node) => teller.madeWith(node)?.seed)).toEqual([8, 9]);
+    expect(teller.inForce.seed).toBe(9);
   });
 
   it("has a mark where the change acts that begins a branch", () => {

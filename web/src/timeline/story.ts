@@ -4,7 +4,7 @@ import type { Command } from "../connection/client";
 import type { SessionEvent } from "../session/view";
 import { type Before, chosen } from "./asked";
 import { type Entry, entryOf, kindOf } from "./entries";
-import { Force } from "./force";
+import { Force, type InForce } from "./force";
 import { type Mark, Marks } from "./marks";
 
 type Compare = Extract<Command, { kind: "compare" }>;
@@ -64,6 +64,16 @@ export class Teller {
     return this.story;
   }
 
+  /** What made a state of the log that was told last, as far as the log says it. */
+  madeWith(node: number): InForce | undefined {
+    return this.force.madeWith(node);
+  }
+
+  /** What makes the next step. */
+  get inForce(): InForce {
+    return this.force.now;
+  }
+
   private forget(): void {
     Object.assign(this, new Teller());
   }
@@ -78,7 +88,8 @@ export class Teller {
         this.force.begin(event.settings);
         break;
       case "command-applied":
-        if (!isPart) this.apply(event, entry.text);
+        if (isPart) this.force.goOn(event.command, this.branch, event.node);
+        else this.apply(event, entry.text);
         break;
       case "cursor-moved":
         this.move(event, former);

@@ -27,17 +27,3 @@ export function isForeign(events: readonly SessionEvent[], since: number, own: R
   // the log does not reach back so far
   return events.length === 0 || (events[0]?.seq ?? 0) > since;
 }
-
-/** Commands about when steps are made; taking one back is not what Ctrl-Z means. */
-const FLOW = new Set(["pause", "resume", "step-once", "cancel", "set-preview-rate"]);
-
-/** Whether anything but strokes was done since a moment: then that is what is taken back first. */
-export function hasCommandSince(events: readonly SessionEvent[], since: number): boolean {
-  for (let index = events.length - 1; index >= 0; index--) {
-    const event = events[index];
-    if (!event || event.seq < since) return false;
-    if (event.kind !== "command-applied") continue;
-    if (event.command.kind !== "paint-region" && !FLOW.has(event.command.kind)) return true;
-  }
-  return false;
-}

@@ -1,4 +1,4 @@
-// Strokes that can be taken back and made again, over all layers, as long as they fit into a number of bytes. Pure.
+// What strokes have changed, so that they can be taken back and made again, over all layers, as long as it fits into a number of bytes. Pure.
 
 import { deflateSync, inflateSync } from "fflate";
 import type { Mask } from "./mask";
@@ -16,6 +16,8 @@ interface Chunk {
 
 interface Stroke {
   layer: string;
+  /** What tells it from others, for whoever has pushed it. */
+  mark: number;
   chunks: Chunk[];
 }
 
@@ -39,16 +41,26 @@ export class History {
     return this.undone.length > 0;
   }
 
+  /** The stroke that an undo takes back. */
+  get lastDone(): Pick<Stroke, "layer" | "mark"> | undefined {
+    return this.done.at(-1);
+  }
+
+  /** The stroke that a redo makes again. */
+  get lastUndone(): Pick<Stroke, "layer" | "mark"> | undefined {
+    return this.undone.at(-1);
+  }
+
   get byteLength(): number {
     return this.bytes;
   }
 
   /** Remember a stroke that has changed something. Those that were taken back are gone then, and the oldest where there are too many bytes. */
-  push(layer: string, diffs: readonly TileDiff[]): void {
+  push(layer: string, diffs: readonly TileDiff[], mark = 0): void {
     if (diffs.length === 0) return;
     for (const stroke of this.undone) this.bytes -= sizeOf(stroke);
     this.undone = [];
-    const stroke = { layer, chunks: chunksOf(diffs) };
+    const stroke = { layer, mark, chunks: chunksOf(diffs) };
     this.done.push(stroke);
     this.bytes += sizeOf(stroke);
     while (this.bytes > this.budget && this.compact());

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Stroke } from "../../connection/client";
 import type { SessionEvent } from "../../session/view";
-import { hasCommandSince, isForeign } from "./foreign";
+import { isForeign } from "./foreign";
 import { emptyMask, type Mask } from "./mask";
 import { Sender } from "./sender";
 
@@ -144,10 +144,5 @@ describe("what happened to masks", () => {
     expect(isForeign(events, 1, new Set([1]))).toBe(true);
     expect(isForeign(events, 2, new Set([2]))).toBe(false);
     expect(isForeign([applied(5, "pause")], 2, new Set())).toBe(true);
-  });
-
-  it("is taken back before the session's own changes, unless one of these came later", () => {
-    expect(hasCommandSince(events, 1)).toBe(false);
-    expect(hasCommandSince([...events, applied(4, "set-guidance")], 1)).toBe(true);
   });
 });

@@ -60,11 +60,14 @@ export class Sender {
     return [...this.unsent.values()].reduce((sum, state) => sum + state.underWay + (state.rect ? 1 : 0), 0);
   }
 
-  /** Another session is looked at. */
-  forget(): void {
-    for (const { timer } of this.unsent.values()) if (timer !== null) clearTimeout(timer);
-    this.unsent.clear();
-    this.failed.clear();
+  /** A region could not be added, or another session is looked at. */
+  forget(region?: string): void {
+    for (const [name, { timer }] of this.unsent) {
+      if (region !== undefined && name !== region) continue;
+      if (timer !== null) clearTimeout(timer);
+      this.unsent.delete(name);
+      this.failed.delete(name);
+    }
   }
 
   private send(region: string, state: Unsent): void {
