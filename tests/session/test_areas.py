@@ -10,6 +10,7 @@ from steered import EVERYWHERE, INSIDE, UPPER_LEFT, begin, finish, go_to, latent
 
 from ildm.core import extensions
 from ildm.core.errors import DataError
+from ildm.core.picture import to_bytes, to_picture
 from ildm.core.randomness import sample_noise
 from ildm.sampler.state import SamplerState
 from ildm.session import commands
@@ -17,6 +18,7 @@ from ildm.session.applying import apply
 from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
 from ildm.session.holds import hold
+from ildm.session.refusals import NotNow
 from ildm.session.run import Run
 from ildm.session.wire import Mask
 
@@ -121,14 +123,48 @@ def test_an_area_is_made_anew_even_where_another_start_followed(quick, settings)
     assert finish(cursor)[..., ~INSIDE].equal(before[..., ~INSIDE])
 
 
-def test_a_locked_area_can_be_made_anew(quick, settings):
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_is_locked_stays_when_an_area_around_it_is_made_anew(finished, quick, settings):
+    cursor = go_to(begin(quick, settings), 6)
+    apply(cursor, commands.LockArea(area=Mask.rectangle(64, 64, (0.0, 0.0, 0.25, 0.5))))
+    source = cursor.run.estimate(cursor.position.node)
+    if finished:
+        finish(cursor)
+    before = cursor.run.estimate(cursor.position.node)
+    apply(cursor, commands.RedoArea(area=UPPER_LEFT))
+    after = finish(cursor)
+    assert after[..., :4, :2].equal(source[..., :4, :2])
+    assert (after - before)[..., :4, 2:4].abs().min() > 0.0
+
+
+def test_all_of_a_locked_area_is_let_go_before_it_is_made_anew(quick, settings):
     cursor = go_to(begin(quick, settings), 3)
     apply(cursor, commands.LockArea(area=Mask.rectangle(64, 64, (0.0, 0.0, 1.0, 0.5))))
     before = finish(cursor)
+    for command in (commands.RedoArea(area=UPPER_LEFT), commands.DislikeArea(area=UPPER_LEFT)):
+        with refused(cursor, NotNow, "All of this area is kept as it is: let it go first"):
+            apply(cursor, command)
+    apply(cursor, commands.ReleaseArea(area=UPPER_LEFT))
     apply(cursor, commands.RedoArea(area=UPPER_LEFT))
     after = finish(cursor)
     assert after[..., ~INSIDE].equal(before[..., ~INSIDE])
     assert (after - before)[..., INSIDE].abs().min() > 0.0
+
+
+def test_what_is_kept_keeps_its_pixels(quick, settings):
+    """Its latents are the same; a decoder alone would show them otherwise beside others."""
+    cursor = begin(quick, settings)
+    finish(cursor)
+    before = np.asarray(cursor.run.picture(cursor.position.node)).astype(int)
+    apply(cursor, commands.RedoArea(area=UPPER_LEFT))
+    final = finish(cursor)
+    after = np.asarray(cursor.run.picture(cursor.position.node)).astype(int)
+    decoded = np.asarray(to_picture(to_bytes(cursor.run.model.decode(final))[0])).astype(int)
+    free = np.zeros((64, 64), bool)
+    free[:32, :32] = True
+    assert (after == before)[~free].all()
+    assert (decoded != before)[~free].any()
+    assert (after != before)[free].any()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from steered import begin, clear, finish, go_to, latent
+from steered import begin, clear, finish, go_to, latent, refused
 
 from ildm.core import extensions
 from ildm.core.errors import ConfigError
@@ -11,6 +11,7 @@ from ildm.session import commands
 from ildm.session.applying import apply
 from ildm.session.cursor import Cursor
 from ildm.session.editing import changed
+from ildm.session.refusals import NotNow
 from ildm.session.run import Run
 from ildm.session.snapshots import KEPT_EVERY
 
@@ -145,3 +146,29 @@ def test_two_on_one_branch_do_not_change_each_others_future(quick, settings):
     apply(second, commands.Undo())
     assert second.settings.prompt == "a red rose"
     assert finish(second).equal(finish(first))
+
+
+def test_other_seeds_begin_anew_each_on_a_branch(quick, settings):
+    cursor = begin(quick, settings)
+    finish(cursor)
+    stood = cursor.position
+    choices = (commands.Choice(seed=8), commands.Choice(seed=9, prompt="a blue key"))
+    begun = apply(cursor, commands.Compare(choices=choices))
+    tips = [cursor.run.timeline.branch(number).tip for number in begun]
+    assert [(cursor.run.timeline.node(tip).step, cursor.run.timeline.node(tip).parent) for tip in tips] == [(0, stood.node)] * 2
+    assert cursor.position.node == tips[0]
+    assert finish(cursor).equal(finish(begin(quick, settings, seed=8)))
+    cursor.open_branch(begun[1])
+    assert finish(cursor).equal(finish(begin(quick, settings, seed=9, prompt="a blue key")))
+    cursor.open_branch(stood.branch)
+    assert cursor.position.node == stood.node
+
+
+def test_seeds_and_futures_are_compared_together_before_the_end_only(quick, settings):
+    cursor = go_to(begin(quick, settings), 5)
+    mixed = commands.Compare(choices=(commands.Choice(guidance_scale=4.0), commands.Choice(seed=8)))
+    first, second = apply(cursor, mixed)
+    assert [cursor.run.timeline.node(cursor.run.timeline.branch(one).tip).step for one in (first, second)] == [5, 0]
+    finish(cursor)
+    with refused(cursor, NotNow, "no future is left to compare"):
+        apply(cursor, mixed)

@@ -167,7 +167,7 @@ def test_an_area_can_be_said_in_many_ways(area, quick):
     final = session.lock(area).set_prompt("a key").run().latent
     assert final[..., :4, :4].equal(source[..., :4, :4])
     assert (final - source)[..., 4:, :].abs().min() > 0.0
-    session.redo_area(area)
+    session.release(area).redo_area(area)
     assert session.run().latent[..., 4:, :].equal(final[..., 4:, :])
     assert not session.latent[..., :4, :4].equal(final[..., :4, :4])
 
@@ -291,7 +291,7 @@ BAD_STEPS = [
     (lambda session: session.compare(prompt=[]), ConfigError, "lists for one or two of"),
     (lambda session: session.compare(prompt="abc"), ConfigError, "lists for one or two of"),
     (lambda session: session.compare(guidance_scale=3.0), ConfigError, "lists for one or two of"),
-    (lambda session: session.compare(seed=[1, 2]), ConfigError, "lists for one or two of"),
+    (lambda session: session.compare(width=[64, 96]), ConfigError, "lists for one or two of"),
     (lambda session: session.compare(prompt=["a"], sampler=["b"], num_steps=[3]), ConfigError, "lists for one or two of"),
     (lambda session: session.compare(guidance_scale=[1.0, -1.0]), ConfigError, "guidance_scale cannot be -1.0"),
     (

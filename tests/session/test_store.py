@@ -218,6 +218,13 @@ def test_sessions_are_found_by_any_of_their_words(store):
     assert sorted(found("emoji-SCENES")) == ["aaa1", "bbb2"]
     assert found("heun") == []
     assert len(found("")) == 2
+    assert found("apfel grüner") == ["bbb2"], "all of the words, in any order"
+    assert found("apfel lion") == []
+    painted = settings("a plain grey background", regions=(Region(id="one", prompt="an Orange Fox", mask=None),))
+    store.append("bbb2", nodes=[node(1, settings=painted)]).result()
+    assert found("orange fox") == ["bbb2"], "what regions say counts"
+    assert found("grey fox apfel") == ["bbb2"]
+    assert found("one") == [], "a region's name is not said"
 
 
 def test_an_id_is_known_by_as_much_of_it_as_is_its_alone(store):

@@ -48,7 +48,7 @@ from ildm.session.commands import (
     Undo,
 )
 from ildm.session.cursor import Cursor, is_over
-from ildm.session.editing import changed, chosen, edited, kept_inside, released, started_over, strengthened
+from ildm.session.editing import changed, chosen, edited, is_free_in, kept_inside, released, started_over, strengthened
 from ildm.session.holds import implied_noise
 from ildm.session.refusals import NotNow, Unsupported
 from ildm.session.region_commands import (
@@ -64,6 +64,7 @@ from ildm.session.region_commands import (
 from ildm.session.region_editing import with_regions
 from ildm.session.settings import MAX_FEEDBACK, MAX_HOLDS, Feedback, Hold, Settings, Start
 from ildm.session.shown import with_shown
+from ildm.session.timeline import Branch
 from ildm.session.wire import Mask
 
 BEHIND = (255, 255, 255)
@@ -188,11 +189,17 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
     """The picture as it is, noised to an earlier step: inside the area with other noise, outside so that it comes back to what it was.
 
     Over a finished run the outside is held to the end. In mid-run it is held, with the noise it has now, until the step that
-    it stands at, and goes on from there as it would have.
+    it stands at, and goes on from there as it would have. What a person locked stays, wherever it lies.
+
+    Raises:
+        NotNow: when all of the area is locked.
     """
     run, settings, node = cursor.run, cursor.settings, cursor.node
+    locked = [one for one in settings.holds if one.locked]
+    if not is_free_in([run.blobs.mask(one.change) for one in locked], _painted(area)):
+        raise NotNow("All of this area is kept as it is: let it go first, or choose another.")
     state, picture = run.state(node.id), run.estimate(node.id)
-    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(_painted(area))
+    source, change = run.blobs.put_latent(picture), run.blobs.put_mask(area)
     former = settings.seed if settings.start is None or settings.start.seed is None else settings.start.seed
     if state.done:
         outside = Hold(source=source, change=change, seed=settings.seed)
@@ -206,7 +213,7 @@ def _anew(cursor: Cursor, area: Mask, step: int, seed: int | None) -> Settings:
             step=max(0, min(step, node.step - 1)),
             seed=(former + 1) % (MAX_SEED + 1) if seed is None else seed,
         ),
-        holds=(*_holds_without(run.blobs, settings.holds, area), outside),
+        holds=(*_holds_without(run.blobs, [one for one in settings.holds if not one.locked], area), outside, *locked),
     )
 
 
@@ -262,15 +269,18 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:
-    here = cursor.position if command.step is None else cursor.place(command.step)
-    if is_over(cursor.run.timeline.node(here.node)):
+    run, here = cursor.run, cursor.position if command.step is None else cursor.place(command.step)
+    if is_over(run.timeline.node(here.node)) and any(choice.seed is None for choice in command.choices):
         raise NotNow("All steps are done, so no future is left to compare: name an earlier step.")
     wanted = [chosen(here.settings, choice) for choice in command.choices]
-    for settings in wanted:
-        cursor.check(replace(here, settings=settings))
-    begun: list[int] = []
-    for number, settings in enumerate(wanted, start=1):
-        line = cursor.run.timeline.fork(here.node, settings, f"choice {number}")
-        begun.append(line.id)
-    cursor.position = replace(here, branch=begun[0], settings=wanted[0], following=False)
-    return tuple(begun)
+    for choice, settings in zip(command.choices, wanted, strict=True):
+        if choice.seed is None:
+            cursor.check(replace(here, settings=settings))
+        else:
+            run.check(settings)
+    begun: list[Branch] = []
+    for number, (choice, settings) in enumerate(zip(command.choices, wanted, strict=True), start=1):
+        node = here.node if choice.seed is None else run.begin(settings, parent=here.node).id
+        begun.append(run.timeline.fork(node, settings, f"choice {number}"))
+    cursor.position = replace(here, node=begun[0].tip, branch=begun[0].id, settings=wanted[0], following=False)
+    return tuple(line.id for line in begun)

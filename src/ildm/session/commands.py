@@ -207,7 +207,7 @@ class ShowImage(Message):
 
 
 class Choice(Message):
-    """One cell of a comparison; None = as it is."""
+    """One cell of a comparison; None = as it is. With a seed it begins anew from noise, wherever the others go on from."""
 
     kind: Literal["choice"] = "choice"
     prompt: Text | None = None
@@ -215,6 +215,7 @@ class Choice(Message):
     guidance_scale: Guidance | None = None
     sampler: Name | None = None
     num_steps: NumSteps | None = None
+    seed: Seed | None = None
 
     def given(self) -> dict[str, Any]:
         """The fields that differ."""

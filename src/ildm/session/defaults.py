@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
+from ildm.core.arguments import check_arguments
+from ildm.core.errors import ConfigError
 from ildm.core.seeds import check_seed, draw_seed
 from ildm.model import Model
 from ildm.session.settings import Settings
@@ -22,7 +25,23 @@ def settings_for(
     width: int | None = None,
     height: int | None = None,
 ) -> Settings:
-    """The settings of a new run; None = the default in the model's manifest."""
+    """The settings of a new run; None = the default in the model's manifest.
+
+    Raises:
+        ConfigError, ShapeError: for a value of another kind, or one that cannot be; for something else than a model.
+    """
+    if not isinstance(model, Model):
+        raise ConfigError(f"A session is of a model, but {reprlib.repr(model)} was given: load one by `ildm.load`.")
+    check_arguments(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        num_steps=num_steps,
+        guidance_scale=guidance_scale,
+        sampler=sampler,
+        seed=seed,
+        width=width,
+        height=height,
+    )
     defaults, native = model.manifest.defaults, model.image_size
     given: dict[str, Any] = {
         "prompt": prompt,
@@ -35,4 +54,6 @@ def settings_for(
         "width": native[0] if width is None else width,
         "height": native[1] if height is None else height,
     }
-    return checked(Settings, given)
+    settings = checked(Settings, given)
+    model.check_size(settings.size)
+    return settings

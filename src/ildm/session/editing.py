@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +44,8 @@ def edited(settings: Settings, command: SettingsCommand) -> Settings:
 
 def chosen(settings: Settings, choice: Choice) -> Settings:
     """The settings of one cell of a comparison."""
-    return changed(settings, **choice.given())
+    begun = settings if choice.seed is None else started_over(settings, StartOver(seed=choice.seed))
+    return changed(begun, **choice.given())
 
 
 def started_over(settings: Settings, command: StartOver) -> Settings:
@@ -70,6 +73,14 @@ def kept_inside(area: Mask) -> Mask:
 def released(change: Mask, area: Mask) -> Mask:
     """A change map that also lets an area go; a map of another size is brought to the area's."""
     return Mask.from_array(np.maximum(_resized(change, area.width, area.height), area.to_array()))
+
+
+def is_free_in(changes: Sequence[Mask], area: Mask) -> bool:
+    """Whether some place of an area may change by all of these maps."""
+    inside = area.to_array() > 0.0
+    return bool(
+        inside[np.logical_and.reduce([_resized(one, area.width, area.height) > 0.0 for one in changes] or [inside])].any()
+    )
 
 
 def _resized(mask: Mask, width: int, height: int) -> NDArray[np.float32]:

@@ -159,6 +159,8 @@ def preset_from_division(division: Division, name: str) -> RegionPreset:
             f"An area follows the word {word!r}, and where that is shows only while a picture is drawn: give boxes or a mask, "
             "or add the region to a session with `session.regions.add_from_word`."
         )
+    if len(areas) > MAX_REGIONS:
+        raise ConfigError(f"A picture has at most {MAX_REGIONS} regions, but {len(areas)} texts were given: leave some out.")
     return checked(
         RegionPreset,
         {

@@ -16,6 +16,7 @@ from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.blobs import Blobs
 from ildm.session.conditions import Conditions
+from ildm.session.kept_pixels import KeptPixels
 from ildm.session.refusals import NotNow
 from ildm.session.settings import Settings
 from ildm.session.shown import Finish, completed, preview_finish
@@ -47,6 +48,7 @@ class Run:
         self.steps_computed = 0
         self.places: dict[int, Callable[[], int]] = {}
         self.kept: Callable[[int], SamplerState | None] = lambda _: None
+        self._kept_pixels = KeptPixels(model, self.blobs)
         self._finish: tuple[object, Finish | None] = (None, None)
 
     def check(self, settings: Settings) -> None:
@@ -137,12 +139,13 @@ class Run:
 
     @torch.inference_mode()
     def picture(self, node: int) -> PILImage.Image:
-        """The picture behind a state, decoded whole; grey before the first step. Outside a hole it is what was drawn into."""
+        """The picture behind a state, decoded whole; grey before the first step. What is kept to the end, or lies outside a hole, stays."""
         estimate = estimate_of(self.state(node))
         settings = self.timeline.node(node).settings
         if estimate is None:
             return PILImage.new("RGB", settings.size, (127, 127, 127))
-        return completed(self.model, self.blobs, settings, to_picture(to_bytes(self.model.decode(estimate))[0]))
+        drawn = self._kept_pixels.over(settings, to_picture(to_bytes(self.model.decode(estimate))[0]))
+        return completed(self.model, self.blobs, settings, drawn)
 
     def preview_finish(self, node: int) -> Finish | None:
         """What is done to a preview of a state before anybody sees it; None = nothing."""

@@ -226,7 +226,8 @@ class Store:
         """What there is, the session that changed last first.
 
         Args:
-            search: a part of the title, of the id, of the model's name or of any prompt, in upper or lower case.
+            search: words, in upper or lower case; each is a part of the title, of the id, of the model's name or of any prompt, those
+                of regions among them.
             owner: whose; None = everybody's.
         """
         with self._reading() as connection:

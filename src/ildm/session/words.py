@@ -184,6 +184,7 @@ def _choice(choice: ask.Choice) -> str:
         "guidance": None if choice.guidance_scale is None else f"{choice.guidance_scale:g}",
         "sampler": None if choice.sampler is None else quoted(choice.sampler),
         "steps": choice.num_steps,
+        "seed": choice.seed,
     }
     return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None) or "as it is"
 

@@ -97,6 +97,16 @@ def test_a_comparison_finishes_all_of_its_futures(engine, settings, alone):
     assert replay(engine.model, events).exact
 
 
+def test_a_finished_session_makes_takes_of_other_seeds(engine, settings, alone):
+    session_id = opened(engine, settings)
+    done(engine, session_id)
+    engine.submit(session_id, commands.Compare(choices=tuple(commands.Choice(seed=one) for one in (8, 9))))
+    events = done(engine, session_id)
+    ended = {event.branch: event.latent_hash for event in of(RunFinished, events)}
+    assert ended == {0: alone(settings), 1: alone(changed(settings, seed=8)), 2: alone(changed(settings, seed=9))}
+    assert replay(engine.model, events).exact
+
+
 def test_a_comparison_goes_on_without_a_future_that_was_deleted(engine, settings):
     session_id = opened(engine, settings, paused=True)
     choices = tuple(commands.Choice(guidance_scale=2.0 + number) for number in range(3))

@@ -140,7 +140,8 @@ def read_summaries(
     """Sessions, the one that changed last first.
 
     Args:
-        search: a part of the title, of the id, of the model's name or of any prompt, in upper or lower case.
+        search: words, in upper or lower case; each is a part of the title, of the id, of the model's name or of any prompt, those of
+            regions among them.
         only: the id of the one that is wanted.
         owner: whose; None = everybody's.
     """
@@ -151,12 +152,9 @@ def read_summaries(
         chosen = chosen.where(table.c.id == only)
     if owner is not None:
         chosen = chosen.where(table.c.owner == owner)
-    if search:
-        settings = schema.nodes.c.settings
-        prompt = case((func.json_valid(settings), func.json_extract(settings, "$.prompt")))
-        prompts = select(schema.nodes.c.id).where(schema.nodes.c.session_id == table.c.id, _holds(prompt, search)).exists()
-        named = (_holds(column, search) for column in (table.c.title, table.c.id, table.c.model))
-        chosen = chosen.where(or_(*named, prompts))
+    for word in (search or "").split():
+        named = (_holds(column, word) for column in (table.c.title, table.c.id, table.c.model))
+        chosen = chosen.where(or_(*named, _is_said(word)))
     return [SessionSummary(**row) for row in connection.execute(chosen).mappings()]
 
 
@@ -212,6 +210,17 @@ def _bytes() -> Any:
 def _length(table: Table) -> Any:
     total = select(func.coalesce(func.sum(func.length(table.c.data)), 0))
     return total.where(table.c.session_id == schema.sessions.c.id).scalar_subquery()
+
+
+def _is_said(word: str) -> Any:
+    """Whether a prompt of the session in hand, or of a region in it, has a word in it."""
+    nodes = schema.nodes.c
+    # damaged settings say nothing
+    settings = case((func.json_valid(nodes.settings), nodes.settings), else_="{}")
+    parts = func.json_each(settings, "$.regions").table_valued("value")
+    regional = select(parts.c.value).where(_holds(func.json_extract(parts.c.value, "$.prompt"), word)).exists()
+    said = or_(_holds(func.json_extract(settings, "$.prompt"), word), regional)
+    return select(nodes.id).where(nodes.session_id == schema.sessions.c.id, said).exists()
 
 
 def _holds(column: Any, part: str) -> Any:
