@@ -260,3 +260,10 @@ def test_conditionings_stand_side_by_side():
     assert words.beside(Conditioning()) is words
     with pytest.raises(ShapeError, match="both carry 'concat'"):
         both.beside(Conditioning(concat=torch.ones(1, 1, 2, 2)))
+
+
+def test_no_picture_is_drawn_larger_than_the_largest():
+    hint = LowResolution(LowResolutionConfig(factor=4, stride=8))
+    assert hint.size_of(Image.new("L", (1024, 8))) == (4096, 32)
+    with pytest.raises(ShapeError, match=r"A picture of 1025x8 would be drawn 4 times larger.*at most 1024 pixels a side"):
+        hint.size_of(Image.new("L", (1025, 8)))

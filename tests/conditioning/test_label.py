@@ -28,3 +28,12 @@ def test_none_is_refused_where_the_model_was_not_trained_without():
 def test_impossible_classes_are_refused(wrong):
     with pytest.raises(ConfigError, match="classes"):
         LabelConfig(**wrong)
+
+
+def test_of_many_classes_a_few_are_told():
+    names = tuple(f"thing {number:03}" for number in range(862))
+    with pytest.raises(ConfigError) as told:
+        LabelConditioner(LabelConfig(count=862, names=names))(["qqq"])
+    assert (
+        str(told.value).endswith("thing 004 and 857 more, which `ildm info MODEL --json` lists.") and len(str(told.value)) < 200
+    )

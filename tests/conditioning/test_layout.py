@@ -1,6 +1,7 @@
 """Boxes as a prompt: text, JSON and tokens say the same, exactly on the grid, and what is no layout is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -107,6 +108,18 @@ def test_the_conditioner_tells_layouts_apart_and_knows_none():
     assert not any(torch.equal(first, other) for other in (taller, key, none))
 
 
+def test_points_that_lie_near_each_other_begin_alike():
+    torch.manual_seed(0)
+    config = LayoutConfig(names=("fox",), width=48, depth=1, num_heads=4)
+    points = LayoutConditioner(config).encoder.token_embedding.weight[: config.grid**2].detach()
+    grid = points.unflatten(0, (config.grid, config.grid))
+    here, beside, below, far = grid[40, 40], grid[40, 41], grid[41, 40], grid[10, 80]
+    apart = [float((here - other).norm()) for other in (beside, below, far)]
+    assert max(apart[:2]) < 0.5 * apart[2]
+    assert points.std() == pytest.approx(0.02, rel=0.05), "as large as the classes begin"
+    assert LayoutConditioner(replace(config, width=1, num_heads=1))(["fox 0 0 1 1"]).context.shape == (1, 26, 1)
+
+
 def test_text_is_what_a_person_would_type():
     assert layout_text([Placed("fox", (0.1, 0.25, 0.5, 0.6))]) == "fox 0.1 0.25 0.5 0.6"
     assert read_layout(" fox 0.1 0.25 .5 0.6 ;") == (Placed("fox", (0.1, 0.25, 0.5, 0.6)),)
@@ -116,3 +129,17 @@ def test_text_is_what_a_person_would_type():
 def test_a_graph_that_cannot_be_is_refused(change):
     with pytest.raises(ConfigError, match="A layout encoder has"):
         LayoutConfig(**{"names": NAMES, "width": 16, **change})
+
+
+def test_boxes_that_are_nested_too_deeply_are_refused():
+    with pytest.raises(ConfigError, match=r"x\.json holds no boxes \(it is nested too deeply\)"):
+        layout_from_json("[" * 100_000, "x.json")
+
+
+def test_of_many_names_a_few_are_told():
+    names = tuple(f"thing {number:03}" for number in range(862))
+    with pytest.raises(ConfigError) as told:
+        LayoutTokens(LayoutConfig(names=names)).encode([Placed("qqq", (0.0, 0.0, 1.0, 1.0))])
+    assert (
+        str(told.value).endswith("thing 004 and 857 more, which `ildm info MODEL --json` lists.") and len(str(told.value)) < 200
+    )

@@ -56,8 +56,12 @@ def test_behind_a_break_too(kinds, kind):
     assert not first.any() and second.any()
 
 
-def test_what_is_not_read_is_nowhere(kinds):
-    assert not kinds["own"].places("a cat, " * 20 + "a rose", "rose").any()
+@pytest.mark.parametrize("kind", ["own", "sd", "xl"])
+def test_far_behind_in_a_long_prompt_too(kinds, kind):
+    prompt = "a cat, " * 40 + "a rose"
+    tokens = kinds[kind].places(prompt, "rose")
+    assert len(tokens) == kinds[kind].read([prompt]).context.shape[1]
+    assert tokens.any()
 
 
 def test_a_conditioner_without_words_says_so():

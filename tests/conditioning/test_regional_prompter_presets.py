@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ildm.conditioning.regional_prompter import Word, read_division, read_presets
+from ildm.conditioning.regional_prompter import UnreadPreset, Word, read_division, read_presets
 from ildm.core.errors import ConfigError, DataError
 
 FIRST = {"name": "thirds", "mode": "Vertical", "ratios": "1,1,1", "baseratios": "", "usebase": False, "usecom": False}
@@ -104,6 +104,17 @@ def test_keys_that_came_later_may_lack():
         ("[" * 100_000, "The presets are no JSON"),
         ("9" * 5000, "The presets are no JSON"),
         ("{}", "A file of presets is a list with an object for each"),
+    ],
+)
+def test_what_is_no_list_is_said(text, sentence):
+    with pytest.raises(DataError, match=re.escape(sentence)) as error:
+        read_presets(text)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
         ("[1]", "Each preset is an object with a name, but number 1 is none"),
         ('[{"name": "a", "mode": "Rows"}, {"mode": "Rows"}]', "but number 2 is none"),
         ('[{"name": " "}]', "but number 1 is none"),
@@ -124,9 +135,9 @@ def test_keys_that_came_later_may_lack():
     ],
 )
 def test_what_is_no_preset_is_said(text, sentence):
-    with pytest.raises(DataError, match=re.escape(sentence)) as error:
-        read_presets(text)
-    assert len(str(error.value)) < 300
+    *good, bad = read_presets(text)
+    assert isinstance(bad, UnreadPreset) and sentence in bad.problem and len(bad.problem) < 300
+    assert [one.settings.mode for one in good] == ["rows"] * len(good)  # one does not keep the others from being read
 
 
 values = st.recursive(
@@ -148,6 +159,9 @@ def test_any_json_is_read_or_refused(entries):
     except DataError:
         return
     for preset in presets:
+        if isinstance(preset, UnreadPreset):
+            assert preset.problem.endswith(".") or preset.problem.endswith("?")
+            continue
         try:
             assert preset.settings.read("a BREAK b").parts
         except ConfigError:

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ildm.conditioning.prompt import weighted_parts, words_of
 from ildm.conditioning.text import TextConditioner, TextEncoderConfig
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.errors import CheckpointError, ConfigError, DataError
@@ -80,3 +81,43 @@ def test_word_order_matters(conditioner):
 def test_heads_must_divide_the_width():
     with pytest.raises(ConfigError, match="divides"):
         TextEncoderConfig(width=30, num_heads=4)
+
+
+# --- long prompts ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["a red rose, " * 9, "(a red rose:1.2) and " * 9, "rose" * 30, "", "a red rose", "é ü " * 20], ids=range(6)
+)
+def test_a_long_text_is_cut_into_such_as_are_read_whole(text, tokenizer):
+    [part] = weighted_parts(text)
+    cut = tokenizer.cut(part)
+    letters = [(letter, weight) for words, weight in part for letter in words]
+    assert [(letter, weight) for piece in cut for words, weight in piece for letter in words] == letters
+    assert all(len(tokenizer.pieces(words_of(piece))) <= tokenizer.max_tokens - 2 for piece in cut)
+    if len(tokenizer.pieces(words_of(part))) <= tokenizer.max_tokens - 2:
+        assert len(cut) == 1
+
+
+def test_a_long_text_is_cut_behind_a_comma_that_is_near(tokenizer):
+    pieces = tokenizer.cut([("a red rose, a red rose, a red rose", 1.0)])
+    assert len(pieces) > 1
+    assert all(words_of(piece).endswith(",") for piece in pieces[:-1])
+
+
+def test_the_last_words_of_a_long_prompt_are_read(conditioner):
+    start = "a red rose, " * 8
+    with torch.no_grad():
+        rose, key = (conditioner.read([start + word]).context for word in ("a red rose", "a blue key"))
+        assert not rose.equal(key)
+        assert conditioner([start + "a red rose"]).context.equal(conditioner([start + "a blue key"]).context), (
+            "captions are cut"
+        )
+
+
+def test_a_word_far_behind_in_a_prompt_has_its_place(conditioner):
+    prompt = "a red rose, " * 8 + "a blue key"
+    places = conditioner.places(prompt, "key")
+    assert places.any()
+    assert len(places) == conditioner.read([prompt]).context.shape[1]
+    assert int(places.nonzero().min()) > conditioner.config.max_tokens

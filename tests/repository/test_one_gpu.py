@@ -9,16 +9,25 @@ import pytest
 import torch
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.conditioning.grounding import NOTHING, PADDING
 from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.conditioning.layout import LayoutConditioner, LayoutConfig, read_layout
 from ildm.conditioning.text import TextConditioner, TextEncoderConfig
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.randomness import generator
+from ildm.core.share import Share
+from ildm.data.cells import fill_cells
+from ildm.data.concepts import all_concepts, concepts_by_label
+from ildm.data.mentions import mentions_of
 from ildm.data.opening import open_dataset
 from ildm.data.telling import Layouts, pixels_of
 from ildm.denoiser.unet import UNet
+from ildm.diffusion.weighting import TimeDistribution
 from ildm.recipes import find_recipe
+from ildm.training.alignment import SemanticHead
+from ildm.training.grounding import grounds
 from ildm.training.optimizer import Optimizer, OptimizerConfig
-from ildm.training.stage_two import Networks
+from ildm.training.stage_two import CaptionedLatents, Networks, losses
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +147,58 @@ def test_captions_in_numbers_tell_what_they_tell_in_words(one_gpu):
     tokens, mask = tokenizer(prompts)
     length = expected.context.shape[1]
     same(telling.condition(networks, tokens[:, :length], mask[:, :length], torch.zeros(2, 1)), expected)
+
+
+def test_captions_tell_what_they_name(one_gpu):
+    plan = find_recipe("emoji-tiny")
+    data = open_dataset(replace(plan.data, length=4))
+    samples = [data[index] for index in range(4)]
+    words = [caption for sample in samples for caption in sample.captions]
+    tokenizer = Tokenizer.train(words, vocabulary_size=400, max_tokens=40)
+    told = one_gpu("telling").Captions(tokenizer, mentions_of(data, range(len(all_concepts()) + 1)))(samples, random.Random(0))
+    for sample, tokens, named in zip(samples, told["tokens"], told["named"], strict=True):
+        shown = {1 + concepts_by_label()[thing.concept].index for thing in sample.objects}
+        for row, numbers in zip(tokens, named, strict=True):
+            assert set(numbers.tolist()) == {NOTHING, PADDING} | shown
+            assert ((numbers == PADDING) == (row == tokenizer([""])[0][0, -1].item())).all()
+
+
+@pytest.mark.parametrize("told", ["text", "layout"])
+def test_stage_two_costs_what_the_librarys_does(one_gpu, told, monkeypatch):
+    plan = find_recipe("emoji-tiny" if told == "text" else "layout-tiny")
+    dataset = open_dataset(replace(plan.data, length=4))
+    plan = plan.settled(dataset)
+    plan = replace(plan, stage_two=replace(plan.stage_two, alignment=0.1, grounding=0.1, dropout=0.0, precision="bfloat16"))
+    samples = [dataset[index] for index in range(4)]
+    maps = torch.stack([torch.from_numpy(fill_cells(sample.semantic_map, (8, 8))) for sample in samples]).long()
+    mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
+    torch.manual_seed(0)
+    if told == "text":
+        prompts = [sample.captions[0] for sample in samples]
+        tokenizer = Tokenizer.train(prompts, vocabulary_size=400, max_tokens=plan.text.max_tokens)
+        reader = TextConditioner(plan.text, tokenizer)
+        named = reader.named(prompts, [mentions.find(one, maps.unique().tolist()) for one in prompts])
+        tokens, mask = (one[:, : named.shape[1]] for one in tokenizer(prompts))
+    else:
+        prompts = [Layouts(plan.condition.layout.max_objects)(sample)[0] for sample in samples]
+        reader = plan.condition.conditioner()
+        tokens = torch.tensor([reader.tokens.encode(read_layout(one)) for one in prompts])
+        named, mask = torch.zeros_like(tokens), tokens >= 0
+    networks = Networks(UNet(plan.denoiser), reader)
+    head = SemanticHead(plan.denoiser.channels[1], len(all_concepts()) + 1)
+    latents = torch.randn(4, plan.denoiser.in_channels, 8, 8)
+    t = torch.rand(4, dtype=torch.float64)
+    noise = torch.randn_like(latents)
+    monkeypatch.setattr(TimeDistribution, "sample", lambda *_: t)
+    monkeypatch.setattr(Share, "randn", lambda *_: noise)
+    expected = losses(
+        networks, plan.stage_two, CaptionedLatents(latents, prompts, maps), generator(0, 0), head, grounds(reader, mentions)
+    )
+    ours = one_gpu("stages").StageTwoLoss(networks, head, grounded=True)
+    found = ours(latents, tokens, named, mask, torch.zeros(4, 1), maps, t.float(), noise)
+    for name, value in found._asdict().items():
+        assert value.item() == pytest.approx(getattr(expected, name).item(), rel=1e-3), name
+        assert value.item() > 0.0
 
 
 def test_every_task_is_told_what_its_recipe_tells_it(one_gpu):

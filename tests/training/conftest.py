@@ -10,6 +10,7 @@ from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
+from ildm.training.grounding import grounds
 from ildm.training.stage_one import StageOne
 from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
 from ildm.training.world import ALONE
@@ -37,7 +38,7 @@ def build_stage_one(tiny, codebook_size=None, world=ALONE, **changes):
     return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32), world)
 
 
-def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, features=None, **changes):
+def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, features=None, mentions=None, **changes):
     """Stage two on given latents, or on some that depend on the position alone; with a hint, these features are shown beside each batch."""
     config = replace(tiny.stage_two, **changes)
     torch.manual_seed(0)
@@ -58,7 +59,8 @@ def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, featu
 
     classes = 0 if maps is None else 1 + int(maps.max())
     networks = Networks(UNet(graph), conditioner, hint)
-    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, world)
+    ground = grounds(conditioner, mentions)
+    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, ground, world)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from ildm.training.run_state import load_state
 LIMIT, SCRIPT = 240, Path(__file__).with_name("together.py")
 HALVES = (Share(0, 2), Share(1, 2))
 CLOSE = 1e-5
-CASES = ("kl", "vq by gradient", "vq by average", "text", "text, min-snr", "text, alignment", "text, a map")
-FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, a map")
+CASES = ("kl", "vq by gradient", "vq by average", "text", "text, min-snr", "text, alignment", "text, grounding", "text, a map")
+FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, grounding", "text, a map")
 
 
 def torchrun(*command, processes=2):

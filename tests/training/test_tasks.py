@@ -15,7 +15,7 @@ from ildm.core.errors import CheckpointError, ConfigError, DataError
 from ildm.data.encoding import encode_dataset
 from ildm.data.latents import LatentCache
 from ildm.data.opening import open_dataset
-from ildm.data.sample import Sample
+from ildm.data.sample import Sample, SceneObject
 from ildm.recipes import find_recipe, recipe_names
 from ildm.training.pipeline import Run
 from ildm.training.recipe import Recipe
@@ -219,3 +219,32 @@ def test_latents_of_another_condition_are_not_taken(tmp_path):
     assert cache.features(0).shape == (12, 8, 8)
     with pytest.raises(DataError, match="latents of another condition"):
         encode_dataset(dataset, encode, "maker", tmp_path / "latents")
+
+
+class Partly(Bare):
+    """Images of which only the first is known."""
+
+    def __getitem__(self, index):
+        known = {
+            "objects": (SceneObject(concept="fox", style="3d", box=(0.0, 0.0, 1.0, 1.0), instance=1),),
+            "semantic_map": torch.ones(64, 64, dtype=torch.int32),
+        }
+        return replace(super().__getitem__(index), **known) if index == 0 else super().__getitem__(index)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("layout-tiny", Bare, "These images have no objects"),
+        ("class-tiny", Bare, "These images have no objects"),
+        ("class-tiny", Partly, r"The image 1\.png has no object"),
+        ("semantic-map-tiny", Bare, "These images have no semantic maps"),
+        ("semantic-map-tiny", Partly, r"The image 1\.png has no semantic map"),
+    ],
+)
+def test_such_data_is_refused_before_anything_is_trained(tmp_path, monkeypatch, name, data, told):
+    monkeypatch.setattr("ildm.training.pipeline.open_dataset", lambda _: data())
+    monkeypatch.setattr("ildm.training.pipeline.train", lambda *_, **__: pytest.fail("it was trained"))
+    with pytest.raises(DataError, match=told):
+        run_in(tmp_path / "run", short(name))
+    assert not (tmp_path / "run").exists()

@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from accelerate.utils import gather_object
 
-from conftest import build_stage_one, build_stage_two
+from conftest import CAPTIONS, build_stage_one, build_stage_two
 from ildm.conditioning.semantic_map import SemanticMap, SemanticMapConfig
 from ildm.core.errors import IldmError
 from ildm.core.fingerprint import fingerprint
+from ildm.data.mentions import Mentions
 from ildm.recipes.emoji_tiny import recipe
 from ildm.training.codebook import CodebookConfig
 from ildm.training.distributed import Distributed, joined
@@ -71,9 +72,11 @@ CASES = {
     "text": lambda world: stage_two(world, dropout=0.5),
     "text, min-snr": lambda world: stage_two(world, weighting=replace(TINY.stage_two.weighting, kind="min-snr")),
     "text, alignment": lambda world: stage_two(world, maps=maps(), alignment=0.3),
+    "text, grounding": lambda world: stage_two(world, maps=maps(), mentions=MENTIONS, grounding=0.3, dropout=0.5),
     "text, a map": shown_a_map,
 }
-FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, a map")
+FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, grounding", "text, a map")
+MENTIONS = Mentions({number: (caption,) for number, caption in enumerate(CAPTIONS, start=1)})
 
 
 def optimizers(task):

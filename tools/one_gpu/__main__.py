@@ -24,7 +24,9 @@ from scenes import Scenes, draw, reserve, shared
 from telling import Captions, Tasks
 
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.data.concepts import all_concepts
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
+from ildm.data.mentions import mentions_of
 from recipe import CELLS, SHARES, recipe, task
 
 
@@ -35,7 +37,10 @@ def main() -> None:
     assert plan.text is not None and isinstance(plan.data, EmojiScenesConfig)
     tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
     plans = {name: task(name, options.channels) for name in options.tasks}
-    captions, told = Captions(tokenizer), Tasks(plans)
+    dataset = EmojiScenes(plan.data)
+    mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
+    assert mentions is not None
+    captions, told = Captions(tokenizer, mentions), Tasks(plans)
     size, workers = plan.data.size, options.workers
     context = multiprocessing.get_context("fork")
     things = options.things if plans else 0
@@ -46,7 +51,7 @@ def main() -> None:
         encoded_things=context.Event(),
         surroundings=torch.from_numpy(shared((things, options.channels, CELLS, CELLS), np.float16)),
     )
-    draw(room.scenes, EmojiScenes(plan.data), captions)
+    draw(room.scenes, dataset, captions)
     say(f"{options.scenes} scenes are being drawn")
     settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
     roles: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {

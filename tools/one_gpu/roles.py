@@ -134,13 +134,17 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
     second.take(
         torch.randn(count, channels, CELLS, CELLS, device=device).half(),
         torch.randint(3, 200, (count, *scenes.told["tokens"].shape[1:]), device=device).short(),
+        torch.randint(2, (count, *scenes.told["named"].shape[1:]), device=device).short(),
         torch.zeros(count, 1, device=device),
         torch.zeros(count, CELLS, CELLS, dtype=torch.int16, device=device),
     )
     second.prepare()
     room.encoded.wait()
-    held = [torch.from_numpy(one).to(device) for one in (scenes.latents, scenes.told["tokens"], scenes.maps)]
-    second.take(held[0], held[1], torch.zeros(len(held[0]), 1, device=device), held[2])
+    told = scenes.told
+    latents, tokens, named, maps = (
+        torch.from_numpy(one).to(device) for one in (scenes.latents, told["tokens"], told["named"], scenes.maps)
+    )
+    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=device), maps)
     second.record()
     second.train(settings.second_until - passed(), settings.out)
     _write_facts(settings.out, "text", second.facts())
@@ -191,8 +195,8 @@ def _go_on_from(name: str, networks: Networks) -> None:
 
 def _data(
     name: str, networks: Networks, room: Room, device: torch.device, rows: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Latents, tokens, features and maps of some of the tasks' scenes."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Latents, tokens, what these name (which layouts say themselves), features and maps of some of the tasks' scenes."""
     things = room.things
     latents, maps = (torch.from_numpy(one[rows]).to(device) for one in (things.latents, things.maps))
     tokens = torch.zeros(len(latents), 1, 1, dtype=torch.int16, device=device)
@@ -202,7 +206,7 @@ def _data(
     if networks.hint is not None:
         told = torch.from_numpy(things.told[name][rows])
         features = _features(networks.hint, told, room.surroundings[rows]).to(device)
-    return latents, tokens, features, maps
+    return latents, tokens, torch.zeros_like(tokens), features, maps
 
 
 def _features(hint: Hint, told: Tensor, surroundings: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from stages import StageTwoLoss
 from telling import nothing
 from torch import Tensor
 
+from ildm.conditioning.grounding import NOTHING
 from ildm.conditioning.text import TextConditioner
 from ildm.data.concepts import all_concepts
 from ildm.training.alignment import SemanticHead
@@ -21,7 +22,7 @@ from parts import write_parts
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
 _WORSE = 1.08  # times the best loss so far is astray: where it was seen, nothing recovered by itself
-_NAMED = (0.25, 0.5)  # shares of the time: until then things are named with full weight, and from then on not at all
+_HELPED = (0.25, 0.5)  # shares of the time: until then naming and grounding have their full weight, and from then on none
 
 
 class SecondStage:
@@ -54,16 +55,16 @@ class SecondStage:
         if plan.stage_two.alignment:
             width = plan.denoiser.channels[min(1, plan.denoiser.levels - 1)]
             head = SemanticHead(width, len(all_concepts()) + 1).to(self.device)
-        loss = StageTwoLoss(networks, head)
+        loss = StageTwoLoss(networks, head, grounded=bool(plan.stage_two.grounding))
         self.optimizer = Optimizer(loss.named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
         self._run = torch.compile(loss, dynamic=False) if compiled else loss
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
-        self._sums = torch.zeros(3, device=self.device)
-        self._naming = torch.zeros((), device=self.device)
+        self._sums = torch.zeros(4, device=self.device)
+        self._helped = torch.zeros((), device=self.device)
 
-    def take(self, latents: Tensor, tokens: Tensor, features: Tensor, maps: Tensor) -> None:
-        """The data: latents (count, channels, rows, columns), tokens (count, wordings, length), features and maps (count, ...)."""
-        self._latents, self._tokens, self._features, self._maps = latents, tokens, features, maps
+    def take(self, latents: Tensor, tokens: Tensor, named: Tensor, features: Tensor, maps: Tensor) -> None:
+        """The data: latents (count, channels, rows, columns), tokens and what they name (count, wordings, length), features and maps."""
+        self._latents, self._tokens, self._named, self._features, self._maps = latents, tokens, named, features, maps
 
     def prepare(self) -> None:
         """Compile a step on what was taken."""
@@ -87,20 +88,19 @@ class SecondStage:
         for progress in by_the_clock(seconds):
             falling = min(1.0, (1.0 - progress) / config.decay_share)
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
-            self._naming.fill_(self.config.alignment * min(1.0, max(0.0, (_NAMED[1] - progress) / (_NAMED[1] - _NAMED[0]))))
+            self._helped.fill_(min(1.0, max(0.0, (_HELPED[1] - progress) / (_HELPED[1] - _HELPED[0]))))
             self._recorded()
             self.steps += 1
             if self.steps in _FORGET:
                 self.optimizer.forget()
             if self.steps % _LOOK:
                 continue
-            error, naming, norm = (self._sums / _LOOK).tolist()
+            error, naming, grounding, norm = (self._sums / _LOOK).tolist()
             self._sums.zero_()
-            self.told = {"loss": error, "naming": naming}
+            self.told = {"loss": error, "naming": naming, "grounding": grounding}
             if self.steps % (5 * _LOOK) == 0:
-                say(
-                    f"{self.name} {self.steps}: loss {error:.4f}, naming {naming:.3f}, norm {norm:.2f}, progress {progress:.2f}"
-                )
+                told = f"loss {error:.4f}, naming {naming:.3f}, grounding {grounding:.3f}, norm {norm:.2f}"
+                say(f"{self.name} {self.steps}: {told}, progress {progress:.2f}")
             if not error < _WORSE * best:
                 ceiling, self.returns = 0.6 * ceiling, self.returns + 1
                 self.optimizer.load_state(kept)
@@ -129,17 +129,21 @@ class SecondStage:
         chosen = torch.randint(len(self._latents), (batch,), device=device)
         wording = torch.randint(self._tokens.shape[1], (batch,), device=device)
         tokens = self._tokens[chosen, wording, : len(self._unsaid)].long()
-        tokens = torch.where(self._dropped(self.config.dropout)[:, None], self._unsaid, tokens)
+        named = self._named[chosen, wording, : len(self._unsaid)].long()
+        dropped = self._dropped(self.config.dropout)[:, None]
+        tokens, named = torch.where(dropped, self._unsaid, tokens), named.masked_fill(dropped, NOTHING)
         features, hint = self._features[chosen], self.networks.hint
         if hint is not None and hint.config.dropout:
             features = torch.where(self._dropped(hint.config.dropout)[:, None, None, None], hint.nothing(features), features)
         t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
         noise = torch.randn(batch, *self._shape, device=device)
         mask = tokens != self._pad
-        error, naming = self._run(self._latents[chosen].float(), tokens, mask, features, self._maps[chosen].long(), t, noise)
-        gradients = torch.autograd.grad(error + self._naming * naming, self.optimizer.parameters)
+        latents, maps = self._latents[chosen].float(), self._maps[chosen].long()
+        found = self._run(latents, tokens, named, mask, features, maps, t, noise)
+        helping = self.config.alignment * found.naming + self.config.grounding * found.grounding
+        gradients = torch.autograd.grad(found.denoising + self._helped * helping, self.optimizer.parameters)
         norm = self.optimizer.step(gradients)
-        self._sums.add_(torch.stack([error.detach(), naming.detach(), norm]))
+        self._sums.add_(torch.stack([*(one.detach() for one in found), norm]))
 
     def _dropped(self, rate: float) -> Tensor:
         return torch.rand(self.batch, device=self.device) < rate

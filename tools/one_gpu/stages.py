@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from telling import condition
+from telling import condition, ground
 from torch import Tensor, nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.training.alignment import SemanticHead, naming_loss
-from ildm.training.stage_two import Networks
+from ildm.training.grounding import GroundingLoss
+from ildm.training.stage_two import Losses, Networks
 
 
 class StageOneLoss(nn.Module):
@@ -41,31 +42,40 @@ class StageOneLoss(nn.Module):
 
 
 class StageTwoLoss(nn.Module):
-    """The velocity's squared error on the straight path, and how badly the network names what lies where.
+    """The velocity's squared error on the straight path, and what it is helped by: naming what lies where, and looking at its words.
 
     As in `ildm.training.stage_two`.
 
     Args:
         head: None = nothing is named.
+        grounded: whether cross-attention is taught.
     """
 
-    def __init__(self, networks: Networks, head: SemanticHead | None) -> None:
+    def __init__(self, networks: Networks, head: SemanticHead | None, *, grounded: bool) -> None:
         super().__init__()
-        self.networks, self.head = networks, head
+        self.networks, self.head, self.grounded = networks, head, grounded
 
     def forward(
-        self, latents: Tensor, tokens: Tensor, mask: Tensor, features: Tensor, maps: Tensor, t: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The two losses of a batch; `t` is (batch,), `mask` True where a token is real."""
+        self,
+        latents: Tensor,
+        tokens: Tensor,
+        named: Tensor,
+        mask: Tensor,
+        features: Tensor,
+        maps: Tensor,
+        t: Tensor,
+        noise: Tensor,
+    ) -> Losses:
+        """The losses of a batch; `t` is (batch,), `mask` True where a token is real, `named` what it names."""
         share = t[:, None, None, None]
         noised = (1.0 - share) * latents + share * noise
-        naming = torch.zeros((), device=latents.device)
+        naming = grounding = torch.zeros((), device=latents.device)
+        watch = GroundingLoss(ground(self.networks, tokens, named, mask, maps)) if self.grounded else None
         with torch.autocast(latents.device.type, torch.bfloat16):
             conditioning = condition(self.networks, tokens, mask, features)
-            if self.head is None:
-                output = self.networks.unet(noised, 1000.0 * t, conditioning)
-            else:
-                output, inner = self.networks.unet.look_inside(noised, 1000.0 * t, conditioning)
+            output, inner = self.networks.unet.look_inside(noised, 1000.0 * t, conditioning, watch)
+            if self.head is not None:
                 naming = naming_loss(self.head(inner), maps).mean()
-        error = (output.float() - (noise - latents)).square().mean()
-        return error, naming
+            if watch is not None:
+                grounding = watch.mean()
+        return Losses((output.float() - (noise - latents)).square().mean(), naming, grounding)

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.grounding import PADDING, Grounding
 from ildm.conditioning.inpainting import Inpainting
 from ildm.conditioning.label import LabelConditioner
 from ildm.conditioning.layout import LayoutConditioner, read_layout
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.types import Conditioning
+from ildm.data.concepts import concepts_by_label
+from ildm.data.mentions import Mentions
 from ildm.data.sample import Sample
 from ildm.data.telling import pixels_of, wordings_for
 from ildm.training.recipe import Recipe
@@ -28,16 +31,20 @@ Kept = dict[str, tuple[tuple[int, ...], Any]]
 
 
 class Captions:
-    """Some of each scene's captions, as `tokens`."""
+    """Some of each scene's captions, as `tokens`, and the numbers of what they name in its map, as `named`."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self.kept: Kept = {"tokens": ((WORDINGS, tokenizer.max_tokens), np.int16)}
+    def __init__(self, tokenizer: Tokenizer, mentions: Mentions) -> None:
+        self._tokenizer, self._mentions = tokenizer, mentions
+        self.kept: Kept = dict.fromkeys(("tokens", "named"), ((WORDINGS, tokenizer.max_tokens), np.int16))
 
     def __call__(self, samples: Sequence[Sample], rng: random.Random) -> Mapping[str, Any]:
-        captions = [one for sample in samples for one in rng.choices(sample.captions, k=WORDINGS)]
-        tokens, _ = self._tokenizer(captions)
-        return {"tokens": tokens.numpy().reshape(len(samples), WORDINGS, -1)}
+        said = [(one, sample) for sample in samples for one in rng.choices(sample.captions, k=WORDINGS)]
+        known = concepts_by_label()
+        things = [
+            self._mentions.find(one, [1 + known[thing.concept].index for thing in sample.objects]) for one, sample in said
+        ]
+        tokens, _, named = self._tokenizer.named([one for one, _ in said], things)
+        return {key: part.numpy().reshape(len(samples), WORDINGS, -1) for key, part in (("tokens", tokens), ("named", named))}
 
 
 class Tasks:
@@ -88,6 +95,13 @@ def numbers(reader: Conditioner, words: str) -> list[int]:
 def nothing(reader: Conditioner) -> list[int]:
     """The tokens of the empty prompt."""
     return numbers(reader, "")
+
+
+def ground(networks: Networks, tokens: Tensor, named: Tensor, mask: Tensor, maps: Tensor) -> Grounding:
+    """What the tokens name and what lies where, (batch, length) and (batch, rows, columns): boxes, or captions' things and maps."""
+    if isinstance(networks.conditioner, LayoutConditioner):
+        return networks.conditioner.tokens.ground(tokens, (maps.shape[1], maps.shape[2]))
+    return Grounding(named.masked_fill(~mask, PADDING), maps)
 
 
 def condition(networks: Networks, tokens: Tensor, mask: Tensor, features: Tensor) -> Conditioning:

@@ -21,8 +21,8 @@ from ildm.conditioning.clip_vocabulary import (
     read_vocabulary,
     write_vocabulary,
 )
-from ildm.conditioning.clip_windows import Unit, cut_into_windows
 from ildm.conditioning.prompt import WeightedText, literal
+from ildm.conditioning.prompt_windows import Unit, cut_into_windows
 from ildm.core.errors import CheckpointError
 
 # the marks, English contractions, words, single digits, runs of anything else

@@ -14,6 +14,9 @@ from ildm.conditioning.prompt import plain_text
 from ildm.core.errors import ConfigError
 from ildm.core.types import Conditioning
 
+NAMES_LISTED = "`ildm info MODEL --json`"
+"""What shows all names that a model is told by, see `ildm.core.errors.nearest`."""
+
 
 class Conditioner(nn.Module, ABC):
     """A module that turns what a person says into a `Conditioning`. Entry points name its class.

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import nn
 
-from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.conditioner import NAMES_LISTED, Conditioner
 from ildm.conditioning.prompt import plain_text
 from ildm.core.errors import ConfigError, nearest
 from ildm.core.types import Conditioning
@@ -96,5 +96,5 @@ class LabelConditioner(Conditioner):
             return int(prompt)
         if prompt.lower() in self._numbers:
             return self._numbers[prompt.lower()]
-        known = f" {nearest(prompt, config.names)}" if config.names else ""
+        known = f" {nearest(prompt, config.names, listed=NAMES_LISTED)}" if config.names else ""
         raise ConfigError(f"This model has the classes 0 to {config.count - 1}, but {prompt!r} was given.{known}")

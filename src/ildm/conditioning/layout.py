@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
-from jaxtyping import Int
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.conditioner import NAMES_LISTED, Conditioner
+from ildm.conditioning.grounding import NOTHING, Grounding
 from ildm.conditioning.prompt import escape
 from ildm.conditioning.text import TextEncoder, TextEncoderConfig
 from ildm.core.errors import ConfigError, nearest
+from ildm.core.masks import Grid
+from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
 
 Box = tuple[float, float, float, float]
@@ -69,9 +73,10 @@ def layout_from_json(text: str, source: str) -> tuple[Placed, ...]:
         things = [Placed(str(row["label"]), tuple(float(number) for number in row["box"])) for row in rows]  # type: ignore[arg-type]
         if any(len(thing.box) != 4 for thing in things):
             raise ValueError("a box has four numbers")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ConfigError(
-            f'{source} holds no boxes ({error}): it is a JSON list such as [{{"label": "fox", "box": [0.1, 0.2, 0.5, 0.6]}}], '
+            f'{source} holds no boxes ({reason}): it is a JSON list such as [{{"label": "fox", "box": [0.1, 0.2, 0.5, 0.6]}}], '
             "left, top, right and bottom as fractions of the picture's sides."
         ) from error
     for thing in things:
@@ -143,7 +148,8 @@ class LayoutTokens:
             _check(thing)
             number = self._numbers.get(thing.label.strip().lower())
             if number is None:
-                raise ConfigError(f"This model does not know {thing.label!r}: {nearest(thing.label, self.config.names)}")
+                known = nearest(thing.label, self.config.names, listed=NAMES_LISTED)
+                raise ConfigError(f"This model does not know {thing.label!r}: {known}")
             tokens += [self._none + 1 + number, *self._corners(thing.box)]
         tokens += [self._none] * (self.config.num_tokens - 2 - len(tokens))
         return [*tokens, *self._corners(crop)]
@@ -156,6 +162,29 @@ class LayoutTokens:
             if label > self._none:
                 things.append(Placed(self.config.names[label - self._none - 1], (*self._point(first), *self._point(last))))
         return tuple(things)
+
+    def ground(self, tokens: Int[Tensor, "batch tokens"], grid: Grid) -> Grounding:
+        """What the tokens name and what lies where: boxes, numbered from 1; a place belongs to the smallest that its middle is in.
+
+        Args:
+            grid: (rows, columns).
+        """
+        most, boxes = self.config.grid - 1, self.config.max_objects
+        things = tokens[:, : 3 * boxes].unflatten(1, (boxes, 3))  # (B, n, 3)
+        numbers = torch.arange(1, boxes + 1, device=tokens.device)  # (n,)
+        real = things[..., 0] > self._none  # (B, n)
+        points = things[..., 1:, None]  # (B, n, 2, 1)
+        corners = torch.cat([points // self.config.grid, points % self.config.grid], dim=-1) / most  # (B, n, 2, 2), y before x
+        (top, left), (bottom, right) = (corners[:, :, end].unbind(-1) for end in (0, 1))
+        rows, columns = ((torch.arange(count, device=tokens.device) + 0.5) / count for count in grid)
+        high = (rows >= top[..., None]) & (rows <= bottom[..., None])  # (B, n, h)
+        wide = (columns >= left[..., None]) & (columns <= right[..., None])  # (B, n, w)
+        within = real[..., None, None] & high[..., :, None] & wide[..., None, :]  # (B, n, h, w)
+        areas = ((bottom - top) * (right - left))[..., None, None].masked_fill(~within, torch.inf)
+        smallest = areas.argmin(dim=1)  # (B, h, w)
+        named = torch.where(real, numbers, NOTHING).repeat_interleave(3, dim=1)  # (B, 3 n)
+        crop = named.new_full((len(tokens), tokens.shape[1] - 3 * boxes), NOTHING)
+        return Grounding(torch.cat([named, crop], dim=1), torch.where(within.any(dim=1), numbers[smallest], NOTHING))
 
     def _corners(self, box: Box) -> tuple[int, int]:
         most = self.config.grid - 1
@@ -182,6 +211,9 @@ class LayoutConditioner(Conditioner):
             width=config.width, depth=config.depth, num_heads=config.num_heads, max_tokens=config.num_tokens
         )
         self.encoder = TextEncoder(graph, config.vocabulary_size)
+        points = self.encoder.token_embedding.weight.data[: config.grid**2]
+        # so that what is learned of one point holds near it, too: there are thousands of them
+        points.copy_(_waves(config) * points.std())
 
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
         """The context of layouts, (batch, num_tokens, width), and the pooled vector when configured.
@@ -189,10 +221,17 @@ class LayoutConditioner(Conditioner):
         Raises:
             ConfigError: for a prompt that is no layout this model can draw.
         """
-        rows = [self.tokens.encode(read_layout(prompt)) for prompt in prompts]
-        tokens: Int[Tensor, "batch tokens"] = torch.tensor(rows, device=self.encoder.position_embedding.device)
+        tokens = self._numbers(prompts)
         context = self.encoder(tokens, torch.ones_like(tokens, dtype=torch.bool))
         return Conditioning(context=context, pooled=context.mean(dim=1) if self.config.pooled else None)
+
+    def ground(self, prompts: Sequence[str], grid: Grid) -> Grounding:
+        """What the tokens of layouts name, and which box each place of a latent is in; see `LayoutTokens.ground`."""
+        return self.tokens.ground(self._numbers(prompts), grid)
+
+    def _numbers(self, prompts: Sequence[str]) -> Int[Tensor, "batch tokens"]:
+        rows = [self.tokens.encode(read_layout(prompt)) for prompt in prompts]
+        return torch.tensor(rows, device=self.encoder.position_embedding.device)
 
     @classmethod
     def restore(cls, config: Any, folder: Path) -> Self:  # noqa: ARG003 - nothing lies there
@@ -201,6 +240,16 @@ class LayoutConditioner(Conditioner):
 
     def write_files(self, folder: Path) -> None:
         """Nothing: the configuration says it all."""
+
+
+def _waves(config: LayoutConfig) -> Float[Tensor, "points width"]:
+    """Each point's row and column as sines and cosines, of mean 0 and standard deviation 1 over all points."""
+    half = config.width // 4 * 2
+    waves = sinusoidal(torch.arange(config.grid).float(), half) if half else torch.zeros(config.grid, 0)
+    rows, columns = waves[:, None].expand(-1, config.grid, -1), waves[None].expand(config.grid, -1, -1)
+    both = F.pad(torch.cat([rows, columns], dim=-1).flatten(0, 1), (0, config.width - 2 * half))
+    both = both - both.mean(dim=0)
+    return both / both.std().clamp(min=1e-6)
 
 
 def _read(part: str) -> Placed:

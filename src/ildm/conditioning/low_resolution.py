@@ -11,7 +11,8 @@ from jaxtyping import Float
 from PIL import Image as PILImage
 from torch import Tensor
 
-from ildm.conditioning.hint import Encode, Features, Hint, Pixels
+from ildm.conditioning.hint import Encode, Features, Hint, Pixels, by
+from ildm.core.bounds import MAX_SIDE
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.picture import from_picture, to_floats, to_picture, to_pictures
 from ildm.core.types import Conditioning, Image
@@ -63,8 +64,17 @@ class LowResolution(Hint):
         return 3 * self._folded**2
 
     def size_of(self, image: PILImage.Image) -> tuple[int, int]:
-        """The image's size, `factor` times, and up to whole cells of the latent."""
+        """The image's size, `factor` times, and up to whole cells of the latent.
+
+        Raises:
+            ShapeError: when that is more than is ever drawn.
+        """
         factor, stride = self.config.factor, self.config.stride
+        if max(image.size) * factor > MAX_SIDE:
+            raise ShapeError(
+                f"A picture of {by(image.size)} would be drawn {factor} times larger, but at most {MAX_SIDE} pixels a side are drawn: "
+                f"give one of at most {MAX_SIDE // factor} pixels a side."
+            )
         width, height = (-(-side * factor // stride) * stride for side in image.size)
         return width, height
 

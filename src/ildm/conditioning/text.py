@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ildm.conditioning.conditioner import Conditioner
+from ildm.conditioning.grounding import Mention
 from ildm.conditioning.places import marked
 from ildm.conditioning.prompt import WeightedText, literal, weighted_parts, words_of
 from ildm.conditioning.tokenizer import Tokenizer
@@ -123,8 +124,11 @@ class TextConditioner(Conditioner):
         return self._encode([literal(prompt) for prompt in prompts])
 
     def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
-        """The same of prompts in prompt syntax. Every part has as many tokens as the longest; there are masked ones behind each."""
-        return self._encode([weighted_parts(prompt) for prompt in prompts])
+        """The same of prompts in prompt syntax, of any length: what is too long to be read at once goes on in another part.
+
+        Every part has as many tokens as the longest; there are masked ones behind each.
+        """
+        return self._encode([self._whole(weighted_parts(prompt)) for prompt in prompts])
 
     @classmethod
     def restore(cls, config: TextEncoderConfig, folder: Path) -> Self:
@@ -141,13 +145,25 @@ class TextConditioner(Conditioner):
 
     def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
         """Which tokens of the context that `read` makes of a prompt are those of a word in it; see `Conditioner.places`."""
-        _, _, weights = self._tokens(_spoken(marked(prompt, word)))
+        _, _, weights = self._tokens(_spoken(self._whole(marked(prompt, word))))
         return (weights != 1.0).flatten()
+
+    def named(self, prompts: Sequence[str], mentions: Sequence[Sequence[Mention]]) -> Int[Tensor, "batch tokens"]:
+        """What each token of the context that `forward` makes of plain texts names; see `Grounding.tokens`.
+
+        Args:
+            mentions: of each prompt, one behind the other.
+        """
+        _, mask, named = self.tokenizer.named(prompts, mentions)
+        return named[:, : _needed(mask)]
+
+    def _whole(self, parts: Sequence[WeightedText]) -> list[WeightedText]:
+        return [piece for part in parts for piece in self.tokenizer.cut(part)]
 
     def _tokens(self, parts: Sequence[WeightedText]) -> tuple[Tensor, Tensor, Tensor]:
         """Numbers, mask and weights, (parts, tokens) each, with as many tokens as are needed."""
         tokens, mask, weights = self.tokenizer.weighted(parts)
-        kept = -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
+        kept = _needed(mask)
         return tokens[:, :kept], mask[:, :kept], weights[:, :kept]
 
     def _encode(self, prompts: Sequence[Sequence[WeightedText]]) -> Conditioning:
@@ -161,6 +177,11 @@ class TextConditioner(Conditioner):
             context, mask = (_join(rows, counts) for rows in (context, mask))
         pooled = _masked_mean(context, mask) if self.config.pooled else None
         return Conditioning(context=context, context_mask=mask, pooled=pooled)
+
+
+def _needed(mask: Bool[Tensor, "batch tokens"]) -> int:
+    """How many tokens the longest row has, rounded up to a multiple of `TOKEN_BLOCK`."""
+    return -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
 
 
 def _spoken(parts: Sequence[WeightedText]) -> list[WeightedText]:

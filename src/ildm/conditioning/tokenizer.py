@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
 
@@ -12,7 +14,9 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as _Tokenizer
 from torch import Tensor
 
+from ildm.conditioning.grounding import PADDING, Mention
 from ildm.conditioning.prompt import WeightedText, words_of
+from ildm.conditioning.prompt_windows import Unit, cut_into_windows
 from ildm.core.errors import CheckpointError, DataError
 
 PAD, START, END = "[PAD]", "[START]", "[END]"
@@ -103,6 +107,31 @@ class Tokenizer:
                 weights[place, 1 : len(ids) + 1] = torch.tensor(pieces, dtype=torch.float64)
         return tokens, tokens != self._pad, weights
 
+    def named(
+        self, texts: Sequence[str], mentions: Sequence[Sequence[Mention]]
+    ) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"], Int[Tensor, "batch tokens"]]:
+        """Token numbers and mask of plain texts, and what each token names; see `Grounding.tokens`.
+
+        Args:
+            mentions: of each text, one behind the other.
+        """
+        tokens, mask, weights = self.weighted([_numbered(text, found) for text, found in zip(texts, mentions, strict=True)])
+        return tokens, mask, (weights - 1.0).long().masked_fill(~mask, PADDING)
+
+    def cut(self, text: WeightedText) -> list[WeightedText]:
+        """A text cut into such as are read to their ends: between words, and behind a comma where one is near."""
+        letters = [(letter, weight) for words, weight in text for letter in words]
+        encoding = self._inner.encode(words_of(text))
+        pairs = groupby(zip(encoding.word_ids, encoding.ids, strict=True), itemgetter(0))
+        units: list[Unit] = [tuple(piece for _, piece in word) for _, word in pairs]
+        room = self.max_tokens - 2
+        if max(map(len, units), default=0) > room:  # a word that is longer falls apart, and what follows begins as a word does
+            units, room = [(piece,) for piece in encoding.ids], max(1, room - 1)
+        starts = [0, *accumulate(map(len, units))]
+        windows = cut_into_windows(units, room, comma=self._inner.token_to_id(","))
+        ends = [encoding.offsets[starts[window.start]][0] for window in windows[1:]]
+        return [_runs(letters[start:end]) for start, end in pairwise([0, *ends, len(letters)])]
+
     def pieces(self, text: str) -> list[str]:
         """The pieces a text is cut into, without marks; one that begins a word shows it by a space."""
         return [self._inner.decode([number]) for number in self._inner.encode(text).ids]
@@ -114,6 +143,20 @@ class Tokenizer:
                 f"The vocabulary has no {mark} piece, so it was not made by this program: use the model's own."
             )
         return number
+
+
+def _numbered(text: str, mentions: Sequence[Mention]) -> WeightedText:
+    """A text in which letters that name thing n weigh n more than the others."""
+    parts, start = WeightedText(), 0
+    for mention in mentions:
+        parts += [(text[start : mention.start], 1.0), (text[mention.start : mention.end], 1.0 + mention.number)]
+        start = mention.end
+    return [*parts, (text[start:], 1.0)]
+
+
+def _runs(letters: WeightedText) -> WeightedText:
+    """Letters of equal weight joined."""
+    return [("".join(letter for letter, _ in run), weight) for weight, run in groupby(letters, itemgetter(1))]
 
 
 def _weight(letters: WeightedText) -> float:

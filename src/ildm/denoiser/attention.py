@@ -7,7 +7,7 @@ Rombach 2022, section 3.3. Keys and values of a context do not depend on the lat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,21 @@ class Beside(NamedTuple):
     seen: Tensor | None
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """Looks at cross-attentions while they are computed."""
+
+    def see(self, query: Tensor, key: Tensor, mask: Tensor | None, grid: Grid) -> None:
+        """Look at one.
+
+        Args:
+            query: (batch, heads, positions, head_width).
+            key: (contexts, heads, tokens, head_width).
+            mask: (contexts, 1, 1, tokens), True where a token is real; None = all are.
+            grid: (height, width) of the positions.
+        """
+
+
 class Watch:
     """Notes how much of every position's attention goes to some tokens of one context (Tang 2022, DAAM).
 
@@ -49,12 +64,9 @@ class Watch:
 
     def see(self, query: Tensor, key: Tensor, mask: Tensor | None, grid: Grid) -> None:
         """Note one cross-attention: the mean over its heads, (height, width)."""
-        one, read = query[self.row].float(), key[self.context].float()  # (H, N, d), (H, T, d)
-        logits = one @ read.mT * one.shape[-1] ** -0.5  # (H, N, T)
-        if mask is not None:
-            logits = logits.masked_fill(~mask[self.context], -torch.inf)
-        shares = logits.softmax(dim=-1)[..., self.tokens.to(logits.device)].sum(dim=-1)  # (H, N)
-        self.maps.append(shares.mean(dim=0).unflatten(0, grid))
+        row, context = slice(self.row, self.row + 1), slice(self.context, self.context + 1)
+        read = attention_shares(query[row], key[context], None if mask is None else mask[context])  # (1, N, T)
+        self.maps.append(read[0, :, self.tokens.to(read.device)].sum(dim=-1).unflatten(0, grid))
 
 
 class Attended(NamedTuple):
@@ -74,7 +86,7 @@ class Attended(NamedTuple):
     weights: dict[Grid, Tensor]
     beside: dict[Grid, Beside] | None = None
     counts: tuple[int, ...] | None = None
-    watch: Watch | None = None
+    watch: Watcher | None = None
 
 
 class SelfAttention(nn.Module):
@@ -178,6 +190,14 @@ def project(
 def token_mask(context_mask: Bool[Tensor, "*batch tokens"] | None) -> Bool[Tensor, "flat 1 1 tokens"] | None:
     """A context mask, of regions or plain, shaped to broadcast over heads and positions."""
     return None if context_mask is None else context_mask.reshape(-1, 1, 1, context_mask.shape[-1])
+
+
+def attention_shares(query: Tensor, key: Tensor, mask: Tensor | None) -> Float[Tensor, "batch positions tokens"]:
+    """How much of its attention each position gives to each token, in float32: the mean over the heads; see `Watcher.see`."""
+    logits = query.float() @ key.float().mT * query.shape[-1] ** -0.5  # (B, H, N, T)
+    if mask is not None:
+        logits = logits.masked_fill(~mask, -torch.inf)
+    return logits.softmax(dim=-1).mean(dim=1)  # (B, N, T)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:

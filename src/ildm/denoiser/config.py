@@ -108,6 +108,11 @@ class UNetConfig:
     def levels(self) -> int:
         return len(self.channels)
 
+    @property
+    def multiple(self) -> int:
+        """What rows and columns of a latent are multiples of, so that every level can halve them."""
+        return 2 ** (self.levels - 1)
+
     def has_attention(self, level: int) -> bool:
         """Whether `level` has attention, on the way or (the last one) in the middle."""
         return self.depths[level] > 0 or (level == self.levels - 1 and self.mid_depth > 0)

@@ -44,7 +44,7 @@ def _check_latent(config: UNetConfig, noised: Tensor) -> None:
         raise ShapeError(
             f"This U-Net takes noised latents (batch, {config.in_channels}, height, width), but {_shape(noised)} was given."
         )
-    factor = 2 ** (config.levels - 1)
+    factor = config.multiple
     height, width = noised.shape[2:]
     if height % factor or width % factor or not height or not width:
         fitting_height, fitting_width = (max(1, round(side / factor)) * factor for side in (height, width))

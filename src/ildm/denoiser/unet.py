@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ildm.core.masks import Grid
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
-from ildm.denoiser.attention import Attended, CrossAttention, read_context
+from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context
 from ildm.denoiser.blocks import Downsample, EmbeddingMLP, Resample, ResBlock, Upsample, start_at_zero
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inputs import check_inputs
@@ -81,14 +81,18 @@ class UNet(nn.Module):
         noised: Float[Tensor, "batch in_channels height width"],
         timestep: Float[Tensor, " batch"],
         conditioning: Conditioning,
+        watch: Watcher | None = None,
     ) -> tuple[Float[Tensor, "batch out_channels height width"], Float[Tensor, "batch channels height width"]]:
         """The prediction, as `forward` makes it, and the features that enter the finest level on its way up.
 
         The features are (batch, channels[min(1, levels - 1)], height, width). References play no part.
+
+        Args:
+            watch: shown every cross-attention.
         """
         check_inputs(self.config, noised, timestep, conditioning)
         embedding = self.embed(timestep, conditioning, noised.dtype)
-        attended = self.attend(conditioning, (noised.shape[2], noised.shape[3]))
+        attended = self.attend(conditioning, (noised.shape[2], noised.shape[3]))._replace(watch=watch)
         return self._walk(join(noised, conditioning), embedding, attended)
 
     def embed(self, timestep: Tensor, conditioning: Conditioning, dtype: torch.dtype) -> Float[Tensor, "batch time_width"]:

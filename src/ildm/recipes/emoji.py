@@ -49,7 +49,7 @@ PROMPTS = (
 
 
 def recipe() -> Recipe:
-    """128 px, f = 8, 16x16 latents; 150 concepts in three styles. See docs/decisions/naming-what-lies-where.md."""
+    """128 px, f = 8, 16x16 latents; 150 concepts in three styles. See docs/decisions: naming-what-lies-where, looking-where-things-lie."""
     return Recipe(
         name="emoji",
         summary="Small illustrations of 150 everyday things, alone or in scenes, drawn from text.",
@@ -60,7 +60,7 @@ def recipe() -> Recipe:
         stage_one=small.stage_one(steps=4_500),
         denoiser=small.DENOISER,
         text=small.TEXT,
-        stage_two=replace(small.stage_two(steps=20_000), alignment=0.1),
+        stage_two=replace(small.stage_two(steps=20_000), alignment=0.1, grounding=0.3),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
         num_latents=60_000,
         prompts=PROMPTS,

@@ -19,7 +19,10 @@ def on_images(recipe: Recipe, name: str) -> Recipe:
         recipe,
         data=ImageFolderConfig(name=name, size=recipe.data.size),
         first_stage="",
-        stage_two=replace(recipe.stage_two, alignment=0.0),
+        # boxes say themselves where things lie
+        stage_two=replace(
+            recipe.stage_two, alignment=0.0, grounding=0.0 if recipe.condition.layout is None else recipe.stage_two.grounding
+        ),
         prompts=(),
         num_latents=0,
         licence="",

@@ -61,7 +61,7 @@ def inpainting() -> Recipe:
 
 
 def _task(name: str, summary: str, condition: Condition, *, max_objects: int = 4, guidance_scale: float = 2.0) -> Recipe:
-    recipe = emoji.recipe()
+    recipe, told_in_words = emoji.recipe(), condition.hint is None and name != "unconditional"
     return replace(
         recipe,
         name=name,
@@ -69,8 +69,12 @@ def _task(name: str, summary: str, condition: Condition, *, max_objects: int = 4
         data=replace(recipe.data, max_objects=max_objects),
         denoiser=DENOISER,
         text=None,
-        # the naming of what lies where is for models that are told it in words
-        stage_two=replace(recipe.stage_two, alignment=0.1 if condition.hint is None and name != "unconditional" else 0.0),
+        # the naming of what lies where is for models that are told it in words, and looking at the words for those with several
+        stage_two=replace(
+            recipe.stage_two,
+            alignment=0.1 if told_in_words else 0.0,
+            grounding=0.3 if told_in_words and condition.classes is None else 0.0,
+        ),
         condition=condition,
         first_stage="emoji-scenes",
         sampling=Sampling(num_steps=25, guidance_scale=1.0 if name == "unconditional" else guidance_scale),

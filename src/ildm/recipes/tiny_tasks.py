@@ -30,7 +30,9 @@ def text() -> Recipe:
 
 def layout() -> Recipe:
     """See `ildm.recipes.tasks.layout`."""
-    return _task("layout-tiny", Condition(layout=LayoutConfig(width=32, depth=1, num_heads=2, grid=16)), max_objects=3)
+    layout = LayoutConfig(width=32, depth=1, num_heads=2, grid=16)
+    recipe = _task("layout-tiny", Condition(layout=layout), max_objects=3)
+    return replace(recipe, stage_two=replace(recipe.stage_two, grounding=0.3))
 
 
 def semantic_map() -> Recipe:

@@ -19,11 +19,13 @@ from ildm.core.picture import to_floats
 from ildm.core.types import Image, Latent
 from ildm.data.latents import LatentCache
 from ildm.data.loader import batches
+from ildm.data.mentions import mentions_of
 from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.model import Model
 from ildm.training.encoding import encode_until_stopped
+from ildm.training.grounding import grounds
 from ildm.training.journal import Journal, Silence
 from ildm.training.loop import train
 from ildm.training.making import make_model, make_networks
@@ -73,16 +75,18 @@ class Run:
 
         Raises:
             ConfigError: when the folder belongs to a run with another configuration, or batches cannot be shared out.
+            DataError: when the data lacks what the model is to be told.
         """
         dataset = open_dataset(self.recipe.data)
         self._check_initial()
         self.world.check("stage_one.batch_size", self.recipe.stage_one.batch_size)
         self.world.check("stage_two.batch_size", self.recipe.stage_two.batch_size)
+        # before anything is trained: data may lack what the model is to be told
+        settled = replace(self, recipe=self.recipe.settled(dataset))
         self.world.once(lambda: claim(self.folder, self.recipe))
         autoencoder = self._first_stage(dataset)
         if autoencoder is None or self.world.agree(self.stop.reason) is not None:
             return None
-        settled = replace(self, recipe=self.recipe.settled(dataset))
         if self.recipe.stage_two.loop.steps == 0:
             settled._keep_denoiser(autoencoder)
             return self.model_folder
@@ -220,7 +224,8 @@ class Run:
             save_native(model, self.model_folder, dtype=torch.float16, shared=self.recipe.first_stage or None)
 
         classes = len(cache.classes) if config.alignment else 0
-        task = StageTwo(config, networks, stream, draw, export, classes, self.world)
+        ground = grounds(networks.conditioner, mentions_of(dataset, cache.classes.tolist()))
+        task = StageTwo(config, networks, stream, draw, export, classes, ground, self.world)
         loop = config.loop if self.until is None else replace(config.loop, steps=min(self.until, config.loop.steps))
         with self._journal(stage, "denoiser", loop.steps) as journal:
             return train(task, loop, stage, journal=journal, stop=self.stop, world=self.world)

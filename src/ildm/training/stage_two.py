@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,7 @@ from ildm.diffusion.prediction import Prediction, target
 from ildm.diffusion.weighting import LossWeighting, TimeDistribution
 from ildm.training.alignment import SemanticHead, naming_loss
 from ildm.training.ema import EMA
+from ildm.training.grounding import Ground, GroundingLoss
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import Optimizer, OptimizerConfig
 from ildm.training.precision import Precision, autocast
@@ -69,6 +70,8 @@ class StageTwoConfig:
         precision: of the forward pass; weights stay float32.
         ema_decay: of the weights that are sampled and exported.
         alignment: how much it counts that the network can name what lies where; 0 = not at all. It needs data with maps.
+        grounding: how much it counts that each place looks at the words for what lies there; 0 = not at all. It needs layouts, or captions
+            of things that maps show.
         seed: of noise, times, dropout and data order.
     """
 
@@ -83,6 +86,7 @@ class StageTwoConfig:
     precision: Precision = "bfloat16"
     ema_decay: float = 0.9995
     alignment: float = 0.0
+    grounding: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,8 +95,9 @@ class StageTwoConfig:
                 "Stage two takes a batch_size of at least 1, a dropout in [0, 1] and an ema_decay in [0, 1), but "
                 f"{self.batch_size}, {self.dropout} and {self.ema_decay} were given."
             )
-        if not 0.0 <= self.alignment < math.inf:
-            raise ConfigError(f"stage_two.alignment is a weight of at least 0, but {self.alignment} was given: try 0.1.")
+        for key in ("alignment", "grounding"):
+            if not 0.0 <= getattr(self, key) < math.inf:
+                raise ConfigError(f"stage_two.{key} is a weight of at least 0, but {getattr(self, key)} was given: try 0.1.")
 
 
 class Networks(nn.Module):
@@ -113,6 +118,24 @@ class Networks(nn.Module):
         return words.beside(self.hint(features))
 
 
+class Losses(NamedTuple):
+    """What one batch costs.
+
+    Args:
+        denoising: the weighted squared error of the network's prediction.
+        naming: how badly it names what lies where, see `ildm.training.alignment`.
+        grounding: how badly it looks at the words for what lies where, see `ildm.training.grounding`.
+    """
+
+    denoising: Float[Tensor, ""]
+    naming: Float[Tensor, ""]
+    grounding: Float[Tensor, ""]
+
+    def weighted(self, config: StageTwoConfig) -> Float[Tensor, ""]:
+        """All together."""
+        return self.denoising + config.alignment * self.naming + config.grounding * self.grounding
+
+
 class StageTwo:
     """A `Task`: one step is one batch of eq. 3.
 
@@ -122,10 +145,11 @@ class StageTwo:
         draw: makes a sample sheet with the averaged networks.
         export: called with the averaged networks whenever a state was saved.
         num_classes: of the batches' maps, the background among them.
+        ground: binds prompts to places; None = nobody can.
         world: the processes that train together.
 
     Raises:
-        ConfigError: when alignment is asked for and there are no maps.
+        ConfigError: when alignment is asked for and there are no maps, or grounding and nobody can tell what lies where.
     """
 
     def __init__(
@@ -136,6 +160,7 @@ class StageTwo:
         draw: Callable[[Networks], PILImage.Image | None],
         export: Callable[[Networks, RunState], None],
         num_classes: int = 0,
+        ground: Ground | None = None,
         world: World = ALONE,
     ) -> None:
         self.config = config
@@ -143,6 +168,12 @@ class StageTwo:
         self.networks = networks
         self.batches = batches
         self._draw, self._export = draw, export
+        if config.grounding and ground is None:
+            raise ConfigError(
+                "stage_two.grounding needs layouts, or captions and maps of EmojiScenes, but these have nothing to tell which words are "
+                "for what lies where: set it to 0."
+            )
+        self._ground = ground if config.grounding else None
         self.head: SemanticHead | None = None
         trained = list(networks.named_parameters())
         if config.alignment:
@@ -162,11 +193,12 @@ class StageTwo:
     def train_step(self, step: int, batch: CaptionedLatents) -> Metrics:
         """One update on one batch; everything random derives from (seed, step)."""
         random = generator(self.config.seed, step_stream(step))
-        denoising, naming = losses(self.networks, self.config, batch, random, self.head, self._share)
-        norm = self._optimizer.update(denoising + self.config.alignment * naming, step)
+        found = losses(self.networks, self.config, batch, random, self.head, self._ground, self._share)
+        norm = self._optimizer.update(found.weighted(self.config), step)
         self.ema.update(self.networks, step)
-        told = {} if self.head is None else {"naming": naming.detach()}
-        return {"loss": denoising.detach(), "gradient_norm": norm, **told}
+        told = {} if self.head is None else {"naming": found.naming.detach()}
+        told |= {} if self._ground is None else {"grounding": found.grounding.detach()}
+        return {"loss": found.denoising.detach(), "gradient_norm": norm, **told}
 
     def state(self) -> dict[str, Any]:
         """Weights, optimizer and average."""
@@ -203,14 +235,16 @@ def losses(
     batch: CaptionedLatents,
     random: torch.Generator,
     head: SemanticHead | None = None,
+    ground: Ground | None = None,
     share: Share = WHOLE,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Eq. 3 on one batch, the weighted squared error of the network's prediction; and how badly it names what lies where.
+) -> Losses:
+    """Eq. 3 on one batch, and what it is helped by.
 
     Args:
         batch: its captions are dropped here at the configured rate.
         random: of times, noise and dropout, on the CPU.
-        head: None = the second loss is 0.
+        head: None = naming costs 0.
+        ground: None = grounding costs 0.
         share: which part of the step's whole batch `batch` is.
     """
     device = next(networks.parameters()).device
@@ -224,14 +258,18 @@ def losses(
     latents = latents.to(device)
     noised = add_noise(config.path, latents, noise, t)
     wanted = target(config.path, config.prediction, latents, noise, t)
-    naming = torch.zeros((), device=device)
+    naming = grounding = torch.zeros((), device=device)
+    watch = (
+        None if ground is None else GroundingLoss(ground(prompts, batch.maps, (latents.shape[2], latents.shape[3])).to(device))
+    )
     with autocast(config.precision, device):
         time, conditioning = config.path.network_time(t).to(noised), networks.condition(prompts, features)
-        if head is None:
-            output = networks.unet(noised, time, conditioning)
-        else:
+        output, inner = networks.unet.look_inside(noised, time, conditioning, watch)
+        if head is not None:
             assert batch.maps is not None
-            output, inner = networks.unet.look_inside(noised, time, conditioning)
             naming = naming_loss(head(inner), batch.maps.to(device)).mean()
+        if watch is not None:
+            grounding = watch.mean()
     error = (output.float() - wanted).square().mean(dim=(1, 2, 3))
-    return (config.weighting(config.path, config.prediction, t).to(error) * error).mean(), naming
+    denoising = (config.weighting(config.path, config.prediction, t).to(error) * error).mean()
+    return Losses(denoising, naming, grounding)

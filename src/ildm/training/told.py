@@ -19,7 +19,7 @@ from ildm.conditioning.semantic_map import SemanticMap, SemanticMapConfig
 from ildm.conditioning.text import TextEncoderConfig
 from ildm.core.errors import ConfigError
 from ildm.data.encoding import Look, Told, Wordings
-from ildm.data.labels import map_names, style_names, thing_names
+from ildm.data.labels import check_classes, map_names, style_names, thing_names
 from ildm.data.sample import ImageDataset, Sample
 from ildm.data.telling import ClassOf, Layouts, pixels_of
 from ildm.denoiser.config import UNetConfig
@@ -122,6 +122,7 @@ class Condition:
         classes, layout, hint = self.classes, self.layout, self.hint
         if classes is not None and not classes.names:
             names = thing_names(dataset) if classes.of == "concept" else style_names(dataset)
+            check_classes(dataset)
             classes = replace(classes, names=names)
         if layout is not None and not layout.names:
             layout = replace(layout, names=thing_names(dataset))

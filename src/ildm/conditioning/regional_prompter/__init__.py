@@ -3,7 +3,7 @@
 from ildm.conditioning.regional_prompter.colours import degrees, read_colours, write_colours
 from ildm.conditioning.regional_prompter.division import Division, Part, Word
 from ildm.conditioning.regional_prompter.keywords import escape
-from ildm.conditioning.regional_prompter.presets import Preset, read_presets
+from ildm.conditioning.regional_prompter.presets import Preset, UnreadPreset, read_presets
 from ildm.conditioning.regional_prompter.reading import read_division
 from ildm.conditioning.regional_prompter.settings import Settings
 from ildm.conditioning.regional_prompter.writing import write_division
@@ -13,6 +13,7 @@ __all__ = [
     "Part",
     "Preset",
     "Settings",
+    "UnreadPreset",
     "Word",
     "degrees",
     "escape",

@@ -37,8 +37,21 @@ class Preset:
     settings: Settings
 
 
-def read_presets(text: str) -> list[Preset]:
-    """The presets in a file of Regional Prompter's.
+@dataclass(frozen=True, kw_only=True)
+class UnreadPreset:
+    """One that cannot be used.
+
+    Args:
+        name: empty = it has none.
+        problem: why, as a sentence.
+    """
+
+    name: str
+    problem: str
+
+
+def read_presets(text: str) -> list[Preset | UnreadPreset]:
+    """The presets in a file of Regional Prompter's, in its order; one that cannot be used does not keep the others from it.
 
     Older files are read too: with `Horizontal` and `Vertical` for the modes `columns` and `rows`, without the keys that came later,
     and with a list of ticked options in `nchangeand`. What concerns adapters is not kept.
@@ -47,7 +60,7 @@ def read_presets(text: str) -> list[Preset]:
         text: JSON, a list with an object for each preset.
 
     Raises:
-        DataError: when the text is no such list, or for a preset that cannot be used, which is named.
+        DataError: when the text is no such list.
     """
     try:
         entries = json.loads(text.removeprefix("\ufeff"))
@@ -57,14 +70,21 @@ def read_presets(text: str) -> list[Preset]:
         raise DataError(
             "A file of presets is a list with an object for each, but this one is something else: choose another file."
         )
-    return [_read_preset(entry, number) for number, entry in enumerate(entries, start=1)]
+    return [_read_entry(entry, number) for number, entry in enumerate(entries, start=1)]
 
 
-def _read_preset(entry: Any, number: int) -> Preset:
+def _read_entry(entry: Any, number: int) -> Preset | UnreadPreset:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"Each preset is an object with a name, but number {number} is none: give it one or take it out.")
-    name = name.strip()
+        problem = f"Each preset is an object with a name, but number {number} is none: give it one or take it out."
+        return UnreadPreset(name="", problem=problem)
+    try:
+        return _read_preset(entry, name.strip())
+    except DataError as error:
+        return UnreadPreset(name=name.strip(), problem=str(error))
+
+
+def _read_preset(entry: dict[str, Any], name: str) -> Preset:
     unknown = next((key for key in entry if key not in _READ | _ELSEWHERE), None)
     if unknown is not None:
         raise DataError(f"Preset {name!r} has the unknown key {reprlib.repr(unknown)}: {nearest(unknown, _READ)}")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ildm.conditioning.clip_windows import LOOK_BACK, cut_into_windows
+from ildm.conditioning.prompt_windows import LOOK_BACK, cut_into_windows
 
 COMMA = 7
 units = st.lists(st.one_of(st.just((COMMA,)), st.integers(0, 99).map(lambda n: (n,)), st.just((100, 101, 102))), max_size=120)
