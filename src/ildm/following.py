@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -61,7 +62,7 @@ def pair_up(prompt: str | Sequence[str], negative_prompt: str | Sequence[str], s
         ShapeError: when lists have different lengths, or a list is empty.
     """
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    seeds = [seed] if isinstance(seed, int) else list(seed or [draw_seed() for _ in prompts])
+    seeds = [int(seed)] if isinstance(seed, int | Integral) else list(seed or [draw_seed() for _ in prompts])
     if len(prompts) == 1:
         prompts *= len(seeds)
     if len(seeds) == 1:

@@ -25,6 +25,7 @@ from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
 from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
+from ildm.core.arguments import check_arguments
 from ildm.core.config import from_json
 from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError
@@ -32,6 +33,7 @@ from ildm.core.fingerprint import fingerprint
 from ildm.core.manifest import Manifest
 from ildm.core.picture import to_pictures
 from ildm.core.progress import Progress
+from ildm.core.shapes import check_size
 from ildm.core.types import Conditioning, Denoiser, Latent, Worn
 from ildm.denoiser.adapters import Adapters
 from ildm.denoiser.guidance import Projection
@@ -98,11 +100,25 @@ class Model:
         One that is shown what lies where has learned to draw each place by its surroundings: beyond the size it was trained at, it looks
         through windows of that size.
         """
-        whole = Preconditioned(self._predict, self.path, self.manifest.prediction)
+        whole, side = Preconditioned(self._predict, self.path, self.manifest.prediction), self._window
+        return whole if side is None else Windowed(whole, side, side // 4)
+
+    @property
+    def _window(self) -> int | None:
+        """Rows and columns of a latent that are looked at together; None = all."""
         if self.hint is None or not self.hint.is_local or not self.hint.concat_channels:
-            return whole
-        side = max(self.autoencoder.latent_space.grid(*self.image_size)[1:])
-        return Windowed(whole, side, side // 4)
+            return None
+        return max(self.autoencoder.latent_space.grid(*self.image_size)[1:])
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See that pictures of (width, height) pixels can be drawn.
+
+        Raises:
+            ShapeError: when they cannot, with sizes nearby that can.
+        """
+        stride, window = self.autoencoder.latent_space.stride, self._window
+        long = None if window is None else window * stride
+        check_size(*size, stride * self.unet.config.multiple, long=long, finer=stride)
 
     @property
     def is_told_guidance(self) -> bool:
@@ -202,8 +218,6 @@ class Model:
         if self.conditioner is None or self.unet.config.context_width is None:
             raise ConfigError(f"The model {self.manifest.name!r} attends to no words, so it cannot tell where one is.")
         tokens = self.conditioner.places(prompt, word)
-        if not bool(tokens.any()):
-            raise ConfigError(f"{word!r} stands too far behind in the prompt to be read: say it earlier, or say less.")
         conditioning = self.alone(self.condition([prompt], size), size)
         time = self.path.network_time(torch.tensor([t], dtype=torch.float64)).to(latent)
         with self.adapters.resting():
@@ -267,13 +281,28 @@ class Model:
             RGB images; `info` holds prompt and seed.
 
         Raises:
-            ConfigError: for an unknown sampler, a bad seed, or a prompt or guidance the model cannot take.
-            ShapeError: for a size not divisible by the stride, a picture or mask of another size, or lists of different lengths.
+            ConfigError: for an unknown sampler, a bad seed, an argument of another kind, or a prompt or guidance the model cannot take.
+            ShapeError: for a size that `check_size` refuses, a picture or mask of another size, or lists of different lengths.
         """
+        check_arguments(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            guidance_rescale=guidance_rescale,
+            sampler=sampler,
+            seed=seed,
+            initial_noise=initial_noise,
+            width=width,
+            height=height,
+            image=image,
+            mask=mask,
+        )
         calls = pair_up(prompt, negative_prompt, seed)
         solver = self.sampler(sampler)
         native = self.size_for(image if image is None or isinstance(image, PILImage.Image) else next(iter(image), None))
         size = (native[0] if width is None else width, native[1] if height is None else height)
+        self.check_size(size)
         avoided = [*(call.negative_prompt for call in calls), *(region.negative_prompt for region in regions)]
         if self.is_told_guidance and any(avoided):
             raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")

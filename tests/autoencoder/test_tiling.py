@@ -98,7 +98,7 @@ def test_what_cannot_be_coded_is_refused():
     model = awake(**GRAPHS["folded"])
     with pytest.raises(ConfigError, match="strip of 0 values"):
         in_strips(model, strip=0)
-    with pytest.raises(ShapeError, match="try 32x32"):
+    with pytest.raises(ShapeError, match=r"try .*32x32"):
         in_strips(model).encode(normal(1, 3, 31, 32))
     with pytest.raises(ShapeError, match="Latents of 3 channels"):
         in_strips(model).decode(normal(1, 4, 8, 8))

@@ -4,6 +4,11 @@ import json
 
 import pipelines
 import pytest
+import safetensors.torch
+import torch
+
+from ildm.checkpoint.convert import convert
+from ildm.checkpoint.load import load
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +54,94 @@ def test_a_model_is_not_written_over_itself(folder, run):
 def test_a_model_without_clip_is_no_single_file(run, trained, tmp_path):
     result = run("convert", trained, tmp_path / "x.safetensors", "--format", "single-file")
     assert result.code == 2 and "a text encoder of its own" in result.err
+
+
+def test_nothing_but_a_model_gives_way(folder, run, trained, tmp_path):
+    target = tmp_path / "mine"
+    target.mkdir()
+    (target / "thesis.txt").write_text("years of work")
+    for replace in ((), ("--replace",)):
+        refused = run("convert", folder, target, "--format", "native", *replace)
+        assert refused.code == 2 and "no part of a model (thesis.txt): give a new or an empty folder" in refused.err
+    (target / "thesis.txt").rename(tmp_path / "thesis.txt")
+    assert run("convert", trained, target, "--format", "native").code == 0  # an empty folder is as good as none
+    for kind in ("native", "diffusers"):
+        refused = run("convert", folder, target, "--format", kind)
+        assert refused.code == 2 and f"There is a model at {target} already: give --replace" in refused.err
+        assert json.loads(run("info", target, "--json").out)["name"] == "emoji-tiny"
+    assert run("convert", folder, target, "--format", "diffusers", "--replace").code == 0
+    assert run("convert", folder, target, "--format", "native", "--replace").code == 0
+    (target / "notes.txt").write_text("beside it")
+    assert "(notes.txt)" in run("convert", trained, target, "--format", "native", "--replace").err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work" and (target / "notes.txt").is_file()
+
+
+def test_a_file_that_is_there_stays(folder, run, tmp_path):
+    single = tmp_path / "other.safetensors"
+    single.write_text("precious")
+    refused = run("convert", folder, single, "--format", "single-file")
+    assert refused.code == 2 and "give --replace, or another place" in refused.err and single.read_text() == "precious"
+    assert run("convert", folder, single, "--format", "single-file", "--replace").code == 0
+    assert json.loads(run("info", single, "--json").out)["conditioner"]["kind"] == "clip"
+
+
+@pytest.mark.parametrize("kind", ["native", "diffusers"])
+def test_a_place_without_a_name_is_one_sentence(kind, folder, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused = run("convert", folder, ".", "--format", kind)
+    assert refused.code == 2 and "add one, as in new." in refused.err and not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def bare(folder, tmp_path_factory):
+    """A single file that does not say what its network predicts, as others write it."""
+    path = tmp_path_factory.mktemp("bare") / "bare.safetensors"
+    convert(folder, path, "single-file")
+    safetensors.torch.save_file(safetensors.torch.load_file(path), path)
+    return path
+
+
+def test_what_the_files_say_is_not_said_otherwise(folder, bare, run, trained, tmp_path):
+    for model in (folder, trained):
+        stated = json.loads(run("info", model, "--json").out)["prediction"]
+        other = "epsilon" if stated == "velocity" else "velocity"
+        for command in (
+            ("info", model),
+            ("generate", "a fox", "--model", model),
+            ("convert", model, tmp_path / "x", "--format", "native"),
+        ):
+            refused = run(*command, "--prediction", other)
+            assert refused.code == 2 and f"predicts {stated}, but the prediction {other} was given" in refused.err
+            assert len(refused.err.splitlines()) == 1
+        assert run("info", model, "--prediction", stated).code == 0
+    marked = tmp_path / "marked.safetensors"
+    safetensors.torch.save_file(safetensors.torch.load_file(bare) | {"v_pred": torch.empty(0)}, marked)
+    assert "predicts velocity" in run("info", marked, "--prediction", "epsilon").err
+    assert json.loads(run("info", bare, "--prediction", "velocity", "--json").out)["prediction"] == "velocity"
+
+
+def test_what_was_put_in_is_recorded_and_asked_for_again(folder, bare, run, tmp_path):
+    unet, vae = (folder / part / "diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
+    drawn, usual = tmp_path / "drawn.png", ("--model", bare, "--num-steps", 1)
+    parts = ("--unet", unet, "--vae", vae)
+    made = run("generate", "a fox", "--seed", 1, "--prediction", "velocity", *parts, *usual, "--out", drawn)
+    assert made.code == 0, made.err
+    call = json.loads(run("info", drawn, "--json").out)
+    assert (call["prediction"], call["unet"], call["vae"], call["model_files"]) == ("velocity", str(unet), str(vae), {})
+    again = run("generate", "--like", drawn, *usual, "--out", tmp_path / "again.png")
+    assert again.code == 0 and json.loads(run("info", tmp_path / "again.png", "--json").out)["prediction"] == "velocity"
+    assert [line.split("drawn with ")[1] for line in again.err.splitlines()] == [
+        f"{path}, not taken from it: give it with --{name}." for name, path in (("unet", unet), ("vae", vae))
+    ]
+    same = run("generate", "--like", drawn, *usual, *parts, "--out", tmp_path / "same.png")
+    assert (same.code, same.err) == (0, "") and json.loads(run("info", tmp_path / "same.png", "--json").out) == call
+
+
+def test_another_u_net_makes_another_model(folder, tmp_path):
+    """What was steered with it is not taken for the plain model's."""
+    own, other = folder / "unet" / "diffusion_pytorch_model.safetensors", tmp_path / "other.safetensors"
+    convert(folder, tmp_path / "native", "native")
+    weights = safetensors.torch.load_file(own)
+    safetensors.torch.save_file({name: weight + 1 for name, weight in weights.items()}, other)
+    hashes = [load(tmp_path / "native", device="cpu", unet=unet).hash for unet in (None, own, other)]
+    assert len(set(hashes)) == 3

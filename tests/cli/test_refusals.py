@@ -4,7 +4,8 @@ import pytest
 
 import ildm
 from ildm.cli.main import main
-from ildm.core.errors import CheckpointError
+from ildm.cli.typed import check_typed
+from ildm.core.errors import CheckpointError, ConfigError
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,11 @@ from ildm.core.errors import CheckpointError
         (["generaet", "a"], "ildm has no command 'generaet': did you mean 'generate'?"),
         (["data", "emojy"], "ildm data has no command 'emojy': did you mean 'emoji'?"),
         (["data", "import", "photos"], "ildm data import needs --name"),
+        (["generate", "fox\udce9"], "'fox\\udce9' is not UTF-8 as this terminal passes it on"),
+        (["generate", "a", "--negative-prompt", "\udcc3\udcbc"], "'\\udcc3\\udcbc' is not UTF-8"),
+        (["generate", "a BREAK \udce9", "--split", "1,1"], "is not UTF-8"),
+        (["regions", "rename", "a", "\udce9" * 300], "is not UTF-8"),
+        (["generate", "a", "--device", "meta"], "There is no device 'meta' here: take cpu"),
         (["evaluate", "fake", "--num-steps", "0"], "takes a whole number from 1 to 1000, but '0' was given"),
         (["evaluate", "fake", "--count", "0"], "takes a whole number from 10 to 1000000, but '0' was given"),
         (["evaluate", "fake", "--split", "unsen"], "--split takes one of train, unseen_scene"),
@@ -72,3 +78,12 @@ def test_an_interruption_ends_with_130(run, monkeypatch):
     monkeypatch.setattr("ildm.checkpoint.named.known_names", interrupted)
     ended = run("models")
     assert ended.code == 130 and ended.err.strip() == "ildm: interrupted."
+
+
+def test_a_file_that_is_there_may_be_called_anything(tmp_path):
+    odd = tmp_path / "fox\udce9.png"
+    for arguments in (["info", str(odd)], ["generate", f"--like={odd}"]):
+        with pytest.raises(ConfigError, match="is not UTF-8"):
+            check_typed(arguments)
+    odd.touch()
+    check_typed(["info", str(odd), f"--like={odd}"])

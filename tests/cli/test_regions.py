@@ -157,6 +157,23 @@ def test_their_masks_lie_beside_or_are_named(run, tmp_path):
         assert [one.mask for one in preset.regions] == [Mask.from_array(left), Mask.from_array(1 - left)]
 
 
+def test_a_preset_that_is_not_understood_leaves_the_others(run, tmp_path):
+    path = theirs(tmp_path, {"name": "odd", "mode": "?"}, {"name": "one", "usebase": False})
+    texts = ("--prompt", "a BREAK b")
+    named = run("regions", "import", path, "--preset", "one", *texts)
+    assert (named.code, named.err) == (0, "")
+    only = run("regions", "import", path, *texts, "--replace")
+    assert only.code == 0 and "Preset 'one'" in only.out
+    assert "Preset 'odd' has '?' for 'mode'" in only.err and len(only.err.splitlines()) == 1
+    odd = run("regions", "import", path, "--preset", "odd", *texts)
+    assert odd.code == 2 and "Preset 'odd' has '?' for 'mode'" in odd.err
+    path = theirs(tmp_path, {"name": "one"}, {"name": "two"}, {"name": "odd", "mode": "?"})
+    several = run("regions", "import", path, *texts)
+    assert (
+        several.code == 2 and "There are 2 presets" in several.err and "say which one with --preset: one, two." in several.err
+    )
+
+
 @pytest.mark.parametrize(
     ("presets", "arguments", "said"),
     [

@@ -243,3 +243,13 @@ def test_a_full_disk_leaves_no_half_import(photos, small_disk, monkeypatch):
     with pytest.raises(StorageError, match="No room left"):
         import_folder(photos, "mine", ImportOptions(size=256))
     assert not list((home / "data").iterdir())
+
+
+@pytest.mark.parametrize("need_captions", [True, False])
+def test_a_caption_that_is_no_text_refuses_its_image(photos, need_captions):
+    add(photos, "good.png", "good")
+    add(photos, "latin.png")
+    (photos / "latin.txt").write_bytes("ein Kätzchen".encode("latin-1"))
+    report = import_folder(photos, "mine", ImportOptions(size=32, need_captions=need_captions))
+    assert report.kept == 1
+    assert report.refused == [("latin.png", "its caption latin.txt is not UTF-8 text: save it as UTF-8")]

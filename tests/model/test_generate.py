@@ -71,7 +71,9 @@ def test_progress_counts_every_step(model):
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ({"width": 60}, ShapeError, "multiples of 8: try 64x64"),
+        ({"width": 60}, ShapeError, "multiples of 16: try 48x64 or 64x64"),
+        ({"width": 72}, ShapeError, "A size of 72x64 pixels.*multiples of 16: try 64x64 or 80x64"),
+        ({"width": 8}, ShapeError, r"try 16x64\."),
         ({"height": 0}, ShapeError, "64x0"),
         ({"sampler": "eulr"}, ConfigError, "did you mean 'euler'"),
         ({"num_steps": 0}, ConfigError, "at least 1 step"),
@@ -99,3 +101,59 @@ def test_the_public_face_resolves_lazily():
     assert ildm.Model.__name__ == "Model" and callable(ildm.load) and "load" in dir(ildm)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ildm.nothing
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"prompt": 3}, r"prompt takes a text.* but 3 \(int\) was given"),
+        ({"prompt": "fox\udce9"}, "prompt takes a text that UTF-8 can hold"),
+        ({"prompt": ["a", None]}, "prompt takes a text"),
+        ({"negative_prompt": 3}, "negative_prompt takes a text"),
+        ({"seed": 1.5}, "seed takes a whole number"),
+        ({"seed": ["1"]}, "seed takes a whole number"),
+        ({"num_steps": "5"}, "num_steps takes a whole number, but '5'"),
+        ({"num_steps": 2.5}, "num_steps takes a whole number"),
+        ({"width": 64.0}, "width takes a whole number"),
+        ({"height": True}, "height takes a whole number"),
+        ({"guidance_scale": "3"}, "guidance_scale takes a number"),
+        ({"guidance_rescale": "3"}, "guidance_rescale takes a number"),
+        ({"sampler": 3}, "sampler takes a name"),
+        ({"image": "p.png"}, "image takes a PIL image, or a list of some: open the file first"),
+        ({"mask": ["p.png"]}, "mask takes a PIL image"),
+        ({"initial_noise": [1.0]}, "initial_noise takes a tensor"),
+    ],
+)
+def test_arguments_of_another_kind_are_told(model, arguments, said):
+    with pytest.raises(ConfigError, match=said):
+        model.generate(**({"prompt": "a red rose"} | arguments))
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda _: ildm.load(3), "source takes a name or a path, but 3"),
+        (lambda _: ildm.load("emoji-scenes", device=3), "device takes a name such as 'cpu' or 'cuda', but 3"),
+        (lambda model: model.to("cpu", torch.float32), "dtype takes a name such as 'float32'"),
+        (lambda model: ildm.Session(model, "x", seed="a"), "seed takes a whole number"),
+        (lambda model: ildm.Session(model, 3), "prompt takes a text"),
+        (lambda _: ildm.Session("x", "x"), "A session is of a model, but 'x' was given: load one"),
+    ],
+)
+def test_so_they_are_wherever_one_begins(model, call, said):
+    with pytest.raises(ConfigError, match=said):
+        call(model)
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_numbers_of_numpy_serve(model):
+    [image] = model.generate("", seed=np.int64(5), num_steps=np.int64(1), guidance_scale=np.float32(1.0), width=np.int64(32))
+    assert image.size == (32, 64) and image.info["seed"] == 5
+
+
+def test_a_session_names_sizes_that_can_be_drawn(model):
+    with pytest.raises(ShapeError, match=r"A size of 40x64 pixels.*try 32x64 or 48x64\."):
+        ildm.Session(model, "x", width=40)
+    assert ildm.Session(model, "x", width=48).run().image().size == (48, 64)

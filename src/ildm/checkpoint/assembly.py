@@ -11,6 +11,7 @@ import torch
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
+from ildm.checkpoint.predicted import agreed
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.hint import Hint
 from ildm.core import extensions
@@ -67,11 +68,12 @@ def reassemble(
 
     Args:
         make_conditioner: from its configuration as JSON.
-        prediction: in place of the manifest's; None = as it says.
+        prediction: as a person says; None = as the manifest does.
         source: how to call the manifest in a sentence.
 
     Raises:
         CheckpointError: when it describes something that cannot be built.
+        ConfigError: when a person says another prediction than it does.
     """
     try:
         with torch.device("meta"):
@@ -83,8 +85,7 @@ def reassemble(
         path = path_from_json(manifest.path)
     except ConfigError as error:
         raise CheckpointError(f"{source} describes a model that cannot be built: {error}") from error
-    if prediction is not None:
-        manifest = manifest.model_copy(update={"prediction": prediction})
+    agreed(manifest.prediction, prediction, source=source)
     return Model(manifest, autoencoder, unet, conditioner, path, hint=hint)
 
 

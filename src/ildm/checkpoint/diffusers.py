@@ -19,6 +19,7 @@ from ildm.checkpoint.families import TOLD_GUIDANCE
 from ildm.checkpoint.fields import Fields
 from ildm.checkpoint.layout import fill_by_layout, write_layout
 from ildm.checkpoint.portable import PORTABLE_FILE, from_portable, to_portable
+from ildm.checkpoint.predicted import agreed
 from ildm.checkpoint.tensors import check_hash
 from ildm.checkpoint.unet_layout import diffusers_unet
 from ildm.conditioning.clip import ClipConditioner
@@ -29,6 +30,7 @@ from ildm.core.config import from_json
 from ildm.core.errors import CheckpointError
 from ildm.core.files import atomic_folder, sha256
 from ildm.core.manifest import Manifest
+from ildm.diffusion.path import LinearInterpolation
 from ildm.diffusion.prediction import Prediction
 from ildm.model import Model
 
@@ -127,6 +129,7 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
     autoencoder, space = autoencoder_from_diffusers(read_config(vae), source=str(vae / "config.json"))
     scheduler, source = read_config(folder / "scheduler", SCHEDULER), str(folder / "scheduler" / SCHEDULER)
     path, said = path_from_scheduler(scheduler, source=source)
+    is_stated = "prediction_type" in scheduler or isinstance(path, LinearInterpolation)
     side = int(unet_fields.get("sample_size") or 64) * autoencoder.stride
     text = text_config(folder, read_config(folder, INDEX), unet_fields, (side, side))
     is_told = unet.guidance_width is not None
@@ -137,7 +140,7 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
         autoencoder=autoencoder,
         latent_space=space,
         path=path,
-        prediction=prediction or said,
+        prediction=agreed(said, prediction, source=source) if is_stated else prediction or said,
         image_size=(side, side),
         defaults=defaults_from_scheduler(
             scheduler, guidance_scale=TOLD_GUIDANCE if is_told else usual, is_told=is_told, source=source

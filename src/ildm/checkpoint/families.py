@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ildm.checkpoint.predicted import agreed
 from ildm.checkpoint.text_layout import STABLE_DIFFUSION_1, STABLE_DIFFUSION_2, XL, XL_REFINER
 from ildm.checkpoint.weights import Weights
 from ildm.conditioning.clip import ClipConfig
@@ -136,12 +137,12 @@ def settle_prediction(family: Family, weights: Weights, told: Prediction | None,
         concat: whether the network takes more channels than the latent's: those all predict epsilon.
 
     Raises:
-        ConfigError: when it cannot be known.
+        ConfigError: when it cannot be known, or is told otherwise than its mark says.
     """
+    if VELOCITY_MARK in weights:
+        return agreed("velocity", told, source=weights.source)
     if told is not None:
         return told
-    if VELOCITY_MARK in weights:
-        return "velocity"
     if concat:
         return "epsilon"
     if family.prediction is not None:

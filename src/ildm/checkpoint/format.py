@@ -22,11 +22,11 @@ class CheckpointFormat(Protocol):
         """The model at `path`.
 
         Args:
-            prediction: what its network predicts, as the user says; None = what the files say.
+            prediction: what its network predicts, as the user says where the files do not; None = what they say.
 
         Raises:
             CheckpointError: when it is damaged.
-            ConfigError: when what it predicts cannot be known and was not said.
+            ConfigError: when what it predicts cannot be known and was not said, or was said otherwise than the files do.
         """
         ...
 

@@ -10,6 +10,7 @@ from ildm.checkpoint.named import find_named, known_names
 from ildm.checkpoint.native import MANIFEST
 from ildm.checkpoint.tensors import refuse_pickle
 from ildm.core import extensions
+from ildm.core.arguments import check_arguments
 from ildm.core.errors import CheckpointError, nearest
 from ildm.core.manifest import Manifest
 from ildm.diffusion.prediction import Prediction
@@ -35,21 +36,26 @@ def load(
             `.safetensors` file, or what an installed checkpoint format reads.
         device: "cpu", "cuda", ...; None = a GPU when there is one.
         dtype: "float32", "bfloat16" or "float16"; None = the measured default of the device.
-        prediction: what the network predicts: "epsilon", "velocity" or "data"; None = what the files say.
+        prediction: what the network predicts: "epsilon", "velocity" or "data", where the files do not say; None = what they say.
         unet: a file that holds only a U-Net, to be used in place of the model's.
         compiled: compile the U-Net, at the first step of each size, which takes a minute or more and a C++ compiler.
         vae: a file or folder that holds an autoencoder, to be used in place of the model's.
 
     Raises:
         CheckpointError: when there is no such model, or it is damaged or of a kind that is not known.
-        ConfigError: for an unknown device or dtype, or where what the network predicts cannot be known and was not said.
+        ConfigError: for an unknown device or dtype, or where what the network predicts cannot be known and was not said, or was said
+            otherwise than the files do.
     """
+    check_arguments(source=source, unet=unet, vae=vae)
     path = locate(source)
     model = find_format(path).load(path, prediction=prediction)
     if unet is not None:
         model.unet = read_unet_file(Path(unet).expanduser(), model.unet.config)
     if vae is not None:
         model.autoencoder = read_autoencoder_file(Path(vae).expanduser(), model.autoencoder.latent_space)
+    if unet is not None or vae is not None:
+        # the checksums are of files that are not all in use now: `Model.hash` is to name these weights
+        model.manifest = model.manifest.model_copy(update={"files": {}, "first_stage": None})
     return model.to(device, dtype, compiled=compiled)
 
 

@@ -14,6 +14,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.assembly import described, reassemble
 from ildm.checkpoint.layout import fill_by_layout, own_layout
 from ildm.checkpoint.named import find_named
+from ildm.checkpoint.predicted import agreed
 from ildm.checkpoint.tensors import check_hash, save_tensors
 from ildm.checkpoint.weights import open_weights
 from ildm.conditioning.conditioner import Conditioner
@@ -109,7 +110,8 @@ class NativeFormat:
     def describe(self, path: Path, *, prediction: Prediction | None = None) -> Manifest:
         """See `CheckpointFormat`."""
         manifest = read_manifest(path)
-        return manifest if prediction is None else manifest.model_copy(update={"prediction": prediction})
+        agreed(manifest.prediction, prediction, source=str(path / MANIFEST))
+        return manifest
 
     def load(self, path: Path, *, prediction: Prediction | None = None) -> Model:
         """See `CheckpointFormat`."""

@@ -21,6 +21,7 @@ def convert(
         str | None, typer.Option(help="Of the stored weights: float32, bfloat16 or float16.", show_default="as they are")
     ] = None,
     prediction: Prediction = None,
+    replace: Annotated[bool, typer.Option("--replace", help="In the place of the model that is there.")] = False,
 ) -> None:
     """Write a model in another format, for this program or for others.
 
@@ -31,7 +32,8 @@ def convert(
     check_choice("--format", target_format, _FORMATS)
     if dtype is not None:
         check_choice("--dtype", dtype, _DTYPES)
-    notes = convert_model(source, target, target_format, dtype=dtype, prediction=check_prediction(prediction))  # type: ignore[arg-type]
+    said = check_prediction(prediction)
+    notes = convert_model(source, target, target_format, dtype=dtype, prediction=said, replace=replace)  # type: ignore[arg-type]
     for note in notes:
         typer.echo(f"ildm: {note}", err=True)
     typer.echo(target)

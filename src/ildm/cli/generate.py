@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
-from ildm.cli.options import MAX_COUNT, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
+from ildm.cli.options import MAX_COUNT, MAX_SIDE, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
 from ildm.cli.regional import BaseRatio, OverlapRule, RegionMode, Regions, Split
 from ildm.core.errors import ConfigError
 
@@ -104,6 +104,9 @@ def generate(
         "sampler": sampler,
         "seed": seed,
         "lora": lora or None,
+        "prediction": check_prediction(prediction),
+        "unet": None if unet is None else str(unet),
+        "vae": None if vae is None else str(vae),
         "width": width,
         "height": height,
     }
@@ -116,15 +119,16 @@ def generate(
     first = check_seed(wanted["seed"]) if "seed" in wanted else draw_seed()
     source = wanted.get("model", DEFAULT_MODEL)
     if boxes is not None:
-        wanted["prompt"] = _layout(boxes, wanted)
+        wanted["prompt"] = _layout(boxes, wanted, source)
     prompts = [text for text in _prompts(wanted, like, source) for _ in range(count)]
     seeds = [first + place for place in range(len(prompts))]
     check_seed(seeds[-1])
     negative = {"negative_prompt": wanted.get("negative_prompt", "")}
     presets = [layout.preset(text, **negative) for text in prompts] if layout else []
     paths = destinations(out, [layout.title(text) for text in prompts] if layout else prompts, seeds)
-    said = check_prediction(prediction)
-    loaded = load(source, device=device, dtype=dtype, prediction=said, unet=unet, vae=vae, compiled=compiled)
+    loaded = load(
+        source, device=device, dtype=dtype, prediction=wanted.get("prediction"), unet=unet, vae=vae, compiled=compiled
+    )
     if compiled:
         typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
     notes = put_in_loras(loaded, lora or (), presets)
@@ -136,6 +140,10 @@ def generate(
     native_width, native_height = loaded.size_for(picture)
     defaults = loaded.manifest.defaults
     size, projected = (wanted.get("width", native_width), wanted.get("height", native_height)), wanted.get("apg", False)
+    if max(size) > MAX_SIDE:
+        raise ConfigError(
+            f"At most {MAX_SIDE} pixels a side are drawn, but {image} is {size[0]}x{size[1]}: make it smaller first."
+        )
     named = ("num_steps", "guidance_scale", "guidance_rescale", "sampler")
     settings = {name: wanted.get(name, getattr(defaults, name)) for name in named}
     places = zip(paths, prompts, seeds, strict=True)
@@ -147,6 +155,7 @@ def generate(
             settings = {**negative, **settings}
             described = {**settings, "apg": projected, "lora": lora or [], "width": size[0], "height": size[1]}
             described |= {"model": loaded.manifest.name, "model_files": loaded.manifest.files}
+            described |= {name: wanted[name] for name in ("prediction", "unet", "vae") if name in wanted}
             settings |= {"guidance_projection": Projection() if projected else None, "image": picture, "mask": area}
             drawn = _draw(loaded, prompts, seeds, paths, described, size=size, progress=progress, **settings)
         for one in written:
@@ -184,7 +193,7 @@ def _prompts(wanted: Mapping[str, Any], like: Path | None, source: str) -> list[
         return [wanted["prompt"]] if isinstance(wanted["prompt"], str) else wanted["prompt"]
     if like is not None:
         raise ConfigError(f"{like} carries settings, but no prompt: give one beside --like.")
-    if describe(source).conditioner is None:
+    if describe(source, prediction=wanted.get("prediction")).conditioner is None:
         return [""]
     raise ConfigError(
         "ildm generate needs PROMPT (what to draw; several prompts make several images), --regions with a preset, --boxes for a layout "
@@ -192,12 +201,16 @@ def _prompts(wanted: Mapping[str, Any], like: Path | None, source: str) -> list[
     )
 
 
-def _layout(boxes: Path, wanted: Mapping[str, Any]) -> str:
-    from ildm.conditioning.layout import layout_from_json, layout_prompt
+def _layout(boxes: Path, wanted: Mapping[str, Any], source: str) -> str:
+    from ildm.checkpoint.load import describe
+    from ildm.conditioning.layout import LayoutConditioner, layout_from_json, layout_prompt
     from ildm.core.errors import DataError
 
     if "prompt" in wanted:
         raise ConfigError("--boxes says what is drawn, and so does PROMPT: leave one of them out.")
+    told = describe(source, prediction=wanted.get("prediction")).conditioner
+    if told is None or told["kind"] != LayoutConditioner.kind:
+        raise ConfigError(f"--boxes is for layout models, but {source!r} is none: choose another --model, or give PROMPT.")
     try:
         text = boxes.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from ildm.core import extensions
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.core.seeds import MAX_SEED
+from ildm.diffusion.prediction import Prediction
 from ildm.session.pictures.file import read_settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _BOUNDS = {
     "width": (1, MAX_SIDE),
     "height": (1, MAX_SIDE),
 }
+
+_FILES = ("lora", "unet", "vae")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,9 @@ class _Said:
     height: int | None = None
     model: str | None = None
     lora: tuple[str, ...] = ()
+    prediction: Prediction | None = None
+    unet: str | None = None
+    vae: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Likeness:
     Args:
         path: the picture's.
         settings: by the names of a call; what was not said is not there.
-        refused: what it says but cannot lend: a sampler or a model that is not known here, a seed beyond ours, LoRA files.
+        refused: what it says but cannot lend: a sampler or a model that is not known here, a seed beyond ours, files
+            of adapters and networks.
         model_files: the checksums of the model that drew it; empty where unknown.
         of_session: whether it was made in a live session, where more may have happened than settings say.
     """
@@ -88,8 +95,9 @@ class Likeness:
             )
         if "seed" in self.refused:
             notes.append(f"{path} has the seed {self.refused['seed']}, but ours go from 0 to {MAX_SEED}: another one is drawn.")
-        if "lora" in self.refused:
-            notes.append(f"{path} was drawn with {', '.join(self.refused['lora'])}, not taken from it: give it with --lora.")
+        for name, drawn_with in ((name, self.refused[name]) for name in _FILES if name in self.refused):
+            listed = drawn_with if isinstance(drawn_with, str) else ", ".join(drawn_with)
+            notes.append(f"{path} was drawn with {listed}, not taken from it: give it with --{name}.")
         return notes
 
 
@@ -119,7 +127,8 @@ def read_likeness(path: Path, given: Collection[str]) -> Likeness:
         "sampler": lambda name: name in extensions.names("ildm.samplers"),
         "model": lambda name: ours and find_named(name) is not None,
         "seed": lambda seed: 0 <= seed <= MAX_SEED,
-        "lora": lambda _: False,  # a picture shall not name files to read
+        "prediction": lambda _: ours and ("model" in given or find_named(carried.get("model", "")) is not None),
+        **dict.fromkeys(_FILES, lambda _: False),  # a picture shall not name files to read
     }
     refused = {name: settings.pop(name) for name, can in can_lend.items() if name in settings and not can(settings[name])}
     for name, (low, high) in _BOUNDS.items():

@@ -22,6 +22,7 @@ from ildm.cli.refusals import UsageError, refusal
 from ildm.cli.replay import replay
 from ildm.cli.studio import studio
 from ildm.cli.train import train
+from ildm.cli.typed import check_typed
 from ildm.core.errors import IldmError
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ def main() -> None:
     """Run the command line and exit."""
     arguments, debug = _take_out_debug(sys.argv[1:])
     try:
+        check_typed(arguments)
         # 130 where typer itself has caught the interruption, None after a command
         code = app(args=arguments, prog_name="ildm", standalone_mode=False)
         if code == 130:

@@ -65,12 +65,13 @@ def get(
 
     from ildm.checkpoint.installing import install
     from ildm.checkpoint.named import find_named
+    from ildm.cli.draw_with_it import draw_with_it
 
     manifest = install(name, source, replace=replace)
     if as_json:
         typer.echo(json.dumps({"name": name, "folder": str(find_named(name)), "summary": manifest.summary}))
         return
-    typer.echo(f"{name}: {manifest.summary}\nDraw with it: ildm generate --model {name}")
+    typer.echo(f"{name}: {manifest.summary or 'installed.'}\nDraw with it: {draw_with_it(name, manifest)}")
 
 
 @app.command()

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, cast, get_args
 
 import typer
 
+from ildm.core.bounds import MAX_SIDE
 from ildm.core.errors import ConfigError, nearest
 
 _KnownPrediction = Literal["epsilon", "velocity", "data"]
 
 MAX_STEPS = 1000  # as many noise levels as the published models know
 MAX_GUIDANCE = 100.0
-MAX_SIDE = 4096
 MAX_COUNT = 10_000
 
 NumSteps = Annotated[

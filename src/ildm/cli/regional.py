@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ildm.model import Model
     from ildm.session.region_presets import RegionPreset
 
+_SPLITS = '"columns 1,2,1", "rows 1,1" or "1,2,1,1;2,4,6"'
+
 Regions = Annotated[
     str | None,
     typer.Option(
@@ -28,7 +30,7 @@ Split = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help='Divide each image among the texts between BREAK: "columns 1,2,1", "rows 1,1" or "1,2,1,1;2,4,6".',
+        help=f"Divide each image among the texts between BREAK: {_SPLITS}.",
         show_default=False,
     ),
 ]
@@ -131,6 +133,8 @@ def read_layout(
         raise ConfigError("--regions and --split both say what is where: give one of them.")
     if base_ratio is not None and split is None:
         raise ConfigError("--base-ratio goes with --split; the regions of a preset have their own: leave it out.")
+    if split is not None and not split.strip():
+        raise ConfigError(f"--split takes {_SPLITS}, but nothing was given: say how to divide, or leave it out.")
     if mode is not None:
         check_choice("--region-mode", mode, get_args(Mode))
     if overlap is not None:
@@ -224,7 +228,5 @@ def _read_split(text: str) -> tuple[str, str]:
     if first.lower() in _DIRECTIONS:
         return first.lower(), rest
     if first[:1].isalpha():
-        raise ConfigError(
-            f'--split takes "columns 1,2,1", "rows 1,1" or "1,2,1,1;2,4,6", but {text!r} was given: {nearest(first, _DIRECTIONS)}'
-        )
+        raise ConfigError(f"--split takes {_SPLITS}, but {text!r} was given: {nearest(first, _DIRECTIONS)}")
     return "columns", text

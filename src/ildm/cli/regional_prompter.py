@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from ildm.cli.printable import printable
 from ildm.core.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ildm.conditioning.regional_prompter import Preset
+    from ildm.conditioning.regional_prompter import Preset, UnreadPreset
     from ildm.session.region_presets import RegionPreset
 
 _MASKS = "regional_masks"
@@ -41,9 +45,10 @@ def read_chosen(
     if not isinstance(parse_json(text, str(file)), list):
         return None
     try:
-        chosen = _choose(read_presets(text), file, preset)
+        entries = read_presets(text)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
+    chosen = _choose(entries, file, preset)
     if prompt is None:
         raise ConfigError(
             f"The presets in {file} are Regional Prompter's, which have no prompts: give them with --prompt, BREAK between them."
@@ -52,17 +57,27 @@ def read_chosen(
     return preset_from_division(chosen.settings.read(prompt, negative_prompt or "", mask=colours), chosen.name[:200])
 
 
-def _choose(presets: list[Preset], file: Path, name: str | None) -> Preset:
-    names = [one.name for one in presets]
-    if name is None and len(presets) == 1:
-        return presets[0]
-    if not presets:
+def _choose(entries: Sequence[Preset | UnreadPreset], file: Path, name: str | None) -> Preset:
+    """The preset of that name; None = the only one that can be used, and what is wrong with the others is told."""
+    from ildm.conditioning.regional_prompter import UnreadPreset
+
+    named = [one for one in entries if name in (None, one.name)]
+    usable = [one for one in named if not isinstance(one, UnreadPreset)]
+    unread = [one for one in named if isinstance(one, UnreadPreset)]
+    if not entries:
         raise DataError(f"There is no preset in {file}: choose another file.")
-    if name is None:
-        raise ConfigError(f"There are {len(presets)} presets in {file}, so say which one with --preset: {', '.join(names)}.")
-    if name not in names:
-        raise ConfigError(f"There is no preset {name!r} in {file}: {nearest(name, names)}")
-    return presets[names.index(name)]
+    if not named:
+        raise ConfigError(
+            f"There is no preset {name!r} in {file}: {nearest(str(name), [one.name for one in entries if one.name])}"
+        )
+    if not usable:
+        raise DataError(f"{file}: {unread[0].problem}")
+    if name is None and len(usable) > 1:
+        names = ", ".join(one.name for one in usable)
+        raise ConfigError(f"There are {len(usable)} presets in {file}, so say which one with --preset: {names}.")
+    for one in unread if name is None else ():
+        typer.echo(printable(f"ildm: {file}: {one.problem}"), err=True)
+    return usable[0]
 
 
 def _colours(file: Path, preset: Preset, mask: Path | None) -> Image:

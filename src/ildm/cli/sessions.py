@@ -30,7 +30,9 @@ SessionId = Annotated[str, typer.Argument(metavar="ID", help="A session's id, or
 
 @app.command("list")
 def list_sessions(
-    search: Annotated[str | None, typer.Option(help="Only those whose title, model or any prompt holds this text.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Only those whose title, model or prompts hold all of these words.")
+    ] = None,
     as_json: AsJson = False,
     store: StorePath = None,
 ) -> None:

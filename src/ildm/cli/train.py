@@ -30,6 +30,8 @@ def train(
     from dataclasses import replace
 
     from ildm.checkpoint.load import load
+    from ildm.checkpoint.native import read_manifest
+    from ildm.cli.draw_with_it import draw_with_it
     from ildm.core.config import override, to_json
     from ildm.core.durations import parse_duration
     from ildm.core.files import home
@@ -57,4 +59,4 @@ def train(
         if model is None:
             told(f"Stopped before there was a model; the same command goes on. Run folder: {folder}")
         else:
-            told(f'The model so far: {model}\nDraw with it: ildm generate "..." --model {resolved.name}')
+            told(f"The model so far: {model}\nDraw with it: {draw_with_it(resolved.name, read_manifest(model))}")

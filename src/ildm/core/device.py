@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from ildm.core.arguments import check_arguments
 from ildm.core.errors import ConfigError, nearest
 
 DType = Literal["float32", "bfloat16", "float16"]
@@ -18,11 +19,12 @@ def pick_device(name: str | None = None) -> torch.device:
     Raises:
         ConfigError: when torch does not know the device or it is not there.
     """
+    check_arguments(device=name)
     if name is None:
         return (torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None) or torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # some kinds of device can be named, but hold nothing
     except (RuntimeError, AssertionError) as error:
         there = f"take {' or '.join(available())}"
         if name.partition(":")[0] == "cuda" and "not compiled" in str(error):
@@ -45,6 +47,7 @@ def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:
     Raises:
         ConfigError: for any other name.
     """
+    check_arguments(dtype=name)
     if name is None:
         return torch.float32 if device.type == "cpu" and not _cpu_computes_in_bfloat16() else torch.bfloat16
     if name not in DTYPES:

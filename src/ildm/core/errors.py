@@ -46,10 +46,20 @@ class ProtocolError(IldmError):
     """A message does not follow the protocol it claims to follow."""
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """The end of an "unknown name" sentence: the nearest match when there is one, else what there is."""
+_MOST_NAMED, _FEW = 20, 5
+
+
+def nearest(given: str, known: Iterable[str], *, listed: str = "") -> str:
+    """The end of an "unknown name" sentence: the nearest match when there is one, else what there is.
+
+    Args:
+        listed: what shows all names, for where there are too many for a sentence.
+    """
     names = sorted(known)
     matches = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     if matches:
         return f"did you mean {matches[0]!r}?"
+    if len(names) > _MOST_NAMED:
+        more = f" and {len(names) - _FEW} more" + (f", which {listed} lists" if listed else "")
+        return f"known: {', '.join(names[:_FEW])}{more}."
     return f"known: {', '.join(names)}." if names else "none are known."

@@ -53,6 +53,21 @@ def storage_sentence(path: Path, number: int | None) -> str:
     return reasons.get(number or 0, f"{path} cannot be written ({said}): choose another place.")
 
 
+def holds_something(folder: Path) -> bool:
+    """Whether a new folder cannot be put here without anything being lost: there is a file, or a folder that is not empty."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def check_named(path: Path) -> None:
+    """See that a path ends in a name, so that something can be put there in one step: `.`, `..` and `/` do not.
+
+    Raises:
+        StorageError: when it does not.
+    """
+    if path.name in ("", ".."):
+        raise StorageError(f"{path} says where, but not by which name to write: add one, as in {path / 'new'}.")
+
+
 def check_writable(path: Path, *, folder: bool = False) -> None:
     """Try whether a file, or with `folder` a folder of files, can be written at `path`, before any work is spent on it.
 
@@ -80,6 +95,7 @@ def atomic_file(path: Path) -> Generator[Path, None, None]:
     Raises:
         StorageError: when it cannot be written, with the reason; the former file is untouched.
     """
+    check_named(path)
     with _told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
@@ -98,6 +114,7 @@ def atomic_folder(path: Path) -> Generator[Path, None, None]:
     Raises:
         StorageError: when it cannot be written, with the reason; the former folder is untouched.
     """
+    check_named(path)
     with _told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():

@@ -36,12 +36,17 @@ class BoxedObject:
 
 @dataclass(kw_only=True)
 class Annotation:
-    """All that is said of one image."""
+    """All that is said of one image.
+
+    Args:
+        problem: why what is said cannot be read; empty = it can.
+    """
 
     captions: list[str] = field(default_factory=list)
     objects: list[BoxedObject] = field(default_factory=list)
     instance_map: Path | None = None
     semantic_map: Path | None = None
+    problem: str = ""
 
 
 def read_annotations(folder: Path, files: Iterable[Path]) -> dict[Path, Annotation]:
@@ -71,10 +76,16 @@ def read_annotations(folder: Path, files: Iterable[Path]) -> dict[Path, Annotati
             by_stem.setdefault(file.with_suffix(""), []).append(file)
     for sidecar in (file for file in files if file.suffix.lower() == ".txt"):
         for image in by_stem.get(sidecar.with_suffix(""), ()):
-            text = (folder / sidecar).read_text(encoding="utf-8-sig", errors="replace")
-            wordings = [line.strip() for line in text.splitlines() if line.strip()]
-            _merge(found.setdefault(image, Annotation()), Annotation(captions=wordings))
+            _merge(found.setdefault(image, Annotation()), _read_sidecar(folder, sidecar))
     return found
+
+
+def _read_sidecar(folder: Path, sidecar: Path) -> Annotation:
+    try:
+        text = (folder / sidecar).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        return Annotation(problem=f"its caption {sidecar} is not UTF-8 text: save it as UTF-8")
+    return Annotation(captions=[line.strip() for line in text.splitlines() if line.strip()])
 
 
 def _read_rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -175,3 +186,4 @@ def _merge(into: Annotation, other: Annotation) -> None:
     into.objects += other.objects
     into.instance_map = into.instance_map or other.instance_map
     into.semantic_map = into.semantic_map or other.semantic_map
+    into.problem = into.problem or other.problem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ildm.core.errors import DataError
-from ildm.core.files import atomic_folder
+from ildm.core.files import atomic_folder, holds_something
 from ildm.data.folder import write_folder
 from ildm.data.sample import ImageDataset, Sample
 
@@ -23,7 +23,7 @@ def export_samples(
         DataError: when `folder` already holds something.
         StorageError: when there is no room.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if holds_something(folder):
         raise DataError(f"{folder} already holds something: give a new or an empty folder.")
     count = min(count, len(dataset))
     with atomic_folder(folder) as temporary:

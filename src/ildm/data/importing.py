@@ -152,6 +152,8 @@ def _read_all(
 
 
 def _read_sample(source: Path, path: Path, annotation: Annotation, options: ImportOptions) -> Sample:
+    if annotation.problem:
+        raise RefusedFile(annotation.problem)
     if options.need_captions and not annotation.captions:
         raise RefusedFile("it has no caption")
     behind = read_colour(options.background)
