@@ -55,3 +55,13 @@ def test_tokens_carry_the_number_of_what_they_name():
         assert spoken[1].strip() == ("house cat" if "cat" in caption else "")
         assert row[0] == row[len(pieces) + 1] == 0
         assert set(row[len(pieces) + 2 :]) <= {-1}
+
+
+def test_a_thing_far_behind_in_a_caption_has_its_tokens():
+    caption = "a house cat, " * 4 + "an owl"
+    tokenizer = Tokenizer.train([caption], vocabulary_size=280, max_tokens=12)
+    reader = TextConditioner(TextEncoderConfig(width=8, depth=1, num_heads=1, max_tokens=12), tokenizer)
+    tokens = reader.named([caption, ""], [THINGS.find(caption, (1, 3)), []])
+    assert tokens.shape == reader([caption, ""]).context.shape[:2]
+    assert int((tokens[0] == 3).nonzero().min()) > 12
+    assert set(tokens[1].tolist()) == {0, -1}

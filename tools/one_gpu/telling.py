@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.grounding import PADDING, Grounding
+from ildm.conditioning.grounding import PADDING, Grounding, named, numbered
 from ildm.conditioning.inpainting import Inpainting
 from ildm.conditioning.label import LabelConditioner
 from ildm.conditioning.layout import LayoutConditioner, read_layout
@@ -43,8 +43,11 @@ class Captions:
         things = [
             self._mentions.find(one, [1 + known[thing.concept].index for thing in sample.objects]) for one, sample in said
         ]
-        tokens, _, named = self._tokenizer.named([one for one, _ in said], things)
-        return {key: part.numpy().reshape(len(samples), WORDINGS, -1) for key, part in (("tokens", tokens), ("named", named))}
+        tokens, mask, weights = self._tokenizer.weighted(
+            [numbered(one, some) for (one, _), some in zip(said, things, strict=True)]
+        )
+        told = {"tokens": tokens, "named": named(weights, mask)}
+        return {key: part.numpy().reshape(len(samples), WORDINGS, -1) for key, part in told.items()}
 
 
 class Tasks:
@@ -97,11 +100,11 @@ def nothing(reader: Conditioner) -> list[int]:
     return numbers(reader, "")
 
 
-def ground(networks: Networks, tokens: Tensor, named: Tensor, mask: Tensor, maps: Tensor) -> Grounding:
+def ground(networks: Networks, tokens: Tensor, names: Tensor, mask: Tensor, maps: Tensor) -> Grounding:
     """What the tokens name and what lies where, (batch, length) and (batch, rows, columns): boxes, or captions' things and maps."""
     if isinstance(networks.conditioner, LayoutConditioner):
         return networks.conditioner.tokens.ground(tokens, (maps.shape[1], maps.shape[2]))
-    return Grounding(named.masked_fill(~mask, PADDING), maps)
+    return Grounding(names.masked_fill(~mask, PADDING), maps)
 
 
 def condition(networks: Networks, tokens: Tensor, mask: Tensor, features: Tensor) -> Conditioning:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from ildm.conditioning.prompt import WeightedText
 
 NOTHING = 0
 """The number of tokens that name no thing, and of places where no thing lies."""
@@ -25,6 +28,24 @@ class Mention(NamedTuple):
     start: int
     end: int
     number: int
+
+
+def numbered(text: str, mentions: Sequence[Mention]) -> WeightedText:
+    """A text in which the letters that name thing n weigh n more than all others, so that its tokens can be told by their weights.
+
+    Args:
+        mentions: one behind the other.
+    """
+    parts, start = WeightedText(), 0
+    for mention in mentions:
+        parts += [(text[start : mention.start], 1.0), (text[mention.start : mention.end], 1.0 + mention.number)]
+        start = mention.end
+    return [*parts, (text[start:], 1.0)]
+
+
+def named(weights: Float[Tensor, "*batch tokens"], mask: Bool[Tensor, "*batch tokens"]) -> Int[Tensor, "*batch tokens"]:
+    """What each token of `numbered` texts names, see `Grounding.tokens`, by what it weighs."""
+    return (weights - 1.0).long().masked_fill(~mask, PADDING)
 
 
 class Grounding(NamedTuple):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.grounding import Mention
+from ildm.conditioning.grounding import PADDING, Mention, named, numbered
 from ildm.conditioning.places import marked
 from ildm.conditioning.prompt import WeightedText, literal, weighted_parts, words_of
 from ildm.conditioning.tokenizer import Tokenizer
@@ -100,7 +100,8 @@ class TextLayer(nn.Module):
 class TextConditioner(Conditioner):
     """Prompts to a `Conditioning`. Training drops captions to the empty prompt.
 
-    Each part of a prompt between `BREAK`s is encoded alone, with room for `max_tokens` of its own; parts without words are left out.
+    Each part of a prompt between `BREAK`s is encoded alone, with room for `max_tokens` of its own, and so is what finds no room; parts
+    without words are left out.
     Weights multiply the tokens of the context, whose size in each part is then what it was: not their mean, which this encoder's last
     norm has brought to nearly nothing. The pooled vector is the average of the weighted tokens of all parts: it tells the network what
     the picture shows just as the context does, so weights act on both.
@@ -118,16 +119,14 @@ class TextConditioner(Conditioner):
     def forward(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
         """The context of plain texts with its mask, and the pooled vector when configured.
 
-        The context is (batch, tokens, width) with as many tokens as the longest prompt has, rounded up to a multiple of
-        `TOKEN_BLOCK`: most prompts are much shorter than the longest possible, and what is masked costs as much as what is read.
+        Texts may be of any length: what is too long to be read at once goes on in another part. The context is (batch, tokens, width)
+        with as many tokens as the longest prompt has, rounded up to a multiple of `TOKEN_BLOCK`: most prompts are much shorter than
+        the longest possible, and what is masked costs as much as what is read.
         """
-        return self._encode([literal(prompt) for prompt in prompts])
+        return self._encode([self._whole(literal(prompt)) for prompt in prompts])
 
     def read(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:  # noqa: ARG002
-        """The same of prompts in prompt syntax, of any length: what is too long to be read at once goes on in another part.
-
-        Every part has as many tokens as the longest; there are masked ones behind each.
-        """
+        """The same of prompts in prompt syntax. Every part has as many tokens as the longest; there are masked ones behind each."""
         return self._encode([self._whole(weighted_parts(prompt)) for prompt in prompts])
 
     @classmethod
@@ -154,16 +153,18 @@ class TextConditioner(Conditioner):
         Args:
             mentions: of each prompt, one behind the other.
         """
-        _, mask, named = self.tokenizer.named(prompts, mentions)
-        return named[:, : _needed(mask)]
+        spoken = [self._whole([numbered(prompt, found)]) for prompt, found in zip(prompts, mentions, strict=True)]
+        _, mask, weights = self._tokens([part for parts in spoken for part in parts])
+        return _join(named(weights, mask), [len(parts) for parts in spoken], PADDING)
 
     def _whole(self, parts: Sequence[WeightedText]) -> list[WeightedText]:
+        """The parts, and behind each what does not fit into it."""
         return [piece for part in parts for piece in self.tokenizer.cut(part)]
 
     def _tokens(self, parts: Sequence[WeightedText]) -> tuple[Tensor, Tensor, Tensor]:
         """Numbers, mask and weights, (parts, tokens) each, with as many tokens as are needed."""
         tokens, mask, weights = self.tokenizer.weighted(parts)
-        kept = _needed(mask)
+        kept = -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
         return tokens[:, :kept], mask[:, :kept], weights[:, :kept]
 
     def _encode(self, prompts: Sequence[Sequence[WeightedText]]) -> Conditioning:
@@ -179,19 +180,14 @@ class TextConditioner(Conditioner):
         return Conditioning(context=context, context_mask=mask, pooled=pooled)
 
 
-def _needed(mask: Bool[Tensor, "batch tokens"]) -> int:
-    """How many tokens the longest row has, rounded up to a multiple of `TOKEN_BLOCK`."""
-    return -(-int(mask.sum(dim=1).max()) // TOKEN_BLOCK) * TOKEN_BLOCK
-
-
 def _spoken(parts: Sequence[WeightedText]) -> list[WeightedText]:
     """The parts that have words in them; where none has, the empty text."""
     return [part for part in parts if words_of(part).strip()] or literal("")
 
 
-def _join(rows: Tensor, counts: list[int]) -> Tensor:
-    """The rows of each prompt one behind the other, filled up with zeros: (sum of counts, tokens, ...) to (batch, more tokens, ...)."""
-    return pad_sequence([parts.flatten(0, 1) for parts in rows.split(counts)], batch_first=True)
+def _join(rows: Tensor, counts: list[int], padding: int = 0) -> Tensor:
+    """The rows of each prompt one behind the other, filled up: (sum of counts, tokens, ...) to (batch, more tokens, ...)."""
+    return pad_sequence([parts.flatten(0, 1) for parts in rows.split(counts)], batch_first=True, padding_value=padding)
 
 
 def _masked_mean(context: Tensor, mask: Tensor) -> Tensor:

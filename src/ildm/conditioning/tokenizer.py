@@ -14,7 +14,6 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as _Tokenizer
 from torch import Tensor
 
-from ildm.conditioning.grounding import PADDING, Mention
 from ildm.conditioning.prompt import WeightedText, words_of
 from ildm.conditioning.prompt_windows import Unit, cut_into_windows
 from ildm.core.errors import CheckpointError, DataError
@@ -107,17 +106,6 @@ class Tokenizer:
                 weights[place, 1 : len(ids) + 1] = torch.tensor(pieces, dtype=torch.float64)
         return tokens, tokens != self._pad, weights
 
-    def named(
-        self, texts: Sequence[str], mentions: Sequence[Sequence[Mention]]
-    ) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"], Int[Tensor, "batch tokens"]]:
-        """Token numbers and mask of plain texts, and what each token names; see `Grounding.tokens`.
-
-        Args:
-            mentions: of each text, one behind the other.
-        """
-        tokens, mask, weights = self.weighted([_numbered(text, found) for text, found in zip(texts, mentions, strict=True)])
-        return tokens, mask, (weights - 1.0).long().masked_fill(~mask, PADDING)
-
     def cut(self, text: WeightedText) -> list[WeightedText]:
         """A text cut into such as are read to their ends: between words, and behind a comma where one is near."""
         letters = [(letter, weight) for words, weight in text for letter in words]
@@ -143,15 +131,6 @@ class Tokenizer:
                 f"The vocabulary has no {mark} piece, so it was not made by this program: use the model's own."
             )
         return number
-
-
-def _numbered(text: str, mentions: Sequence[Mention]) -> WeightedText:
-    """A text in which letters that name thing n weigh n more than the others."""
-    parts, start = WeightedText(), 0
-    for mention in mentions:
-        parts += [(text[start : mention.start], 1.0), (text[mention.start : mention.end], 1.0 + mention.number)]
-        start = mention.end
-    return [*parts, (text[start:], 1.0)]
 
 
 def _runs(letters: WeightedText) -> WeightedText:
