@@ -169,6 +169,28 @@ def test_several_settings_are_tried_from_a_step(page, studio):
         assert place["settings"]["guidance_scale"] == 4.0
 
 
+def test_takes_of_other_seeds_begin_anew(page, studio):
+    session = open_finished(page, studio)
+    with studio.client() as client:
+        before = tips(client, session)
+        compare(page, "Try several settings ...")
+        page.get_by_role("combobox", name="What to vary").click()
+        page.get_by_role("option", name="Seed").click()
+        expect(page.get_by_role("textbox", name="From step")).to_have_count(0)
+        expect(page.get_by_role("dialog")).to_contain_text("4 pictures")
+        page.get_by_role("button", name="Make them").click()
+        expect(page.locator("[data-comparing=several]")).to_have_attribute("data-done", "4")
+        wait_for_status(client, session, "finished")
+        [asked] = commands_in(client, session, "compare")
+        seeds = [choice["seed"] for choice in asked["command"]["choices"]]
+        made = {branch: tip for branch, tip in tips(client, session).items() if branch not in before}
+        pictures = [picture(client, session, tip).tobytes() for tip in (*made.values(), *before.values())]
+        assert len(made) == 4 and len(set(pictures)) == 5
+        page.locator("[data-comparing=several] [data-branch]").nth(2).click()
+        place = wait_for_place(client, session, branch=sorted(made)[2])
+        assert place["settings"]["seed"] == seeds[2]
+
+
 def make_another_future(page, client, session):
     """From step 5 on, with other words. The last states of both."""
     [old] = tips(client, session).values()
