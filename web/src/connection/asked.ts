@@ -1,6 +1,20 @@
 // Commands that were asked for and not answered yet. They go out in order, again over a lost connection, and each acts once.
 
-import type { Applied, Rejected } from "./client";
+/** A command that does not act: `code` for us, the message for the person. */
+export class Rejected extends Error {
+  constructor(
+    readonly code: string,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+/** Where and when a command took effect. */
+export interface Applied {
+  step: number;
+  node: number;
+}
 
 interface Waiting {
   message: Uint8Array<ArrayBuffer>;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Opening, Welcome } from "../wire";
-import type { Rejected } from "./client";
+import type { Rejected } from "./asked";
 import { pack, unpack } from "./envelope";
 
 // it waits with the browser's events; here nobody waits

@@ -13,28 +13,12 @@ import type {
   Told,
   Welcome,
 } from "../wire";
-import { Asked } from "./asked";
+import { type Applied, Asked, Rejected } from "./asked";
 import { KIND, pack, unpack } from "./envelope";
 import { delayBefore, soon } from "./reconnect";
 
 export type Command = Edit["set"];
 export type Link = "connecting" | "live" | "lost" | "no-access";
-
-/** A command that does not act: `code` for us, the message for the person. */
-export class Rejected extends Error {
-  constructor(
-    readonly code: string,
-    text: string,
-  ) {
-    super(text);
-  }
-}
-
-/** Where and when a command took effect. */
-export interface Applied {
-  step: number;
-  node: number;
-}
 
 export interface Stroke {
   region: string;

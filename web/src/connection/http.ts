@@ -1,7 +1,7 @@
 // The server's HTTP API, as far as the page uses it. Errors are sentences.
 
 import type { Opening, SessionView } from "../wire";
-import { Rejected } from "./client";
+import { Rejected } from "./asked";
 
 export interface ServerInfo {
   version: string;

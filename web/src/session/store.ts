@@ -1,7 +1,8 @@
 // The session that is looked at, as the page sees it, and the one connection that keeps it so.
 
 import { create } from "zustand";
-import { type Applied, Client, type Command, type Link, Rejected, type Stroke } from "../connection/client";
+import { type Applied, Rejected } from "../connection/asked";
+import { Client, type Command, type Link, type Stroke } from "../connection/client";
 import { api, mayEnter } from "../connection/http";
 import { notice } from "../parts/notices";
 import type { Opening } from "../wire";
