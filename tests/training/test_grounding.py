@@ -88,6 +88,19 @@ def test_the_loss_is_the_likelihood_written_out_in_loops():
     assert wanted[2] == 0.0, "a sample without a named thing costs nothing"
 
 
+def test_what_a_hint_says_behind_the_words_costs_nothing():
+    random = torch.Generator().manual_seed(4)
+    query, key = (torch.randn(2, 2, count, 5, generator=random) for count in (16, 6))
+    more = torch.randn(2, 2, 3, 5, generator=random)
+    grounding = Grounding(torch.tensor([[0, 1, 1, 2, 0, 0]] * 2), torch.randint(0, 3, (2, 8, 8), generator=random))
+    alone, both = GroundingLoss(grounding), GroundingLoss(grounding)
+    # one head, so that the shares of the words keep their proportions
+    alone.see(query[:, :1], key[:, :1], None, (4, 4))
+    both.see(query[:, :1], torch.cat([key, more], dim=2)[:, :1], None, (4, 4))
+    assert float(both.mean()) == pytest.approx(float(alone.mean()), rel=1e-5)
+    assert float(alone.mean()) > 0.0
+
+
 def test_without_a_weight_nothing_is_different(stage_two):
     plain, given = stage_two(*scenes(), dropout=0.0), stage_two(*scenes(), mentions=MENTIONS, dropout=0.0)
     for task in (plain, given):

@@ -64,8 +64,10 @@ class GroundingLoss:
 
     def see(self, query: Tensor, key: Tensor, mask: Tensor | None, grid: Grid) -> None:
         """Judge one cross-attention; see `Watcher.see`."""
-        shares = attention_shares(query, key, mask)  # (B, N, T)
-        likely = (shares @ self._same.to(shares.dtype)).float().clamp(min=_SURE).log().mT  # (B, T, N)
+        # behind the words may be what a hint says, to which a place may look as much as it likes
+        shares = attention_shares(query, key, mask)[..., : self._same.shape[1]].float()  # (B, N, T)
+        named = (shares @ self._same) / shares.sum(dim=-1, keepdim=True).clamp(min=_SURE)  # (B, N, T)
+        likely = named.clamp(min=_SURE).log().mT  # (B, T, N)
         filled = F.adaptive_avg_pool2d(self._filled, grid).flatten(2)  # (B, T, N)
         halves = (filled * kind for kind in (self._thing, 1.0 - self._thing))
         weights = sum(half / half.sum(dim=(1, 2), keepdim=True).clamp(min=_SURE) for half in halves)
