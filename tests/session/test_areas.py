@@ -167,6 +167,29 @@ def test_what_is_kept_keeps_its_pixels(quick, settings):
     assert (after != before)[free].any()
 
 
+def test_one_area_made_anew_after_another_leaves_the_rest_its_pixels(quick, settings):
+    cursor = begin(quick, settings)
+    finish(cursor)
+    before = np.asarray(cursor.run.picture(cursor.position.node))
+    lower_right = Mask.rectangle(64, 64, (0.5, 0.5, 1.0, 1.0))
+    for area in (UPPER_LEFT, lower_right):
+        apply(cursor, commands.RedoArea(area=area))
+        finish(cursor)
+    after = np.asarray(cursor.run.picture(cursor.position.node))
+    assert (after[:32, 32:] == before[:32, 32:]).all() and (after[32:, :32] == before[32:, :32]).all()
+    assert (after[32:, 32:] != before[32:, 32:]).any()
+
+
+def test_a_picture_of_which_all_is_kept_is_its_source(quick, settings):
+    cursor = begin(quick, settings)
+    finish(cursor)
+    before = np.asarray(cursor.run.picture(cursor.position.node))
+    apply(cursor, commands.LockArea(area=EVERYWHERE))
+    apply(cursor, commands.StartOver(seed=11))
+    finish(cursor)
+    assert (np.asarray(cursor.run.picture(cursor.position.node)) == before).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_in_mid_run_the_rest_comes_back_to_where_it_was(name, quick, settings):
     cursor = go_to(begin(quick, settings, sampler=name), 8)
