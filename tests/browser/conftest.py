@@ -1,6 +1,7 @@
 """The studio in a real browser: a server of its own for each file, and pages that must behave."""
 
 import os
+import re
 import signal
 from urllib.parse import urlsplit
 
@@ -9,8 +10,8 @@ from chromium import MISSING, PATH, open_chromium
 from playwright.sync_api import expect, sync_playwright
 from studios import RealStudio
 
-IGNORED = ("WebSocket connection to", "net::ERR_CONNECTION_REFUSED", "net::ERR_EMPTY_RESPONSE", "net::ERR_CONNECTION_RESET")
-"""What the browser itself writes when a server is gone: the tests that kill one expect it."""
+LOST = re.compile(r"WebSocket connection to|net::ERR_(CONNECTION|SOCKET|EMPTY_RESPONSE|INCOMPLETE|CONTENT_LENGTH|INVALID_HTTP)")
+"""What the browser itself writes when a server goes away, at whatever moment of an answer: the tests that kill one expect it."""
 
 expect.set_options(timeout=20_000)  # a slow machine takes longer than the usual five seconds
 
@@ -65,7 +66,7 @@ class Visit:
         return f"{self.studio.url}{path}"
 
     def _hear(self, message):
-        if message.type in ("error", "warning") and not any(part in message.text for part in IGNORED):
+        if message.type in ("error", "warning") and not LOST.search(message.text):
             self.problems.append(f"{message.type}: {message.text}")
 
 
