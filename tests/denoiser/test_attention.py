@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+import ildm.denoiser.attention
 from ildm.core.masks import area_average
 from ildm.core.types import Regions
 from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend, attend_regions, read_context
+from ildm.denoiser.blockwise import attend_in_blocks
 
 BATCH, REGIONS, HEADS, HEAD_WIDTH, TOKENS = 2, 3, 2, 4, 5
 GRID = (2, 3)
@@ -181,6 +183,30 @@ def test_bfloat16_gradients_on_a_cpu_are_those_of_float32(tokens: int, masked: b
 
     for rough, fine in zip(gradients(torch.bfloat16), gradients(torch.float32), strict=True):
         torch.testing.assert_close(rough, fine, atol=0.02 * float(fine.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("positions, tokens", [(1024, 77), (600, 1100), (13, 13)])
+@pytest.mark.parametrize("sharpness", [1.0, 30.0])
+def test_blocks_give_what_float64_gives_as_nearly_as_bfloat16_can(positions: int, tokens: int, sharpness: float) -> None:
+    """However large the scores are: 300 in the sharper ones, where bfloat16 alone would be wrong by 1."""
+    query, key, value = (random(2, 3, length, 20, seed=length + n) for n, length in enumerate((positions, tokens, tokens)))
+    query, key, value = (sharpness * query).bfloat16(), (key + 3.0).bfloat16(), value.bfloat16()
+    exact = torch.nn.functional.scaled_dot_product_attention(query.double(), key.double(), value.double())
+    error = (attend_in_blocks(query, key, value).double() - exact).norm() / exact.norm()
+    assert error < 0.015
+
+
+def test_large_bfloat16_attention_on_a_cpu_is_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(ildm.denoiser.attention, "cpu_computes_in_bfloat16", lambda: True)
+    monkeypatch.setattr(ildm.denoiser.attention, "attend_in_blocks", lambda query, *_: made.append(query.shape) or query)
+    query = torch.zeros(2, 8, 256, 8, dtype=torch.bfloat16)
+    attend(query, query, query)
+    assert made == [query.shape]
+    attend(query.float(), query.float(), query.float())
+    attend(query[:1, :, :64], query[:1], query[:1])  # too small
+    attend(query, query, query, torch.ones(1, 1, 1, 256, dtype=torch.bool))
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("size", [(2, 3), (4, 5), (3, 7), (16, 24)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import torch
@@ -49,13 +50,15 @@ def pick_dtype(name: str | None, device: torch.device) -> torch.dtype:
     """
     check_arguments(dtype=name)
     if name is None:
-        return torch.float32 if device.type == "cpu" and not _cpu_computes_in_bfloat16() else torch.bfloat16
+        return torch.float32 if device.type == "cpu" and not cpu_computes_in_bfloat16() else torch.bfloat16
     if name not in DTYPES:
         raise ConfigError(f"Unknown dtype {name!r}: {nearest(name, DTYPES)}")
     return DTYPES[name]
 
 
-def _cpu_computes_in_bfloat16() -> bool:
+@cache
+def cpu_computes_in_bfloat16() -> bool:
+    """Whether this machine's CPU has instructions for products in bfloat16."""
     # torch has no public name for these yet; where it lacks one, the feature counts as absent
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, bool)() for name in tests)

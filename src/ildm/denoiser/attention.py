@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ildm.core.device import cpu_computes_in_bfloat16
 from ildm.core.masks import Grid, thin_kept
 from ildm.core.types import Regions
+from ildm.denoiser.blockwise import LEAST, attend_in_blocks
 
 SMALL = 64  # tokens
 
@@ -202,8 +204,12 @@ def attention_shares(query: Tensor, key: Tensor, mask: Tensor | None) -> Float[T
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
     """`softmax(Q K^T / sqrt(d)) V`, each (batch, heads, positions or tokens, head_width)."""
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and query.requires_grad:
-        return _attend_for_training(query, key, value, mask)
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        if query.requires_grad:
+            return _attend_for_training(query, key, value, mask)
+        scores = query.shape[:3].numel() * key.shape[2]
+        if mask is None and scores >= LEAST and cpu_computes_in_bfloat16() and not torch.compiler.is_compiling():
+            return attend_in_blocks(query, key, value)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 

@@ -5,7 +5,7 @@ What `prepare` changes, none of it visible in the result beyond rounding:
 - the time projections of all residual blocks are one product, as are a self-attention's queries, keys and values;
 - 1x1 convolutions around transformers are linear layers;
 - upsampling and the convolution after it are one transposed convolution, with 4 products per output instead of 9;
-- on CPUs weights are stored in the layout oneDNN computes in (`packed`);
+- on CPUs weights are stored in the layout oneDNN computes in, and gates are multiplied where they are made (`packed`);
 - optionally torch.compile fuses what is left, with the weights frozen into the program.
 """
 

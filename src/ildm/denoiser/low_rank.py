@@ -87,9 +87,8 @@ class Adapted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         output = self.layer(x)
-        for change in changes_of(self):
-            if change.strength.value != 0:
-                output = torch.add(output, change(x), alpha=change.strength.value)
+        for change in acting(self):
+            output = torch.add(output, change(x), alpha=change.strength.value)
         return output
 
     def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
@@ -105,6 +104,11 @@ def plain(layer: nn.Module) -> Any:
 def changes_of(layer: nn.Module) -> list[Change]:
     """The changes to a layer, in the order in which they came; none for a plain one."""
     return [change for change in layer.changes if isinstance(change, Change)] if isinstance(layer, Adapted) else []
+
+
+def acting(layer: nn.Module) -> list[Change]:
+    """The changes to a layer that are not at rest."""
+    return [change for change in changes_of(layer) if change.strength.value != 0]
 
 
 def strengths_in(module: nn.Module) -> list[Strength]:
@@ -139,6 +143,15 @@ def stacked(layers: Sequence[nn.Module]) -> list[Change]:
     """The changes to linear layers of one input as changes to the layer that has all their outputs, in their order."""
     strengths = dict.fromkeys(change.strength for layer in layers for change in changes_of(layer))
     return [Change(_stack([_pair(layer, strength) for layer in layers]), strength, F.linear) for strength in strengths]
+
+
+def halves(layer: nn.Module) -> tuple[list[Change], list[Change]]:
+    """The changes to the first and to the second half of a linear layer's outputs."""
+    both = [(change, change.up.chunk(2)) for change in changes_of(layer)]
+    first, second = (
+        [Change(LowRank(change.down, ups[half]), change.strength, F.linear) for change, ups in both] for half in (0, 1)
+    )
+    return first, second
 
 
 def _pair(layer: nn.Module, strength: Strength) -> LowRank:

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ildm.denoiser.low_rank import acting, carry, halves, plain
+from ildm.denoiser.transformer import FeedForward
+
 SHAPES_KEPT = 2  # guidance inside and outside its interval: two batch sizes
 
 
@@ -22,30 +25,62 @@ def can_pack(weight: Tensor) -> bool:
 
 
 def pack_layers(module: nn.Module) -> None:
-    """Replace every convolution and linear layer inside `module`, and the group norms of a bf16 network."""
+    """Replace every convolution, linear and feed-forward layer inside `module`, and the group norms of a bf16 network."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Conv2d):
-            setattr(module, name, PackedConv2d(child))
-        elif isinstance(child, nn.ConvTranspose2d):
-            setattr(module, name, PackedConvTranspose2d(child))
-        elif isinstance(child, nn.Linear):
-            setattr(module, name, PackedLinear(child))
-        elif isinstance(child, nn.GroupNorm) and child.weight.dtype == torch.bfloat16:
-            setattr(module, name, Float32GroupNorm(child))
-        else:
-            pack_layers(child)
+        setattr(module, name, packed(child))
+
+
+def packed(layer: nn.Module) -> nn.Module:
+    """What takes the place of a layer, which may be itself, with what is inside it replaced."""
+    if isinstance(layer, nn.Conv2d):
+        return PackedConv2d(layer)
+    if isinstance(layer, nn.ConvTranspose2d):
+        return PackedConvTranspose2d(layer)
+    if isinstance(layer, nn.Linear):
+        return PackedLinear(layer.weight, layer.bias)
+    if isinstance(layer, nn.GroupNorm) and layer.weight.dtype == torch.bfloat16:
+        return Float32GroupNorm(layer)
+    if isinstance(layer, FeedForward):
+        return PackedFeedForward(layer)
+    pack_layers(layer)
+    return layer
 
 
 class PackedLinear(nn.Module):
     """A linear layer; its layout serves every number of rows."""
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
-        self.bias = layer.bias
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+        self.bias = bias
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """The layer and a GELU."""
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "gelu", [], "none")
+
+    def times(self, x: Tensor, factor: Tensor) -> Tensor:
+        """The layer, and its output multiplied."""
+        return torch.ops.mkldnn._linear_pointwise.binary(x, factor, self.packed, self.bias, "mul")
+
+
+class PackedFeedForward(nn.Module):
+    """A feed-forward layer: its GELU and the product with the gate are made where the matrix products write their results."""
+
+    def __init__(self, layer: FeedForward) -> None:
+        super().__init__()
+        bare, changes = plain(layer.proj_in), halves(layer.proj_in)
+        parts = zip(bare.weight.chunk(2), bare.bias.chunk(2), changes, strict=True)
+        self.hidden, self.gate = (carry(PackedLinear(weight, bias), some) for weight, bias, some in parts)
+        self.proj_out = packed(layer.proj_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if acting(self.hidden):
+            return self.proj_out(self.hidden(x) * F.gelu(self.gate(x)))
+        gate = plain(self.gate).gelu(x)
+        return self.proj_out(plain(self.hidden).times(x, gate))
 
 
 class PackedConvolution(nn.Module):
