@@ -41,7 +41,7 @@ from turns import LateError, LostError, Process, in_turns
 
 SPARE = 1.5e9  # bytes that a process needs beside weights
 SIDES = (512, 1024)
-GPU_STEPS, CPU_STEPS, TINY_STEPS = 50, 4, 2
+GPU_STEPS, CPU_STEPS, TINY_STEPS = 50, 25, 2
 TRAINED = "emoji-scenes"
 Figures = dict[str, Any]
 

@@ -117,17 +117,24 @@ class _Tail:
 
 
 def in_turns(contenders: Sequence[Process], turns: int, deadline: float, product: Call) -> tuple[dict[Process, Timing], Timing]:
-    """Every contender and a matrix product once per turn, in another order each time; after the deadline no second turn begins."""
+    """Every contender once per turn, in another order each time, and a matrix product; after the deadline no second turn begins."""
     seconds: dict[Process, list[float]] = {contender: [] for contender in contenders}
     products: list[float] = []
-    product()
     for turn in range(turns):
         if turn and time.monotonic() > deadline:
             break
-        begin = time.perf_counter()
-        product()
-        products.append(time.perf_counter() - begin)
+        products += _warm(product)
         shift = turn % len(contenders)
         for contender in [*contenders[shift:], *contenders[:shift]]:
             seconds[contender].append(contender.turn())
     return {contender: Timing(values) for contender, values in seconds.items()}, Timing(products)
+
+
+def _warm(call: Call, calls: int = 10) -> list[float]:
+    """The seconds of some calls, after as many that wake up what rested while others took their turns."""
+    seconds: list[float] = []
+    for _ in range(2 * calls):
+        begin = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begin)
+    return seconds[calls:]

@@ -15,7 +15,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 HEAD = """# Commands
 
 Written by `make docs` from the program itself. `ildm COMMAND --help` shows the same in the terminal. Every command ends with
-exit code 0 on success and with 2 on bad input, with one line that says what was given, what was expected and what to do.
+exit code 0 on success, with 2 on bad input, with one line that says what was given, what was expected and what to do, and with
+130 when it was interrupted. `--debug`, anywhere in a command, shows a traceback in place of that line; `ildm --version` tells the
+version.
 """
 
 
@@ -58,7 +60,7 @@ def row(parameter: Any) -> str:
     """One argument or option as a line of the table."""
     is_option = parameter.opts[0].startswith("-")
     names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
-    taken = names if is_option else f"`{parameter.name.upper()}`"
+    taken = names if is_option else f"`{parameter.metavar or parameter.name.upper()}`"
     meaning = (parameter.help or "").replace("|", "\\|")
     return f"| {taken} | {meaning} | {shown_default(parameter)} |"
 

@@ -346,9 +346,10 @@ class Model:
         return encode_large(self.autoencoder, images.to(weight)).float()
 
     def decode(self, latents: Latent) -> Tensor:
-        """Float32 images (batch, 3, height, width) in [-1, 1] of latents."""
+        """Float32 images (batch, 3, height, width) in [-1, 1] of latents; large ones in bfloat16 where the U-Net computes in it."""
         weight = self.autoencoder.last_layer
-        return decode_large(self.autoencoder, latents.to(weight)).float()
+        rough = self.dtype if self.dtype == torch.bfloat16 else None
+        return decode_large(self.autoencoder, latents.to(weight), rough).float()
 
     @cached_property
     def adapters(self) -> Adapters:

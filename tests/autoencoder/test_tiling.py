@@ -75,6 +75,18 @@ def test_half_precision_is_as_exact_as_it_is_whole():
     assert (striped - exact).abs().mean() < 1.2 * (whole - exact).abs().mean()
 
 
+def test_strips_may_be_decoded_in_a_rougher_format_than_the_weights_have():
+    model = awake(**GRAPHS["published"]).float()
+    latents = normal(1, 3, 12, 10, dtype=torch.float32)
+    exact, weights = model.decode(latents), [weight.clone() for weight in model.parameters()]
+    rough = in_strips(model, strip=SOME_ROWS, dtype=torch.bfloat16).decode(latents)
+    assert rough.dtype == torch.float32
+    assert 0 < (rough - exact).abs().mean() < 0.02
+    assert all(torch.equal(one, other) for one, other in zip(weights, model.parameters(), strict=True))
+    same = in_strips(model, strip=SOME_ROWS, dtype=torch.float32)
+    assert torch.equal(same.decode(latents), in_strips(model, strip=SOME_ROWS).decode(latents))
+
+
 def test_each_sample_of_a_batch_is_its_own():
     model = in_strips(awake(**GRAPHS["published"]), strip=SOME_ROWS)
     latents = normal(3, 3, 4, 5)

@@ -11,6 +11,9 @@ import pytest
 
 from ildm.training.run_state import load_state
 
+# stage one is too short here for a discriminator
+SHORT = ("--set", "stage_one.loss.discriminator_weight=0", "--set", "num_latents=32")
+
 
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
@@ -26,7 +29,7 @@ def test_overrides_are_typed_and_recorded(run):
 
 
 def test_a_time_limit_stops_saved_and_the_same_command_goes_on(run, own_home):
-    settings = ["--set", "stage_one.loop.steps=6", "--set", "stage_two.loop.steps=4", "--set", "num_latents=32"]
+    settings = ["--set", "stage_one.loop.steps=6", "--set", "stage_two.loop.steps=4", *SHORT]
     assert "Stopped before there was a model" in run("train", "emoji-tiny", "--time-limit", "0s", *settings).out
     done = run("train", "emoji-tiny", *settings)
     assert done.code == 0 and "The model so far" in done.out
@@ -34,10 +37,17 @@ def test_a_time_limit_stops_saved_and_the_same_command_goes_on(run, own_home):
 
 
 def test_another_configuration_does_not_overwrite_a_run(run, own_home):
-    settings = ["--set", "stage_one.loop.steps=2", "--set", "stage_two.loop.steps=2", "--set", "num_latents=32"]
+    settings = ["--set", "stage_one.loop.steps=2", "--set", "stage_two.loop.steps=2", *SHORT]
     assert run("train", "emoji-tiny", *settings).code == 0
     other = run("train", "emoji-tiny", *settings, "--set", "stage_two.optimizer.learning_rate=0.5")
     assert other.code == 2 and "stage_two.optimizer.learning_rate" in other.err and "--name" in other.err
+
+
+def test_a_discriminator_that_would_never_act_is_refused(run, own_home):
+    ended = run("train", "emoji-tiny", "--set", "stage_one.loop.steps=30")
+    assert ended.code == 2 and ended.err.count("\n") == 1
+    assert "discriminator_start is 30, but stage one ends after 30 steps" in ended.err
+    assert not (own_home / "runs").exists()
 
 
 def test_a_warm_start_takes_the_models_weights(run, own_home, trained):

@@ -26,7 +26,7 @@ from ildm.training.stopping import Stop
 
 SHORT = (
     "stage_one.loop.steps=1", "stage_two.loop.steps=1", "stage_one.batch_size=2", "stage_two.batch_size=2", "num_latents=4",
-    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1", "sampling.num_steps=3",
+    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1", "sampling.num_steps=3", "stage_one.loss.discriminator_weight=0",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from ildm.training.stopping import Stop
 
 SHORT = (
     "stage_one.loop.steps=2", "stage_two.loop.steps=2", "stage_one.batch_size=4", "stage_two.batch_size=8", "num_latents=32",
-    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1",
+    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1", "stage_one.loss.discriminator_weight=0",
 )  # fmt: skip
 
 
@@ -156,6 +156,24 @@ def test_what_a_recipe_leaves_out_must_be_given(setting, told, tmp_path):
     with pytest.raises(ConfigError, match=f"{told}: give one with --init-from"):
         run_in(tmp_path / "run", short(setting))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_discriminator_that_would_never_act_is_refused(tmp_path):
+    def acting_from(start, steps):
+        return short(
+            "stage_one.loss.discriminator_weight=0.5",
+            f"stage_one.loss.discriminator_start={start}",
+            f"stage_one.loop.steps={steps}",
+        )
+
+    with pytest.raises(ConfigError, match=r"discriminator_start is 2, but stage one ends after 2 steps.* start before 2"):
+        run_in(tmp_path / "late", acting_from(2, steps=2))
+    assert not (tmp_path / "late").exists()
+    run_in(tmp_path / "run", acting_from(1, steps=2))
+    logged = [json.loads(line) for line in (tmp_path / "run" / "stage_one" / "metrics.jsonl").read_text().splitlines()]
+    assert ["discriminator_loss" in one for one in logged] == [False, True]
+    # a run that is there may be ended earlier than was planned
+    assert run_in(tmp_path / "run", acting_from(1, steps=1)) == tmp_path / "run" / "model"
 
 
 def test_a_run_from_before_a_key_was_there_goes_on(finished):

@@ -24,7 +24,7 @@ from ildm.training.told import ClassesConfig, Condition
 
 SHORT = (
     "stage_one.loop.steps=1", "stage_two.loop.steps=2", "stage_one.batch_size=2", "stage_two.batch_size=4", "num_latents=16",
-    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1", "sampling.num_steps=1",
+    "stage_one.loop.log_every=1", "stage_two.loop.log_every=1", "sampling.num_steps=1", "stage_one.loss.discriminator_weight=0",
 )  # fmt: skip
 TINY = sorted(name for name in recipe_names() if name.endswith("-tiny"))
 HINTED = ("inpainting-tiny", "semantic-map-tiny", "super-resolution-tiny")

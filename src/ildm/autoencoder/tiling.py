@@ -28,12 +28,16 @@ WHOLE_ON_CPU, WHOLE_ELSEWHERE = 2**26, 2**30  # bytes of the largest grid; a who
 SAME, BELOW, NONE = (1, 1), (0, 1), (0, 0)  # paddings
 
 
-def decode_large(autoencoder: Autoencoder, latents: Latent) -> Image:
-    """As `autoencoder.decode`, in bounded memory: strip by strip and without gradients where `whole_at_once` is 0."""
+def decode_large(autoencoder: Autoencoder, latents: Latent, dtype: torch.dtype | None = None) -> Image:
+    """As `autoencoder.decode`, in bounded memory: strip by strip and without gradients where `whole_at_once` is 0.
+
+    Args:
+        dtype: what strips are computed in; None = the format of the weights.
+    """
     stride = autoencoder.config.stride
     at_once = whole_at_once(autoencoder, latents.shape[-1] * stride, latents.shape[-2] * stride)
     if at_once == 0:
-        return in_strips(autoencoder).decode(latents)
+        return in_strips(autoencoder, dtype=dtype).decode(latents)
     return torch.cat([autoencoder.decode(part) for part in latents.split(at_once)])
 
 
@@ -62,7 +66,7 @@ def largest_grid(config: AutoencoderConfig, width: int, height: int) -> int:
     return max(features * pixels // 4**level for level, features in enumerate((*config.channels[1:], config.channels[-1])))
 
 
-def in_strips(autoencoder: Autoencoder, *, strip: int = STRIP) -> Autoencoder:
+def in_strips(autoencoder: Autoencoder, *, strip: int = STRIP, dtype: torch.dtype | None = None) -> Autoencoder:
     """The same first stage with the same weights, which codes sample by sample and strip by strip, without gradients.
 
     Results differ from the whole computation by rounding only.
@@ -70,6 +74,7 @@ def in_strips(autoencoder: Autoencoder, *, strip: int = STRIP) -> Autoencoder:
     Args:
         autoencoder: left as it is.
         strip: how many values a strip may hold in the widest grid it is computed from, >= 1. Less takes less memory and more time.
+        dtype: what the decoder computes in; None = the format of the weights.
 
     Raises:
         ConfigError: for a strip below 1.
@@ -81,8 +86,15 @@ def in_strips(autoencoder: Autoencoder, *, strip: int = STRIP) -> Autoencoder:
     twin = copy.copy(autoencoder)
     twin._modules = dict(autoencoder._modules)  # its own, so that the given one keeps its coders
     twin.register_module("encoder", SampleBySample(partial(_encode, autoencoder.encoder, strip)))
-    twin.register_module("decoder", SampleBySample(partial(_decode, autoencoder.decoder, strip)))
+    decoder = autoencoder.decoder if dtype is None else _rounded(autoencoder.decoder, dtype)
+    twin.register_module("decoder", SampleBySample(partial(_decode, decoder, strip)))
     return twin
+
+
+def _rounded(decoder: Decoder, dtype: torch.dtype) -> Decoder:
+    """A decoder with its weights in another number format; those that have it are shared."""
+    rounded = {id(weight): nn.Parameter(weight.detach().to(dtype), requires_grad=False) for weight in decoder.parameters()}
+    return copy.deepcopy(decoder, rounded)
 
 
 class SampleBySample(nn.Module):
@@ -106,14 +118,14 @@ def _encode(encoder: Encoder, strip: int, image: Tensor) -> Tensor:
 
 
 def _decode(decoder: Decoder, strip: int, features: Tensor) -> Tensor:
-    x: Rows = Convolved(Stored(features, strip), decoder.conv_in, SAME).store()
+    x: Rows = Convolved(Stored(features.to(decoder.conv_in.weight), strip), decoder.conv_in, SAME).store()
     last = decoder.conv_out.in_channels * x.height * x.width * 4 ** (len(decoder.levels) - 1)
     for layer in _layers(decoder.middle, *decoder.levels):
         x = _through(layer, x)
         # a doubled grid that outgrows those of the last level is computed again at each of its three uses
         if isinstance(x, Upsampled) and x.size <= last:
             x = x.store()
-    return decoder.unfold(Convolved(Activated(x, decoder.norm_out), decoder.conv_out, SAME).store().values)
+    return decoder.unfold(Convolved(Activated(x, decoder.norm_out), decoder.conv_out, SAME).store().values).to(features)
 
 
 def _layers(*parts: nn.Module) -> Iterator[nn.Module]:

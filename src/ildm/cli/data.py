@@ -16,13 +16,14 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Size = Annotated[int, typer.Option(min=1, max=MAX_SIDE, help=f"Side of the square images, pixels, {MAX_SIDE} at most.")]
+SceneSize = Annotated[int, typer.Option(min=1, max=MAX_SIDE, help="Side of the square images: 64, 128 or 256 pixels.")]
 MOST_SCENES = 10_000_000
 _PREVIEWED = 48
 
 
 @app.command()
 def emoji(
-    size: Size = 128,
+    size: SceneSize = 128,
     split: Annotated[
         str, typer.Option(help="train, unseen_scene, unseen_pair, unseen_concept_pair or unseen_style.")
     ] = "train",
@@ -79,7 +80,7 @@ def emoji(
 
 @app.command("import")
 def import_images(
-    folder: Annotated[Path, typer.Argument(help="Holds the images, each with a caption.")],
+    folder: Annotated[Path, typer.Argument(help="Holds the images, each with a caption unless --without-captions is given.")],
     name: Annotated[str, typer.Option(help="What to call the data set.")],
     size: Size = 128,
     fit: Annotated[str, typer.Option(help="crop keeps the middle square, pad keeps everything.")] = "crop",
@@ -120,7 +121,7 @@ def import_images(
 
 
 @app.command()
-def card(size: Size = 128) -> None:
+def card(size: SceneSize = 128) -> None:
     """Write the data card and the attribution of EmojiScenes beside its sprites.
 
     Example: `ildm data card`

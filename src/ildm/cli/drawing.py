@@ -47,26 +47,26 @@ def draw_in_batches(
         )
 
 
-def prompt_notes(conditioner: Conditioner | None, prompts: Sequence[str]) -> list[str]:
-    """What a person should know of prompts that are drawn in another way than they read: empty ones, and those cut short."""
+def prompt_notes(conditioner: Conditioner | None, prompts: Sequence[str], num_steps: int) -> list[str]:
+    """What a person should know of prompts that are drawn in another way than they read: empty ones, and those read in parts."""
     if conditioner is None:
         return []
     from ildm.conditioning.prompt import plain_text, weighted_parts, words_of
     from ildm.conditioning.tokenizer import Tokenizer
+    from ildm.conditioning.wording import changes, said
 
     wordless = any(not plain_text(prompt).strip() for prompt in prompts)
     notes = ["The prompt is empty, so the picture is drawn without words."] if wordless else []
     tokenizer = getattr(conditioner, "tokenizer", None)
     if isinstance(tokenizer, Tokenizer):
-        room = tokenizer.max_tokens - 2  # the marks of start and end
-        # each part between BREAKs has that room of its own
-        for words in dict.fromkeys(words_of(part) for prompt in prompts for part in weighted_parts(prompt)):
-            count = len(tokenizer.pieces(words))
-            if count > room:
-                notes.append(
-                    f"The model reads {room} pieces of words, but {_shortened(words)!r} has {count}: its end is not read."
-                )
-    return notes
+        steps = ((prompt, step) for prompt in dict.fromkeys(prompts) for step in sorted(changes(prompt, num_steps)))
+        texts = dict.fromkeys(one.text for prompt, step in steps for one in said(prompt, step, num_steps))
+        # each part between BREAKs is read by itself
+        for words in dict.fromkeys(words_of(part) for text in texts for part in weighted_parts(text)):
+            count = len(tokenizer.cut([(words, 1.0)]))
+            if count > 1:
+                notes.append(f"{_shortened(words)!r} is longer than what the model reads at once: it is read in {count} parts.")
+    return list(dict.fromkeys(notes))
 
 
 def _shortened(prompt: str) -> str:

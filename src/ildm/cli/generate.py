@@ -21,7 +21,8 @@ def generate(
     prompt: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What to draw; several prompts make several images.", show_default="required without --like or --regions"
+            help="What to draw; several prompts make several images.",
+            show_default="required unless --like, --regions or --boxes says it, or the model takes none",
         ),
     ] = None,
     model: Annotated[
@@ -132,13 +133,14 @@ def generate(
     if compiled:
         typer.echo("ildm: the first step compiles the network, which takes a minute or more.", err=True)
     notes = put_in_loras(loaded, lora or (), presets)
-    for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, texts_of(presets) or prompts), *notes]:
+    defaults = loaded.manifest.defaults
+    texts, steps = texts_of(presets) or prompts, wanted.get("num_steps", defaults.num_steps)
+    for note in [*likeness.notes(loaded.manifest), *prompt_notes(loaded.conditioner, texts, steps), *notes]:
         typer.echo(f"ildm: {note}", err=True)
     area = None if mask is None else open_picture(mask)
     read = open_numbers if loaded.hint is not None and loaded.hint.reads_numbers else open_picture
     picture = None if image is None else read(image)
     native_width, native_height = loaded.size_for(picture)
-    defaults = loaded.manifest.defaults
     size, projected = (wanted.get("width", native_width), wanted.get("height", native_height)), wanted.get("apg", False)
     if max(size) > MAX_SIDE:
         raise ConfigError(

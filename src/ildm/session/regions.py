@@ -35,7 +35,7 @@ class Regions(Sequence[Region]):
         Args:
             area: a box in fractions, a greyscale picture, an array or a mask; None = nowhere yet, to be painted.
             id: the region's name in everything that changes it; None = the next free number.
-            fields: further ones of `Region`: negative_prompt, strength, base_ratio, guidance_scale, seed, window, name.
+            fields: further ones of `Region`: negative_prompt, strength, base_ratio, guidance_scale, seed, window, loras, name.
 
         Returns:
             the id.
@@ -49,7 +49,7 @@ class Regions(Sequence[Region]):
         return name
 
     def add_from_word(self, word: str, prompt: str = "", *, id: str | None = None, **fields: Any) -> str:
-        """Bind a prompt to where a word is, as the network sees it now. It takes one evaluation, and the mask can be painted on.
+        """Bind a prompt to where a word is, as the network sees it now. It takes three evaluations, and the mask can be painted on.
 
         Args:
             word: one of the picture's prompt, or a few that stand together in it.

@@ -31,7 +31,7 @@ from ildm.training.loop import train
 from ildm.training.making import make_model, make_networks
 from ildm.training.precision import autocast
 from ildm.training.recipe import Recipe
-from ildm.training.run_folder import claim
+from ildm.training.run_folder import RECIPE, claim
 from ildm.training.run_state import RunState
 from ildm.training.sheet import Sheet
 from ildm.training.stage_one import StageOne
@@ -74,11 +74,13 @@ class Run:
             The finished (or, when stopped in stage two, the current) model's folder; None when stopped before there is one.
 
         Raises:
-            ConfigError: when the folder belongs to a run with another configuration, or batches cannot be shared out.
+            ConfigError: when the folder belongs to a run with another configuration, batches cannot be shared out, or the
+                discriminator would never act.
             DataError: when the data lacks what the model is to be told.
         """
         dataset = open_dataset(self.recipe.data)
         self._check_initial()
+        self._check_discriminator()
         self.world.check("stage_one.batch_size", self.recipe.stage_one.batch_size)
         self.world.check("stage_two.batch_size", self.recipe.stage_two.batch_size)
         # before anything is trained: data may lack what the model is to be told
@@ -119,6 +121,18 @@ class Run:
             )
         elif one.decoder_only and one.loop.steps == 0:
             raise ConfigError("stage_one.decoder_only trains the decoder, but stage_one.loop.steps is 0: give it some.")
+
+    def _check_discriminator(self) -> None:
+        """See that one that is asked for acts before stage one ends. A run that has begun may end earlier than was planned."""
+        one, is_given = self.recipe.stage_one, self.initial is not None and not self.recipe.stage_one.decoder_only
+        start, steps = one.loss.discriminator_start, one.loop.steps
+        if one.loss.discriminator_weight <= 0 or start < steps or steps == 0 or is_given or self.recipe.first_stage:
+            return
+        if not self.world.once((self.folder / RECIPE).exists):
+            raise ConfigError(
+                f"stage_one.loss.discriminator_start is {start}, but stage one ends after {steps} steps, so the discriminator would never "
+                f"act: let it start before {steps}, or leave it out by stage_one.loss.discriminator_weight=0."
+            )
 
     # --- stage one -------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from ildm.core.errors import ConfigError
 from ildm.core.files import write_json
 from ildm.training.recipe import Recipe
 
+RECIPE = "recipe.json"
+"""What a run was begun with, in its folder."""
 _FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
 
 
@@ -19,7 +21,7 @@ def claim(folder: Path, recipe: Recipe) -> None:
     Raises:
         ConfigError: when it was begun with another one, or it cannot be told with which.
     """
-    path, fields = folder / "recipe.json", _plain(recipe)
+    path, fields = folder / RECIPE, _plain(recipe)
     if path.exists():
         try:
             # as it is read today: a key that is newer than the run has its default there

@@ -1,4 +1,4 @@
-// The samplers by name, in the words of a person; see docs/concepts.
+// The samplers by name, in the words of a person; see docs/draw.md.
 
 export const SAMPLERS = [
   { value: "dpmpp-2m", label: "DPM++ 2M - fast and exact" },

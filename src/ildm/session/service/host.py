@@ -7,22 +7,22 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError, MissingError, ProtocolError, StorageError
-from ildm.session.commands import Command, Pause, Resume, StartFromImage
+from ildm.session.commands import Resume
 from ildm.session.defaults import settings_for
 from ildm.session.engine import Engine
 from ildm.session.envelope import Envelope, Kind
-from ildm.session.events import AnyEvent, CommandApplied, CommandRejected, StateSaved
+from ildm.session.events import StateSaved
 from ildm.session.files import save_picture
 from ildm.session.frames import Frame
 from ildm.session.mask_pictures import png_of_mask
 from ildm.session.refusals import NotNow, Unsupported
+from ildm.session.service.beginning import first_commands, have_act
 from ildm.session.service.catalogue import list_models, without_places
 from ildm.session.service.channel import Channel
 from ildm.session.service.engines import Engines
@@ -34,7 +34,6 @@ from ildm.session.service.messages import (
     DrawWord,
     Framed,
     ListModels,
-    Opening,
     OpenSession,
     Problem,
     ProblemCode,
@@ -168,7 +167,7 @@ class Host:
             engine.open(settings, session, paused=True).result()
             self._store.give(session, request.owner).result()
             try:
-                _have_act(engine, session, _first_commands(opening))
+                have_act(engine, session, first_commands(opening))
             except BaseException:
                 # a session that is not what was asked for is none
                 engine.close_session(session).result()
@@ -178,7 +177,7 @@ class Host:
         self._unless_released(session, begin)
         self._attach(session, engine)
         if not opening.paused:
-            _have_act(engine, session, [Resume()])
+            have_act(engine, session, [Resume()])
 
     def _engine(self, session: str, model: str) -> Engine:
         self.engines.assign(session, model)
@@ -271,52 +270,6 @@ class Host:
             dropped=self.engines.dropped,
         )
         self._channel.send_newest(frame.session_id, Envelope(Kind.FRAME, told.model_dump(), frame.data))
-
-
-def _first_commands(opening: Opening) -> list[Command]:
-    """What acts before the first step, and leaves the session paused."""
-    first: list[Command] = [] if opening.regions is None else [opening.regions]
-    if opening.image is not None:
-        first.append(StartFromImage(image=opening.image, strength=opening.strength, change_map=opening.change_map))
-        first.append(Pause())  # a run that begins anew goes on by itself
-    return first
-
-
-def _have_act(engine: Engine, session: str, commands: Sequence[Command]) -> None:
-    """Have commands act at one step boundary, in a session that nobody else has heard of.
-
-    Raises:
-        IldmError: when one is refused.
-    """
-    answers = SimpleQueue[CommandApplied | CommandRejected]()
-
-    def hear(event: AnyEvent) -> None:
-        if isinstance(event, CommandApplied | CommandRejected):
-            answers.put(event)
-
-    def submit() -> None:
-        for command in commands:
-            engine.submit(session, command)
-
-    engine.listen(session, hear)
-    engine.on_thread(submit).result()
-    told = [answers.get() for _ in commands]
-    engine.unlisten(session, hear)
-    for event in told:
-        if isinstance(event, CommandRejected):
-            raise _refusal(event)
-
-
-def _refusal(event: CommandRejected) -> Exception:
-    match event.code:
-        case "not-now":
-            return NotNow(event.text)
-        case "unsupported":
-            return Unsupported(event.text)
-        case "failed":
-            return RuntimeError(event.text)
-        case _:
-            return ConfigError(event.text)
 
 
 def _png(picture: Any) -> bytes:
