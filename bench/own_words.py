@@ -102,9 +102,7 @@ def fifty_prompts(model: Model, options: argparse.Namespace) -> Figures:
         if way == "own words" and options.sheet:
             _write_sheet(drawn[0], prompts, options.sheet)
         scores = [recogniser.scores(extract(network, pictures)) for pictures in drawn]
-        found[way] = {
-            rank: torch.stack([hits(one, wanted, rank).double() for one in scores]).mean(dim=0) for rank in (1, 5)
-        }
+        found[way] = {rank: torch.stack([hits(one, wanted, rank).double() for one in scores]).mean(dim=0) for rank in (1, 5)}
         for rank, shares in found[way].items():
             figures[f"{way}, top {rank}"] = float(shares.mean())
             figures[f"{way}, top {rank}, 95 %"] = list(bootstrap_mean(shares))

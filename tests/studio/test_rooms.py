@@ -238,6 +238,26 @@ def test_two_may_wait_for_one_answer():
     asyncio.run(work())
 
 
+def test_an_answer_comes_when_what_was_done_can_be_seen():
+    async def work():
+        room = Room("abc", "")
+        await room.stand(1)  # nothing is known of where it stands
+        room.moved({"rev": 0}, None)
+        seen = asyncio.create_task(room.stand(1))
+        room.happened({"seq": 0, "kind": "command-applied", "op": 0})
+        await asyncio.sleep(0)
+        assert not seen.done()
+        room.moved({"rev": 1}, None)
+        await asyncio.wait_for(seen, 5)
+        lost = asyncio.create_task(room.stand(2))
+        await asyncio.sleep(0)
+        room.lose()
+        await asyncio.wait_for(lost, 5)
+        assert not room.followers
+
+    asyncio.run(work())
+
+
 def test_so_many_commands_wait_to_act_and_no_more(monkeypatch):
     monkeypatch.setattr(operations, "MOST_PENDING", 3)
     commands = Operations()

@@ -176,6 +176,13 @@ class Room:
         """See `Operations`."""
         return self.operations.answer_to(number)
 
+    async def stand(self, rev: int) -> None:
+        """Wait until where it stands is known as it was after so many commands; at once where nothing is known of it any more."""
+        with self.used() as woken:
+            while self.place is not None and self.place["rev"] < rev:
+                woken.clear()
+                await woken.wait()
+
     def give_up(self, number: int, future: asyncio.Future[dict[str, Any]]) -> None:
         """See `Operations`."""
         self.operations.give_up(number, future)

@@ -199,6 +199,8 @@ async def _answer(room: Room, number: int, patience: float) -> EditAnswer:
     try:
         async with asyncio.timeout(patience):
             event = await answer
+            # whoever looks at the session next finds what this did
+            await room.stand(room.rev)
     except TimeoutError:
         return EditAnswer(number=number, state="taken", rev=room.rev)
     finally:
