@@ -62,7 +62,9 @@ def pair_up(prompt: str | Sequence[str], negative_prompt: str | Sequence[str], s
         ShapeError: when lists have different lengths, or a list is empty.
     """
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    seeds = [int(seed)] if isinstance(seed, int | Integral) else list(seed or [draw_seed() for _ in prompts])
+    if seed is None:
+        seed = [draw_seed() for _ in prompts]
+    seeds = [int(seed)] if isinstance(seed, int | Integral) else list(seed)
     if len(prompts) == 1:
         prompts *= len(seeds)
     if len(seeds) == 1:
@@ -207,9 +209,16 @@ class Following:
         return guided.under(positive)
 
     def _apart(self, plans: Sequence[Plan]) -> Denoise:
-        """Each plan's pictures by an evaluation of their own."""
-        groups = {plan: torch.tensor([place for place, one in enumerate(plans) if one is plan]) for plan in plans}
-        followed = [(rows, self._follow(plan, int(rows[0]))) for plan, rows in groups.items()]
+        """The pictures that have a plan, and what they are shown, in common by an evaluation of their own."""
+        groups: list[list[int]] = []
+        for place, plan in enumerate(plans):
+            own = (group for group in groups if plans[group[0]] is plan and self.beside.alike(group[0], place))
+            group = next(own, None)
+            if group is None:
+                groups.append([place])
+            else:
+                group.append(place)
+        followed = [(torch.tensor(places), self._follow(plans[places[0]], places[0])) for places in groups]
         if len(followed) == 1:
             return followed[0][1]
 

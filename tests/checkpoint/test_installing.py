@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from ildm.checkpoint.installing import install
 from ildm.checkpoint.load import load
-from ildm.checkpoint.named import model_folder
+from ildm.checkpoint.named import find_named, model_folder
 from ildm.checkpoint.native import save_native
-from ildm.core.errors import CheckpointError, ConfigError
+from ildm.core.errors import CheckpointError, ConfigError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,53 @@ def test_a_name_that_is_taken_is_kept_unless_it_is_to_be_replaced(folder):
         install("emoji-scenes", folder, replace=True)
     with pytest.raises(ConfigError, match="The name of a model"):
         install("../evil", folder)
+
+
+def install_file(name, path, size, *, replace=False):
+    """What stands by the name, after a file of that many bytes was put there."""
+    path.write_bytes(bytes(size))
+    install(name, path, replace=replace)
+    return find_named(name)
+
+
+@pytest.fixture
+def unread(monkeypatch):
+    """Files are taken for models unread: a whole model in one file is too large for a test."""
+    monkeypatch.setattr("ildm.checkpoint.installing.load", lambda *_, **__: None)
+    monkeypatch.setattr("ildm.checkpoint.installing.describe", lambda _: build_model().manifest)
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_file_of_a_dotted_name_stands_beside_the_others(tmp_path):
+    first = install_file("sd-v1", tmp_path / "x.safetensors", 100)
+    second = install_file("sd-v1.5", tmp_path / "y.SAFETENSORS", 200)
+    assert (first.stat().st_size, second.stat().st_size) == (100, 200)
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_file_is_replaced_only_when_asked(tmp_path):
+    installed = install_file("mine", tmp_path / "x.safetensors", 100)
+    with pytest.raises(ConfigError, match="There is a model 'mine' already: give --replace"):
+        install_file("mine", tmp_path / "y.safetensors", 200)
+    assert installed.stat().st_size == 100
+    assert install_file("mine", tmp_path / "y.safetensors", 200, replace=True) == installed
+    assert installed.stat().st_size == 200
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch, small_disk):
+    monkeypatch.setenv("ILDM_HOME", str(small_disk(1)))
+    installed = install_file("mine", tmp_path / "x.safetensors", 100)
+    with pytest.raises(StorageError, match="No room left on the disk"):
+        install_file("mine", tmp_path / "y.safetensors", 2_000_000, replace=True)
+    assert installed.stat().st_size == 100 and list(model_folder().iterdir()) == [installed]
+
+
+def test_a_folder_without_room_leaves_nothing(folder, monkeypatch, small_disk):
+    monkeypatch.setenv("ILDM_HOME", str(small_disk(1)))
+    with pytest.raises(StorageError, match="No room left on the disk"):
+        install("mine", folder)
+    assert list(model_folder().iterdir()) == []
 
 
 def test_what_holds_no_model_is_refused(tmp_path):

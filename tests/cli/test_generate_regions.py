@@ -213,6 +213,9 @@ def test_adapters_act_in_their_regions_or_everywhere(run, draw, trained, model, 
     left = abs(pixels(Image.open(worn_picture)) - plain)
     # the other half sees its neighbour at every step, but does not follow the adapter itself
     assert left[:, :24].mean() > 1.2 * left[:, 40:].mean() and merged[:, 40:].mean() > 1.2 * left[:, 40:].mean()
+    assert (pixels(Image.open(draw("--regions", file, "--lora", f"{adapter[1]}=1"))) == pixels(Image.open(worn_picture))).all()
+    ended = run("generate", "--regions", file, "--model", trained, "--out", tmp_path, "--lora", f"{adapter[1]}=0.8")
+    assert ended.code == 2 and "A region says how strongly it wears 'ink', but --lora gives a strength of 0.8" in ended.err
     ended = run("generate", "--regions", file, "--model", trained, "--num-steps", 1, "--out", tmp_path, *adapter)
     assert ended.code == 0 and "do not carry the LoRA files" in ended.err
     again = ("replay", worn_picture, "--verify", "--model", trained, "--dtype", "float32")

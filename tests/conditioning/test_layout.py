@@ -136,6 +136,12 @@ def test_boxes_that_are_nested_too_deeply_are_refused():
         layout_from_json("[" * 100_000, "x.json")
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_beyond_all_floats_leaves_the_picture(digits):
+    with pytest.raises(ConfigError, match="The box of 'fox', inf 0 1 1, leaves the picture"):
+        layout_from_json(f'[{{"label": "fox", "box": [{"9" * digits}, 0, 1, 1]}}]', "x.json")
+
+
 def test_of_many_names_a_few_are_told():
     names = tuple(f"thing {number:03}" for number in range(862))
     with pytest.raises(ConfigError) as told:

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ildm.conditioning.prompt import escape, plain_text, schedule, split_and, split_break, weighted_parts, weights
+from ildm.conditioning.wording import said_whole
 from ildm.core.errors import ConfigError
 
 LENGTH = 8192
@@ -325,3 +326,9 @@ def test_the_parts_are_those_that_weights_and_split_break_show(text):
     joined = [entry for part in parts for entry in [("BREAK", -1.0), *part]][1:]
     assert weights(text) == (joined or [("", 1.0)])
     assert plain_text(escape(text)) == text
+
+
+def test_words_that_alternate_are_kept_once():
+    prompt = f"[{'a' * 1000}|{'b' * 1000}]"
+    texts = [said_whole(prompt, step, 1000) for step in range(1000)]
+    assert len({id(text) for text in texts}) == 2

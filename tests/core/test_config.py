@@ -141,6 +141,26 @@ def test_a_derived_key_cannot_be_set():
         override(Bound(), ["high=9"], derived={"high": "low"})
 
 
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("steps=" + "9" * 5000, "steps takes a whole number"),
+        ("steps=" + "[" * 5000, "steps takes a whole number"),
+        ("inner.rate=" + "9" * 400, "inner.rate takes a number"),
+        ("inner.rate=" + "9" * 5000, "inner.rate takes a number"),
+    ],
+    ids=lambda text: f"{text[:14]} {len(text)}",
+)
+def test_what_no_machine_reads_is_told_in_short(assignment, said):
+    with pytest.raises(ConfigError, match=said) as told:
+        override(Outer(steps=1), [assignment])
+    assert len(str(told.value)) < 120
+
+
+def test_long_digits_may_be_a_name():
+    assert override(Outer(steps=1), ["inner.name=" + "9" * 5000]).inner.name == "9" * 5000
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_a_number_is_finite(value):
     with pytest.raises(ConfigError, match="takes a number"):

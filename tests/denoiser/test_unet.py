@@ -225,6 +225,8 @@ def test_regions_without_a_weight_each_are_refused(network: UNet, noised: Tensor
         ({"norm_groups": 5}, "do not split into 5 norm groups"),
         ({"attention": "plain", "context_width": 8}, "reads no context"),
         ({"attention": "plain", "depths": (0, 2)}, "depth of 0 or 1"),
+        ({"dropout": 1.0}, "dropout is a probability"),
+        ({"dropout": -0.1}, "dropout is a probability"),
     ],
 )
 def test_a_graph_that_cannot_be_is_refused(values: dict[str, object], message: str) -> None:

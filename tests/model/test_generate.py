@@ -80,6 +80,7 @@ def test_progress_counts_every_step(model):
         ({"seed": -1}, ConfigError, "whole number"),
         ({"prompt": ["a", "b"], "seed": [1, 2, 3]}, ShapeError, "paired up"),
         ({"prompt": []}, ShapeError, "paired up"),
+        ({"seed": []}, ShapeError, "paired up"),
         ({"negative_prompt": ["a", "b"]}, ShapeError, "One negative prompt per image"),
         ({"initial_noise": torch.zeros(1, 4, 4, 4)}, ShapeError, "initial_noise must be"),
     ],
@@ -139,6 +140,7 @@ def test_arguments_of_another_kind_are_told(model, arguments, said):
         (lambda model: model.to("cpu", torch.float32), "dtype takes a name such as 'float32'"),
         (lambda model: ildm.Session(model, "x", seed="a"), "seed takes a whole number"),
         (lambda model: ildm.Session(model, 3), "prompt takes a text"),
+        (lambda model: ildm.Session(model, "x", initial_noise=np.zeros((1, 4, 8, 8))), "initial_noise takes a tensor"),
         (lambda _: ildm.Session("x", "x"), "A session is of a model, but 'x' was given: load one"),
     ],
 )
@@ -151,6 +153,8 @@ def test_so_they_are_wherever_one_begins(model, call, said):
 def test_numbers_of_numpy_serve(model):
     [image] = model.generate("", seed=np.int64(5), num_steps=np.int64(1), guidance_scale=np.float32(1.0), width=np.int64(32))
     assert image.size == (32, 64) and image.info["seed"] == 5
+    drawn = model.generate("", seed=np.array([5, 6]), num_steps=1)
+    assert [one.info["seed"] for one in drawn] == [5, 6]
 
 
 def test_a_session_names_sizes_that_can_be_drawn(model):

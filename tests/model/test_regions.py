@@ -6,13 +6,16 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from toy import build_model
 
 from ildm.conditioning.composition import Composition
+from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
 from ildm.conditioning.regions import Mode, Region
 from ildm.core.errors import ConfigError
 from ildm.denoiser.adapters import Adapter
 from ildm.denoiser.low_rank import LowRank
+from ildm.denoiser.unet import UNet
 from ildm.following import Following
 
 LEFT = torch.zeros(64, 64)
@@ -53,6 +56,33 @@ def test_many_pictures_draw_what_single_ones_draw(model, mode):
     together = pixels(model.generate(prompts, seed=seeds, **settings))
     alone = np.concatenate([pixels(model.generate(p, seed=s, **settings)) for p, s in zip(prompts, seeds, strict=True)])
     assert np.abs(together - alone).max() <= 1
+
+
+def test_each_of_several_pictures_is_drawn_by_what_it_is_shown(model):
+    """With one plan that several share, and not with the first one's picture."""
+    torch.manual_seed(1)
+    unet = UNet(replace(model.unet.config, concat_channels=5))
+    for weight in unet.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.05)
+    shown = replace(model, unet=unet.requires_grad_(False).eval(), hint=Inpainting(InpaintingConfig(channels=4)))
+    pictures, hole = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue", "red")], Image.new("L", (64, 64))
+    hole.paste(255, (16, 16, 48, 48))
+
+    def latents(places):
+        given = [pictures[place] for place in places]
+        beside = shown.beside(given, [hole] * len(given), (64, 64), len(given))
+        plan = Composition(prompt="a red rose AND a blue key", guidance_scale=3.0)
+        following, solver = Following(shown, [plan] * len(given), (64, 64), beside=beside), shown.sampler("ddim")
+        state = solver.init(following.noise(places), shown.schedule(3), places)
+        with torch.inference_mode():
+            while not state.done:
+                state = following.step(solver, state)
+        return state.latent
+
+    together = latents([0, 1, 2])
+    for place in range(3):
+        torch.testing.assert_close(together[place], latents([place])[0], atol=1e-4, rtol=0)
 
 
 def test_prompts_that_change_are_drawn_by_what_they_say_at_each_step(model):

@@ -43,6 +43,19 @@ def test_a_longer_history_survives_too(options, gaussian):
         state = sampler.step(state, gaussian)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_put_into_the_latent_between_two_steps_is_led_on_from(name, gaussian):
+    sampler, state = start(name, gaussian.path)
+    for _ in range(4):
+        state = sampler.step(state, gaussian)
+    put = state.latent.clone()
+    put[..., :2] += 1.0
+    plain, changed = (sampler.step(one, gaussian).latent for one in (state, replace(state, latent=put)))
+    assert torch.equal(changed[..., 2:], plain[..., 2:])
+    if name != "lcm":  # each of its steps begins from the data estimate and new noise
+        assert (changed - plain)[..., :2].min() > 0.3
+
+
 class Counting:
     """A denoise that counts its calls, as far as the state remembers them."""
 

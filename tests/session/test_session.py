@@ -182,6 +182,20 @@ def test_a_session_starts_from_a_picture(session):
     assert (half - source)[..., :4, :].abs().min() > 0.0
 
 
+def test_a_picture_to_start_from_is_seen_as_any_other(session):
+    """Upright, and its clear parts white."""
+    clear = Image.new("RGBA", (20, 30), (0, 0, 0, 0))
+    white = session.start_from(Image.new("RGB", (20, 30), "white"), strength=0.0).latent
+    assert session.start_from(clear, strength=0.0).latent.equal(white)
+    lying = Image.new("RGB", (30, 20), "white")
+    lying.paste((200, 0, 0), (0, 0, 15, 20))
+    lying.getexif()[0x0112] = 6  # to be turned right
+    turned = session.start_from(lying, strength=0.0).latent
+    printed = session.start_from(lying.convert("CMYK"), strength=0.0)
+    assert printed.done
+    assert turned.equal(session.start_from(lying.transpose(Image.Transpose.ROTATE_270), strength=0.0).latent)
+
+
 # --- comparing ------------------------------------------------------------------------------------------------------------------
 
 

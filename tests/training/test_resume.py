@@ -104,6 +104,15 @@ def test_a_collapse_rolls_back_and_goes_on_with_other_data(stage_two, tmp_path):
     assert all(torch.isfinite(value).all() for value in poisoned.networks.parameters())
 
 
+def test_a_stop_where_the_loss_is_no_number_tells_what_is_saved(stage_two, tmp_path, capfd):
+    run(stage_two(), tmp_path, 4)
+    poisoned = replace_batches(stage_two(), lambda latents, _: latents * torch.nan)
+    run(poisoned, tmp_path, 8, stop=StopAfter(1))
+    told = " ".join("".join(capfd.readouterr()).split())
+    assert "at step 5 of 8, where the loss is no longer a number; the same command goes on from step 4, saved before." in told
+    assert load_state(tmp_path).step == 4
+
+
 def replace_batches(task, change):
     inner = task.batches
 

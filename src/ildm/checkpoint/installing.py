@@ -11,7 +11,7 @@ from ildm.checkpoint.load import describe, load
 from ildm.checkpoint.named import find_named, model_folder
 from ildm.checkpoint.native import MANIFEST
 from ildm.core.errors import CheckpointError, ConfigError
-from ildm.core.files import atomic_folder
+from ildm.core.files import atomic_file, atomic_folder
 from ildm.core.manifest import Manifest
 from ildm.core.names import check_name
 
@@ -36,27 +36,44 @@ def install(name: str, source: Path, *, replace: bool = False) -> Manifest:
         StorageError: when there is no room; what was there before survives.
     """
     check_name(name, "a model")
-    taken, target = find_named(name), model_folder() / name
-    if taken is not None and not (replace and taken == target):
-        how = "give --replace" if taken == target else "choose another name"
-        raise ConfigError(f"There is a model {name!r} already: {how}.")
     source = source.expanduser()
     if not source.exists():
         raise CheckpointError(f"There is no folder or file {source}: name the one that the model came in.")
+    taken, target = find_named(name), model_folder() / (name if _holds_folder(source) else name + source.suffix.lower())
+    if taken is not None and not (replace and taken == target):
+        how = "give --replace" if taken == target else "choose another name"
+        raise ConfigError(f"There is a model {name!r} already: {how}.")
     with tempfile.TemporaryDirectory() as room:
         found = _find(name, _unpacked(source, Path(room)))
         load(found, device="cpu")  # every weight is looked at before anything is put anywhere
         if found.is_file():
-            model_folder().mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found, target.with_suffix(found.suffix))
+            with atomic_file(target) as temporary:
+                _copy(found, temporary)
         else:
             with atomic_folder(target) as temporary:
-                for file in sorted(found.iterdir()):
-                    if file.is_file():
-                        shutil.copyfile(file, temporary / file.name)
-                    else:
-                        shutil.copytree(file, temporary / file.name)
+                _copy_all(found, temporary)
     return describe(name)
+
+
+def _copy(file: Path, target: Path) -> None:
+    """A file's bytes. `shutil.copyfile` would lay a full disk to the file that is read, so that nobody is told of the disk."""
+    with file.open("rb") as read, target.open("wb") as written:
+        shutil.copyfileobj(read, written, 2**20)
+
+
+def _copy_all(folder: Path, target: Path) -> None:
+    """All that lies in a folder, into another one that exists."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            (target / entry.name).mkdir()
+            _copy_all(entry, target / entry.name)
+        else:
+            _copy(entry, target / entry.name)
+
+
+def _holds_folder(source: Path) -> bool:
+    """Whether a model comes as a folder: as it is, or packed."""
+    return source.is_dir() or source.suffix.lower() == ".zip"
 
 
 def _find(name: str, place: Path) -> Path:
@@ -78,7 +95,7 @@ def _unpacked(source: Path, room: Path) -> Path:
     Raises:
         CheckpointError: for an archive that is damaged, or would write outside its folder.
     """
-    if source.is_dir() or source.suffix.lower() != ".zip":
+    if source.is_dir() or not _holds_folder(source):
         return source
     try:
         with zipfile.ZipFile(source) as archive:

@@ -12,33 +12,28 @@ if TYPE_CHECKING:
     from ildm.model import Model
 
 
-def merge_loras(model: Model, given: Sequence[str]) -> None:
-    """Merge the adapters of files, each at its strength; 1 where none is said.
-
-    Raises:
-        CheckpointError: when a file holds no adapter for this model.
-        ConfigError: when a strength is no number.
-    """
-    from ildm.checkpoint.lora import read_lora
-
-    chosen = [_split(text) for text in given]
-    if chosen:
-        model.adapters.merge({read_lora(path, model): strength for path, strength in chosen})
-
-
 def put_in(model: Model, given: Sequence[str], worn: Collection[str]) -> None:
     """Put the adapters of files into a model: at hand those whose file has the name that a region wears one by, merged all others.
 
     Raises:
         CheckpointError: when a file holds no adapter for this model.
-        ConfigError: when a strength is no number.
+        ConfigError: when a strength is no number, or given for one that a region wears at its own.
     """
     from ildm.checkpoint.lora import read_lora
 
-    merge_loras(model, [text for text in given if Path(text).stem not in worn])
-    for text in given:
-        if Path(text).stem in worn:
-            model.adapters.add(read_lora(Path(text), model))
+    chosen = [_split(text) for text in given]
+    at_hand = [(path, strength) for path, strength in chosen if path.stem in worn]
+    for path, strength in at_hand:
+        if strength != 1.0:
+            raise ConfigError(
+                f"A region says how strongly it wears {path.stem!r}, but --lora gives a strength of {strength:g}, too: "
+                f"give --lora {path} alone."
+            )
+    merged = [(path, strength) for path, strength in chosen if path.stem not in worn]
+    if merged:
+        model.adapters.merge({read_lora(path, model): strength for path, strength in merged})
+    for path, _ in at_hand:
+        model.adapters.add(read_lora(path, model))
 
 
 def _split(text: str) -> tuple[Path, float]:

@@ -129,9 +129,21 @@ class Beside(NamedTuple):
         """What some pictures of several are shown."""
         return Beside(self.shown[rows], self.hidden[rows])
 
+    def alike(self, one: int, other: int) -> bool:
+        """Whether two pictures are shown the same."""
+        first, second = (_tensors(self.of(slice(place, place + 1))) for place in (one, other))
+        return all(torch.equal(mine, its) for mine, its in zip(first, second, strict=True))
+
 
 UNSHOWN = Beside(Conditioning(), Conditioning())
 """For models that are shown nothing."""
+
+
+def _tensors(beside: Beside) -> list[Tensor]:
+    found: list[Tensor] = []
+    for conditioning in beside:
+        conditioning.map(lambda tensor: found.append(tensor) or tensor)
+    return found
 
 
 Given = PILImage.Image | Sequence[PILImage.Image | None] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ildm.conditioning.prompt import plain_text
 from ildm.core.errors import ConfigError, nearest
 from ildm.core.types import Conditioning
 
+_MOST_DIGITS = 100
 LabelRoute = Literal["class-embedding", "cross-attention", "pooled"]
 
 
@@ -92,9 +94,10 @@ class LabelConditioner(Conditioner):
                     "This model draws classes and was not trained without one: name a class, and draw at guidance_scale 1."
                 )
             return config.unconditional
-        if prompt.isdecimal() and int(prompt) < config.count:
+        # Python reads no more than some thousand digits
+        if prompt.isdecimal() and len(prompt) <= _MOST_DIGITS and int(prompt) < config.count:
             return int(prompt)
         if prompt.lower() in self._numbers:
             return self._numbers[prompt.lower()]
         known = f" {nearest(prompt, config.names, listed=NAMES_LISTED)}" if config.names else ""
-        raise ConfigError(f"This model has the classes 0 to {config.count - 1}, but {prompt!r} was given.{known}")
+        raise ConfigError(f"This model has the classes 0 to {config.count - 1}, but {reprlib.repr(prompt)} was given.{known}")

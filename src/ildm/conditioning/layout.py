@@ -31,6 +31,9 @@ Box = tuple[float, float, float, float]
 _PLACED = re.compile(r"^(?P<label>.+?)((?:\s+[-+]?[\d.]+(?:e-?\d+)?){4})$", re.IGNORECASE)
 
 
+_MOST_DIGITS = 300
+
+
 class Placed(NamedTuple):
     """A thing and where it is: (left, top, right, bottom) as fractions of the picture's sides."""
 
@@ -67,7 +70,7 @@ def layout_from_json(text: str, source: str) -> tuple[Placed, ...]:
         ConfigError: when it is something else.
     """
     try:
-        rows = json.loads(text)
+        rows = json.loads(text, parse_int=_whole)
         if not isinstance(rows, list):
             raise TypeError("it is no list")
         things = [Placed(str(row["label"]), tuple(float(number) for number in row["box"])) for row in rows]  # type: ignore[arg-type]
@@ -266,6 +269,11 @@ def _read(part: str) -> Placed:
     thing = Placed(found["label"], (numbers[0], numbers[1], numbers[2], numbers[3]))
     _check(thing)
     return thing
+
+
+def _whole(digits: str) -> float:
+    """A whole number, or infinity where there are more digits than a float or Python can read."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _check(thing: Placed) -> None:

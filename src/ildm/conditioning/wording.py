@@ -54,4 +54,6 @@ def _composed(prompt: str, num_steps: int) -> tuple[tuple[_Scheduled, float], ..
 
 @lru_cache(maxsize=4096)
 def _scheduled(prompt: str, num_steps: int) -> _Scheduled:
-    return tuple(schedule(prompt, num_steps))
+    # alternating words come again at every other step: each wording is kept once
+    texts: dict[str, str] = {}
+    return tuple((until, texts.setdefault(text, text)) for until, text in schedule(prompt, num_steps))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -131,7 +132,7 @@ def _parse(text: str) -> Any:
         return [_parse(part.strip()) for part in text.split(",") if part.strip()]
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or a number or brackets beyond what Python reads
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
@@ -204,7 +205,7 @@ def _convert_plain(value: Any, hint: Any, where: str) -> Any:
             return int(value)
         raise _wrong_type(where, "a whole number", value)
     if hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value):
             return float(value)
         raise _wrong_type(where, "a number", value)
     if hint is str:
@@ -212,5 +213,12 @@ def _convert_plain(value: Any, hint: Any, where: str) -> Any:
     raise _wrong_type(where, str(hint), value)
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
+
+
 def _wrong_type(where: str, expected: str, value: Any) -> ConfigError:
-    return ConfigError(f"{where} takes {expected}, but {value!r} was given.")
+    return ConfigError(f"{where} takes {expected}, but {reprlib.repr(value)} was given.")

@@ -40,7 +40,7 @@ def read_picture(
             with Image.open(source, formats=formats) as picture:
                 _check_pixels(picture)
                 picture.load()
-                upright = ImageOps.exif_transpose(picture)
+                return as_seen(picture, behind)
     except RefusedFile:
         raise
     except UnidentifiedImageError as error:
@@ -51,7 +51,11 @@ def read_picture(
         raise RefusedFile("too large for this machine's memory") from error
     except Exception as error:  # decoders raise whatever they like on damaged bytes
         raise RefusedFile(f"truncated or damaged ({error})") from error
-    return _flatten(_eight_bit(upright), behind)
+
+
+def as_seen(picture: Image.Image, behind: tuple[int, int, int]) -> Image.Image:
+    """An opened image as RGB: turned upright by its EXIF orientation, its clear parts laid on a colour."""
+    return _flatten(_eight_bit(ImageOps.exif_transpose(picture)), behind)
 
 
 def read_numbers(source: Path | io.BytesIO) -> Image.Image:

@@ -84,6 +84,8 @@ class UNetConfig:
             raise ConfigError("A U-Net needs exactly one of head_width (channels per head) and heads (heads per level).")
         if self.guidance_width is not None and (self.guidance_width < 4 or self.guidance_width % 2):
             raise ConfigError(f"guidance_width is even and 4 or more, but {self.guidance_width} was given.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout is a probability within [0, 1), but {self.dropout} was given.")
         self._check_channels()
         if self.attention == "plain" and max(*self.depths, self.mid_depth) > 1:
             raise ConfigError(

@@ -55,8 +55,8 @@ class SamplerState:
         schedule: the noise levels of the whole run; it may be exchanged between steps.
         seeds: one per sample. The noise of step k derives from (seed, k), so this is the whole random state.
         estimate: the data estimate of the last step done, for previews and multistep solvers; None at the start.
-        history: what else a solver remembers, newest first. Who changes the latent between two steps clears it: a multistep solver
-            would lead on from where the latent was.
+        history: what else a solver remembers, newest first. Solvers lead on from the latent as it is, where it was changed between
+            two steps, too.
         solver: whose history it is; another solver starts without one.
         memory: what a remembering denoise left; empty after a step with any other.
         areas: where the noise of steps comes from other seeds; like what denoises, it is handed in anew for each step and not kept.

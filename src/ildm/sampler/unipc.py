@@ -22,7 +22,8 @@ class UniPC(Sampler):
     """Multistep UniPC on the data estimate (Zhao 2023, sec. 3, B(h) version).
 
     The estimate made at the start of a step first corrects the move that led there, then predicts the next one; the last
-    prediction stays uncorrected. First order to sigma = 0, and from alpha = 0, where an infinite stretch of log-SNR has no slope.
+    prediction stays uncorrected, and so does what was put into the latent between two steps. First order to sigma = 0, and from
+    alpha = 0, where an infinite stretch of log-SNR has no slope.
     The history holds the latest corrected latent, then the former estimates with their levels.
 
     Args:
@@ -59,7 +60,11 @@ class UniPC(Sampler):
         if not base.has_slope and self.solver_type == "bh1":
             return state.latent  # h is infinite there, and bh1 weighs by it
         slopes = [former for former in older if former.has_slope][: self._order_at(state, state.step - 1) - 1]
-        return self._move(state.history[0], base, here.alpha, here.sigma, [*slopes, here])
+        predicted, corrected = (
+            self._move(state.history[0], base, here.alpha, here.sigma, others) for others in (slopes, [*slopes, here])
+        )
+        # where the latent is not what was predicted somebody has put something else there, and that is led on from
+        return torch.where(state.latent == predicted, corrected, state.latent)
 
     def _order_at(self, state: SamplerState, step: int) -> int:
         return min(self.order, state.schedule.num_steps - step) if self.lower_order_final else self.order

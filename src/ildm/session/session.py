@@ -9,11 +9,14 @@ from typing import Any, Self
 
 from PIL import Image as PILImage
 
+from ildm.core.arguments import check_arguments
 from ildm.core.errors import ConfigError
 from ildm.core.progress import Progress
 from ildm.core.types import Latent
+from ildm.data.picture import as_seen
 from ildm.model import Model
 from ildm.session import commands
+from ildm.session.applying import BEHIND
 from ildm.session.area import Area, as_mask
 from ildm.session.commands import Command
 from ildm.session.comparison import Comparison, combinations, finish_all
@@ -27,6 +30,8 @@ from ildm.session.run import SNAPSHOT_BUDGET, Run
 from ildm.session.same_model import check_same_model
 from ildm.session.settings import Settings
 from ildm.session.wire import Mask, Message, checked
+
+_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
 
 
 class Session:
@@ -62,6 +67,7 @@ class Session:
         initial_noise: Latent | None = None,
         budget: int = SNAPSHOT_BUDGET,
     ) -> None:
+        check_arguments(initial_noise=initial_noise)
         settings = settings_for(
             model,
             prompt=prompt,
@@ -247,7 +253,7 @@ class Session:
         """
         _check_picture(image)
         # the log holds it for ever, so at the size that is used and no larger
-        small = image.convert("RGB").resize(self.settings.size, PILImage.Resampling.LANCZOS)
+        small = as_seen(image, BEHIND).resize(self.settings.size, PILImage.Resampling.LANCZOS)
         change = None if change_map is None else self._mask(change_map)
         return self._ask(commands.StartFromImage, image=_png(small), strength=strength, change_map=change)
 
@@ -358,6 +364,8 @@ class Session:
 
 def _png(image: PILImage.Image) -> bytes:
     _check_picture(image)
+    if image.mode not in _PNG_MODES:
+        image = image.convert("RGB")
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()

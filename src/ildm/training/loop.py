@@ -45,7 +45,7 @@ class LoopConfig:
 
 
 def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, stop: Stop, world: World = ALONE) -> RunState:
-    """Train until all steps are done or `stop` says so; the state is saved either way, and the next call goes on from it.
+    """Train until all steps are done or `stop` says so; a sound state is saved either way, and the next call goes on from it.
 
     Args:
         folder: of the stage, the same for all processes.
@@ -62,7 +62,7 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             task.export(state)
         return state
     batches, sums = task.batches(state.position), _Sums()
-    saved_at = time.monotonic()
+    saved_at, saved_step = time.monotonic(), state.step
     reason = None
     while state.step < config.steps and (reason := world.agree(stop.reason)) is None:
         sums.add(task.train_step(state.step, next(batches)))
@@ -83,7 +83,7 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             if world.is_first and (last or time.monotonic() - saved_at > config.save_every):
                 with sums.paused():
                     _save(task, folder, state)
-                saved_at = time.monotonic()
+                saved_at, saved_step = time.monotonic(), state.step
         if world.is_first and (last or (config.sample_every and state.step % config.sample_every == 0)):
             with sums.paused():
                 sheet = task.sample_sheet()
@@ -97,7 +97,10 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
     is_sound = not sums.steps or math.isfinite(world.average(sums.averages())["loss"])
     if world.is_first and is_sound:
         _save(task, folder, state)
-    journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, saved; the same command goes on from here.")
+    said = "saved; the same command goes on from here"
+    if not is_sound:
+        said = f"where the loss is no longer a number; the same command goes on from step {saved_step}, saved before"
+    journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, {said}.")
     world.agree(None)
     return state
 

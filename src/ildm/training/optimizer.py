@@ -48,15 +48,17 @@ class OptimizerConfig:
     decay_share: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < math.inf or not 0 < self.decay_share <= 1:
-            raise ConfigError(
-                f"The learning rate is positive and decay_share within (0, 1], but {self.learning_rate} and {self.decay_share} were given."
-            )
-        if not 0 <= self.hidden_learning_rate < math.inf or not 0 <= self.momentum < 1:
-            raise ConfigError(
-                f"hidden_learning_rate is not negative and momentum within [0, 1), but {self.hidden_learning_rate} and "
-                f"{self.momentum} were given."
-            )
+        for key, fits, takes in (
+            ("learning_rate", 0 < self.learning_rate < math.inf, "a finite number above 0"),
+            ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers within [0, 1)"),
+            ("hidden_learning_rate", 0 <= self.hidden_learning_rate < math.inf, "a finite number of at least 0"),
+            ("momentum", 0 <= self.momentum < 1, "a number within [0, 1)"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "a finite number of at least 0"),
+            ("clip_norm", self.clip_norm >= 0, "a number of at least 0"),
+            ("decay_share", 0 < self.decay_share <= 1, "a number within (0, 1]"),
+        ):
+            if not fits:
+                raise ConfigError(f"{key} takes {takes}, but {getattr(self, key)} was given.")
 
     def scale(self, step: int, num_steps: int) -> float:
         """What the learning rates are multiplied by in step `step` (from 0) of `num_steps`: 1 on the plateau."""
