@@ -20,6 +20,7 @@ from ildm.session.editing import changed
 from ildm.session.holds import hold
 from ildm.session.refusals import NotNow
 from ildm.session.run import Run
+from ildm.session.settings import Region
 from ildm.session.wire import Mask
 
 NAMES = extensions.names("ildm.samplers")
@@ -210,9 +211,15 @@ def test_another_picture_is_asked_for_in_the_words_in_force(quick, settings):
     """A dislike of the whole goes back to where it acts, and takes along what was said since."""
     cursor = go_to(begin(quick, settings), 6)
     apply(cursor, commands.SetPrompt(text="a blue key"))
-    finish(cursor)
+    apply(cursor, commands.AddRegion(region=Region(id="r", prompt="a rose"), mask=UPPER_LEFT))
+    apply(cursor, commands.LockArea(area=Mask.rectangle(64, 64, (0.5, 0.5, 1.0, 1.0))))
+    before = finish(cursor)
     apply(cursor, commands.DislikeArea())
     assert (cursor.node.step, cursor.settings.prompt) == (4, "a blue key")
+    assert [region.prompt for region in cursor.settings.regions] == ["a rose"]
+    after = finish(cursor)
+    assert after[..., 4:, 4:].equal(before[..., 4:, 4:])
+    assert not after[..., :4, :4].equal(before[..., :4, :4])
 
 
 def test_however_small_a_lock_is_it_holds_whole_cells(quick, settings):

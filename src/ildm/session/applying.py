@@ -70,6 +70,18 @@ from ildm.session.wire import Mask
 BEHIND = (255, 255, 255)
 """What shows through the clear parts of a picture to start from."""
 
+_ASKED = (
+    "prompt",
+    "negative_prompt",
+    "guidance_scale",
+    "guidance_rescale",
+    "regions",
+    "common_prompt",
+    "overlap",
+    "region_mode",
+)
+"""The settings that say what the picture shows."""
+
 
 def apply(cursor: Cursor, command: Command) -> tuple[int, ...]:
     """Let a command act where the cursor stands.
@@ -261,11 +273,11 @@ def _dislike(cursor: Cursor, area: Mask | None, strength: float) -> None:
     here = cursor.position
     if cursor.node.step > first:
         here = cursor.place(max(first, cursor.run.first_step(here.branch)))
-    # in the words in force now: another picture of what was asked for last, not of what once was
-    words = {
-        name: getattr(cursor.settings, name) for name in ("prompt", "negative_prompt", "guidance_scale", "guidance_rescale")
-    }
-    cursor.take_up(replace(here, settings=changed(here.settings, feedback=feedback, **words)))
+    # as it is asked for now: another picture of what was said last, with what was locked, not of what once was
+    asked = {name: getattr(cursor.settings, name) for name in _ASKED}
+    locked = (one for one in cursor.settings.holds if one.locked and one not in here.settings.holds)
+    holds = (*here.settings.holds, *locked)
+    cursor.take_up(replace(here, settings=changed(here.settings, feedback=feedback, holds=holds, **asked)))
 
 
 def _compare(cursor: Cursor, command: Compare) -> tuple[int, ...]:
