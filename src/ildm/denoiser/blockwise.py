@@ -1,4 +1,4 @@
-"""Self-attention in bfloat16 on a CPU, block by block: oneDNN's products take two thirds of the time of torch's fused kernel.
+"""Attention in bfloat16 on a CPU, block by block: oneDNN's products take two thirds of the time of torch's fused kernel.
 
 Scores are rounded to bfloat16 between the two products, where the fused kernel keeps float32. So that those that matter are small, and
 lose little, about the largest score of its row is taken from every score; a softmax does not change by that. It comes for nothing: one
