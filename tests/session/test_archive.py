@@ -175,6 +175,22 @@ def test_a_session_that_runs_meanwhile_is_taken_as_it_was(store):
     assert content_of(store, session) == before
 
 
+def test_what_is_painted_over_during_an_export_is_in_it_all_the_same(store, other, tmp_path):
+    """The mask goes, and its snapshot with it, when half of the file is written."""
+    before = store.load(ID)
+
+    def paint(done, _):
+        if done == 1:
+            store.append(ID, unneeded=sorted(before.blob_ids), forgotten=[5]).result()
+
+    assert export_session(store, ID, tmp_path / "lion.ildm", progress=paint) == []
+    assert store.load(ID).blob_ids == frozenset()
+    import_session(other, tmp_path / "lion.ildm")
+    after = other.load(ID)
+    assert (after.blob_ids, after.snapshot_nodes) == (before.blob_ids, before.snapshot_nodes)
+    assert after.blob(MASK_ID) == MASK
+
+
 def test_a_damaged_snapshot_is_left_out_and_told(tmp_path, other):
     path = tmp_path / "damaged.sqlite"
     with Store(path) as store:
@@ -298,6 +314,7 @@ LIES = {
     "two branches of one number": (table("branches.json", id=0), "two of its branches have the same number"),
     "a cursor off the tree": (table("positions.json", node=77), "refers to state 77"),
     "a cursor on no branch": (table("positions.json", branch=77), "refers to branch 77"),
+    "a mask that is not there": (without(f"blobs/{MASK_ID}"), f"refers to the bytes {MASK_ID[:12]}..., which it does not have"),
     "a tree of no JSON": (with_member("nodes.json", b"{"), "does not follow its form"),
     "deep JSON": (with_member("nodes.json", b"[" * 100_000), "does not follow its form"),
     "an empty log": (events(), "log does not begin with the opening of a session"),

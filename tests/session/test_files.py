@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from driven import PATIENT, done, of
 from PIL import Image, PngImagePlugin
 
 from ildm.core.errors import CheckpointError, ConfigError, DataError, ProtocolError
-from ildm.session import files
+from ildm.session import commands, files
 from ildm.session.archive import carried
 from ildm.session.archive.carried import MOST_PIECES, PIECE
 from ildm.session.archive.transfer import import_session
+from ildm.session.engine import Engine
+from ildm.session.events import CommandRejected
 from ildm.session.files import log_hash, open_session_file
 from ildm.session.pictures.file import read_call, write_picture
 from ildm.session.pictures.parameters import read_parameters
@@ -43,7 +46,11 @@ def file(session, request, tmp_path_factory):
 def test_a_session_comes_back_where_it_stood(model, session, file):
     again = Session.load(file, model)
     assert torch.equal(again.latent, session.latent) and again.image() == session.image()
-    assert (again.settings, again.node, again.events) == (session.settings, session.node, session.events)
+    assert (again.settings, again.node) == (session.settings, session.node)
+    came = len(session.events)
+    assert again.events[:came] == session.events
+    # what the branch was made with has stayed behind
+    assert [(event.kind, event.cursor) for event in again.events[came:]] == [("cursor-left", 1)]
     assert again.rewind(2).image() == session.rewind(2).image()
     session.rewind(6)
 
@@ -70,6 +77,35 @@ def test_each_of_several_places_comes_back_as_itself(name, model, tmp_path):
         again = Session.load(tmp_path / name, model)
         assert (again.node, again.settings) == (session.node, session.settings)
         assert torch.equal(again.latent, session.latent)
+
+
+@pytest.mark.parametrize("name", ["other.png", "other.ildm"])
+def test_what_a_branch_wrote_goes_on_there_in_the_studio_too(name, model, tmp_path):
+    """And nobody stands on the branches of those that have stayed behind: they can be deleted, and the run replayed all the same."""
+    first = Session(model, "a red rose", seed=3, num_steps=4).step()
+    other = first.branch("other").set_prompt("a blue key").step()
+    first.run()
+    (other.save if name.endswith(".png") else other.export)(tmp_path / name)
+    with Store(tmp_path / "sessions.sqlite") as store, files.archive_in(tmp_path / name) as archive:
+        session_id = import_session(store, archive).session_id
+        stored = store.load(session_id)
+        assert [one.cursor for one in stored.positions] == [1]
+        with Engine(model, keeper=store) as engine:
+            engine.resume(session_id, stored, store.events(session_id), status="running").result(PATIENT)
+            engine.submit(session_id, commands.DeleteBranch(branch=0))
+            events = done(engine, session_id)
+            cursor = engine.session(session_id).logged.cursor
+            assert not of(CommandRejected, events)
+            assert (cursor.settings.prompt, cursor.node.step) == ("a blue key", 4)
+            assert torch.equal(cursor.run.state(cursor.position.node).latent, other.run().latent)
+        with Engine(model, keeper=store) as engine:  # once more, with what was kept
+            engine.resume(session_id, store.load(session_id), store.events(session_id)).result(PATIENT)
+            engine.submit(session_id, commands.Undo())
+            assert not of(CommandRejected, done(engine, session_id))
+        assert replay(model, store.events(session_id)).exact
+    again = Session.load(tmp_path / name, model)
+    assert again.delete_branch(0).tree.timeline.branches.keys() == {1}
+    assert replay(model, again.run().events).exact
 
 
 def test_another_model_of_the_same_name_does_not_go_on_unasked(model, session, tmp_path, monkeypatch):

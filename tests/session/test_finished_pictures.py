@@ -7,7 +7,10 @@ from ildm.core.errors import ConfigError
 from ildm.session import commands
 from ildm.session.applying import apply
 from ildm.session.editing import changed
+from ildm.session.settings import Region
 from ildm.session.wire import Mask
+
+LOWER_RIGHT = Mask.rectangle(64, 64, (0.75, 0.75, 1.0, 1.0))
 
 
 @pytest.fixture
@@ -133,6 +136,94 @@ def test_looking_at_another_state_takes_nothing_along(finished):
     assert cursor.settings.holds == ()
     apply(cursor, commands.OpenNode(node=12))
     assert len(cursor.settings.holds) == 1
+
+
+def test_what_a_redo_held_stays_where_it_was(finished):
+    """Only what a person locked goes along to before the redo, which is not part of the picture there."""
+    cursor = finished()
+    apply(cursor, commands.RedoArea(area=UPPER_LEFT, strength=0.4))
+    finish(cursor)
+    apply(cursor, commands.LockArea(area=LOWER_RIGHT))
+    [redone, locked] = cursor.settings.holds
+    apply(cursor, commands.Rewind(step=2))
+    assert cursor.settings.holds == (locked,) != (redone,)
+    apply(cursor, commands.OpenBranch(branch=1))
+    apply(cursor, commands.ReleaseArea(area=LOWER_RIGHT))
+    apply(cursor, commands.Rewind(step=2))
+    assert cursor.settings.holds == ()
+
+
+def test_letting_go_reaches_back_to_where_it_was_locked(finished):
+    cursor = finished()
+    apply(cursor, commands.LockArea(area=UPPER_LEFT))
+    apply(cursor, commands.LockArea(area=LOWER_RIGHT))  # of the same picture: told apart by their places alone
+    apply(cursor, commands.Rewind(step=2))
+    finish(cursor)
+    first, second = cursor.settings.holds
+    half = Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 0.25))
+    apply(cursor, commands.ReleaseArea(area=half))
+    smaller = cursor.settings.holds[0]
+    apply(cursor, commands.Rewind(step=4))
+    assert cursor.settings.holds == (smaller, second) and smaller != first
+    finish(cursor)
+    apply(cursor, commands.ReleaseArea(area=LOWER_RIGHT))
+    apply(cursor, commands.Rewind(step=4))
+    assert cursor.settings.holds == (smaller,)
+
+
+def region(name, text="a key"):
+    return commands.AddRegion(region=Region(id=name, prompt=text), mask=UPPER_LEFT)
+
+
+def test_of_regions_only_what_was_done_over_the_picture_goes_along(quick, settings):
+    """Some were not there yet at the step that is gone back to, and some have gone since."""
+    cursor = begin(quick, settings)
+    for step, command in (
+        (0, region("early")),
+        (0, region("gone")),
+        (4, commands.RemoveRegion(id="gone")),
+        (6, region("late")),
+    ):
+        apply(go_to(cursor, step), command)
+    finish(cursor)
+    for command in (
+        region("new"),
+        commands.ChangeRegion(region=Region(id="early", prompt="a blue key")),
+    ):
+        apply(cursor, command)
+    apply(cursor, commands.Rewind(step=3))
+    assert [(one.id, one.prompt) for one in cursor.settings.regions] == [
+        ("early", "a blue key"),
+        ("gone", "a key"),
+        ("new", "a key"),
+    ]
+    finish(cursor)
+    apply(cursor, commands.ReorderRegions(ids=("new", "gone", "early")))
+    apply(cursor, commands.RemoveRegion(id="gone"))
+    apply(cursor, commands.Rewind(step=3))
+    assert [one.id for one in cursor.settings.regions] == ["new", "early"]
+
+
+def test_a_region_that_was_changed_over_the_picture_comes_along_to_before_it_was_there(quick, settings):
+    cursor = go_to(begin(quick, settings), 6)
+    apply(cursor, region("late"))
+    finish(cursor)
+    apply(cursor, commands.ChangeRegion(region=Region(id="late", prompt="a blue key")))
+    apply(cursor, commands.Rewind(step=3))
+    assert [one.prompt for one in cursor.settings.regions] == ["a blue key"]
+
+
+def test_a_like_goes_along_beside_those_that_were_there(quick, settings):
+    cursor = go_to(begin(quick, settings), 6)
+    apply(cursor, commands.LikeArea())
+    finish(cursor)
+    apply(cursor, commands.LikeArea())
+    apply(cursor, commands.Rewind(step=3))
+    assert len(cursor.settings.feedback) == 1
+    finish(cursor)
+    apply(cursor, commands.ForgetFeedback())
+    apply(cursor, commands.Rewind(step=5))
+    assert cursor.settings.feedback == ()
 
 
 def test_a_lock_is_not_taken_along_to_a_picture_of_another_size(quick, settings, finished):

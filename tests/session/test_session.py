@@ -11,8 +11,10 @@ from PIL import Image
 
 import ildm
 from ildm.core import extensions
+from ildm.core.config import to_json
 from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.randomness import sample_noise
+from ildm.diffusion.published import Published
 from ildm.model import Model
 from ildm.session import commands
 from ildm.session.events import StepCompleted
@@ -56,6 +58,30 @@ def test_left_alone_it_is_what_generate_makes(model):
     noise = sample_noise([42], 0, (4, 8, 8))
     [drawn] = model.generate(PROMPT, num_steps=2, seed=5, initial_noise=noise)
     assert ildm.Session(model, PROMPT, num_steps=2, seed=5, initial_noise=noise).run().image().tobytes() == drawn.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "values"),
+    [
+        ("ddim", {"steps_offset": 0, "set_alpha_to_one": False}),
+        ("plms", {"steps_offset": 0, "set_alpha_to_one": False}),
+        ("euler", {"final_sigma_zero": False}),
+    ],
+)
+def test_where_a_published_schedule_leaves_its_last_step_out_too(sampler, values, published):
+    """A session of ten steps has ten all the same; the tenth stands still."""
+    defaults = published.manifest.defaults.model_copy(update={"published": to_json(Published(**values))})
+    model = replace(published, manifest=published.manifest.model_copy(update={"defaults": defaults}))
+    assert model.schedule(10, manner=model.sampler(sampler).manner).num_steps == 9
+    prompt = "[a red rose:a blue key:0.5]"
+    [drawn] = model.generate(prompt, seed=3, num_steps=10, sampler=sampler)
+    session = ildm.Session(model, prompt, seed=3, num_steps=10, sampler=sampler).run()
+    assert session.step_index == 10
+    assert session.image().tobytes() == drawn.tobytes()
+    # another number of steps is spread over what is left, down to the same end
+    longer = session.rewind(5).set_num_steps(12).run()
+    assert longer.step_index == 12
+    assert longer.latent.isfinite().all() and not longer.latent.equal(session.rewind(5).latent)
 
 
 @pytest.mark.parametrize("name", extensions.names("ildm.samplers"))

@@ -96,6 +96,7 @@ EVENTS = [
     ),
     (happened.StateSaved(seq=1, node=4), "state 4 was saved"),
     (happened.CursorMoved(seq=1, node=4, branch=2, step=3), "step 3: now at state 4 on branch 2"),
+    (happened.CursorLeft(seq=1, cursor=1), "another session of this tree stayed behind"),
     (
         happened.RunFinished(seq=1, node=25, branch=0, latent_hash=HASH, image_hash=HASH),
         "finished with state 25 on branch 0, picture 0123456789ab",

@@ -195,6 +195,29 @@ def test_a_session_that_is_asked_for_while_it_is_let_go_is_opened_after_that(ser
         assert [type(one) for one in studio.worker.asked][-1] is ResumeSession
 
 
+class FullDisk(FakeWorker):
+    """Lets no session go, unless it is to be forgotten."""
+
+    async def ask(self, request):
+        if isinstance(request, CloseSession) and request.keep:
+            self.asked.append(request)
+            raise Refused("failed", "It stays open: there is no room left on the disk.")
+        return await super().ask(request)
+
+
+def test_a_session_that_cannot_be_kept_stays_open_and_can_be_forgotten(serve):
+    with serve(worker=FullDisk(), limits=Limits(open=2)) as studio, studio.client() as client:
+        first, second = (client.post("/api/sessions", json={"paused": True}).json()["id"] for _ in range(2))
+        refused = client.post("/api/sessions", json={"paused": True})
+        assert "no room left on the disk" in refused.text
+        # nobody has lost it
+        assert set(studio.worker.sessions) == {first, second}
+        edit = {"command": {"kind": "set-prompt", "text": "a key"}}
+        assert client.post(f"/api/sessions/{first}/edits", json=edit).status_code == 200
+        assert client.delete(f"/api/sessions/{first}").status_code == 204
+        assert client.post("/api/sessions", json={"paused": True}).status_code == 201
+
+
 class Kept(dict):
     """Sessions as a store has them: what is let go can be had again."""
 

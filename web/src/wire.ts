@@ -146,6 +146,15 @@ export interface Compare {
   step?: number | null;
 }
 
+/** This cursor is no more, and nothing of the tree is held for it: where the tree was made it had a session of its own. */
+export interface CursorLeft {
+  version?: 1;
+  seq: number;
+  at?: number;
+  cursor?: number;
+  kind: "cursor-left";
+}
+
 /** The run stands elsewhere: after a rewind, a branch, an undo, or when a new cursor begins. */
 export interface CursorMoved {
   version?: 1;
@@ -871,7 +880,7 @@ export interface Told {
   type: "event";
   rev: number;
   op?: number | null;
-  event: SessionOpened | CommandApplied | CommandRejected | StepCompleted | StateSaved | CursorMoved | RunFinished | RunPaused | RunResumed | RunCancelled | RunFailed;
+  event: SessionOpened | CommandApplied | CommandRejected | StepCompleted | StateSaved | CursorMoved | CursorLeft | RunFinished | RunPaused | RunResumed | RunCancelled | RunFailed;
 }
 
 /** All states and branches. */

@@ -51,7 +51,7 @@ def replay(
         with steps_bar("replaying") as progress:
             replayed = make_again(loaded, session.events, recorded=session.latent, given=session.stored.blob, progress=progress)
     if out is not None:
-        save_picture(session.writer_of(replayed.cursors), out)
+        save_picture(replayed.cursors[min(replayed.cursors)], out)
     if as_json:
         fields = {"exact": replayed.exact, "same_shape": replayed.same_shape, "same_model": replayed.same_model}
         typer.echo(json.dumps(fields | {"outcomes": [asdict(one) for one in replayed.outcomes]}))

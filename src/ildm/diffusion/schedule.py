@@ -88,7 +88,6 @@ class Convention:
     ends_at_data: bool = True
     original_steps: int | None = None
     unit_start: bool = False
-    shares: Float[Tensor, " borders"] | None = None
 
     def __post_init__(self) -> None:
         if self.steps_offset not in (None, 0, 1):

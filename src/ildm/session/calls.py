@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from ildm.core.errors import ConfigError, IldmError
@@ -25,51 +26,48 @@ class Calls:
 
     def call(self, work: Callable[[], Any]) -> Future[Any]:
         """Have something done; on the engine's own thread at once."""
+        if threading.current_thread() is not self._thread:
+            return self._between_turns(work)
         future: Future[Any] = Future()
-
-        def carry_out() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work())
-            except IldmError as error:
-                future.set_exception(error)
-            except BaseException as error:
-                _logger.exception("A call to the engine failed.")
-                future.set_exception(error)
-
-        if threading.current_thread() is self._thread:
-            carry_out()
-            return future
-        with self._wake:
-            if self.closed:
-                return refused()
-            self._waiting.append(carry_out)
-            self._wake.notify_all()
+        _carry_out(work, future)
         return future
 
     def after(self, futures: Sequence[Future[Any]], work: Callable[[], Any]) -> Future[Any]:
         """Have something done once all these are; until then the thread goes on."""
         result: Future[Any] = Future()
 
-        def tell(done: Future[Any]) -> None:
-            if not result.set_running_or_notify_cancel():
-                return
-            problem = done.exception()
-            if problem is not None:
-                result.set_exception(problem)
-            else:
-                result.set_result(done.result())
-
         def look(_: Future[Any] | None = None) -> None:
             waiting = next((one for one in futures if not one.done()), None)
             if waiting is None:
-                self.call(work).add_done_callback(tell)
+                self.call(work).add_done_callback(partial(_pass_on, result))
             else:
                 waiting.add_done_callback(look)
 
         look()
         return result
+
+    def until(self, look: Callable[[], Sequence[Future[Any]]]) -> Future[None]:
+        """Have something looked after again and again, each time once all that it waits for is done, until it waits for nothing."""
+        result: Future[None] = Future()
+
+        def go_on(looked: Future[Sequence[Future[Any]]]) -> None:
+            if looked.exception() is None and looked.result():
+                self.after(looked.result(), look).add_done_callback(go_on)
+            else:
+                _pass_on(result, looked, lambda _: None)
+
+        # never in the middle of a turn, whoever asks
+        self._between_turns(look).add_done_callback(go_on)
+        return result
+
+    def _between_turns(self, work: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._wake:
+            if self.closed:
+                return refused()
+            self._waiting.append(partial(_carry_out, work, future))
+            self._wake.notify_all()
+        return future
 
     def wake(self) -> None:
         """Have the thread look whether there is something to do."""
@@ -103,6 +101,28 @@ class Calls:
             calls, self._waiting = self._waiting, deque()
         for one in calls:
             one()
+
+
+def _carry_out(work: Callable[[], Any], future: Future[Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except IldmError as error:
+        future.set_exception(error)
+    except BaseException as error:
+        _logger.exception("A call to the engine failed.")
+        future.set_exception(error)
+
+
+def _pass_on(result: Future[Any], done: Future[Any], value: Callable[[Any], Any] = lambda value: value) -> None:
+    if not result.set_running_or_notify_cancel():
+        return
+    problem = done.exception()
+    if problem is not None:
+        result.set_exception(problem)
+    else:
+        result.set_result(value(done.result()))
 
 
 def refused() -> Future[Any]:

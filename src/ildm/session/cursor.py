@@ -6,10 +6,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from ildm.core.errors import ConfigError
-from ildm.session.editing import changed
 from ildm.session.refusals import NotNow
 from ildm.session.run import Run
 from ildm.session.settings import Settings
+from ildm.session.taking_along import taken_along
 from ildm.session.timeline import Node
 
 MOST_REMEMBERED = 500
@@ -100,6 +100,10 @@ class Cursor:
         """Whether an undo can be taken back."""
         return bool(self._still_there(self._undone))
 
+    def leave(self) -> None:
+        """Be no more: the other cursors may do as they like with the branch it was on."""
+        del self.run.places[self.number]
+
     def step(self) -> tuple[Node, bool]:
         """One step on. Returns the new state's node and whether it had to be computed.
 
@@ -128,12 +132,8 @@ class Cursor:
         there = self._position(self.run.timeline.at_step(self.position.branch, step).id, self.position.branch)
         if not is_over(self.node) or there.node == self.position.node:
             return there
-        made = self.node.settings
-        asked = {name: value for name, value in self.settings if value != getattr(made, name)}
-        if there.settings.size != made.size:
-            # what was held is of another size than what the rewind leads to
-            asked.pop("holds", None)
-        return replace(there, settings=changed(there.settings, **asked)) if asked else there
+        settings = taken_along(there.settings, self.node.settings, self.settings)
+        return there if settings == there.settings else replace(there, settings=settings)
 
     def rewind(self, step: int) -> None:
         """Go to the state after `step` steps of this branch, back or forth.

@@ -118,25 +118,39 @@ class Engine:
         encoded = [self._conditions.prepare(*key) for key in keys]
 
         def take_up() -> str:
-            if session_id not in self._sessions:
+            if session_id in self._sessions:
+                self._sessions[session_id].check_open()
+            else:
                 cursors = make() if restored is None else restored.result()
                 as_kept = status or stored.summary.status
-                self._add(LiveSession(session_id, cursors[0], self._keeper, self._previewer, as_kept), fresh=False)
+                mine = cursors.pop(min(cursors))
+                self._add(LiveSession(session_id, mine, self._keeper, self._previewer, as_kept), fresh=False)
+                for other in cursors.values():
+                    other.leave()
             return session_id
 
         return self._calls.after(encoded if restored is None else [*encoded, restored], take_up)
 
-    def close_session(self, session_id: str) -> Future[None]:
-        """Let a session go from memory; what was made until now is kept where sessions are."""
+    def close_session(self, session_id: str, *, keep: bool = True) -> Future[None]:
+        """Let a session go from memory. The future is done once what was made until now lies where sessions are kept; until then
+        nothing more is made, and no command is taken.
 
-        def forget() -> None:
+        Args:
+            keep: False = at once, for whoever does not want the session any more.
+
+        The future fails with a StorageError when there is no room: then the session stays open.
+        """
+
+        def let_go() -> list[Future[None]]:
             session = self._session(session_id)
-            session.keep_news()
-            del self._sessions[session_id]
-            self._order.remove(session_id)
-            session.leave()
+            unkept = session.stop(self._conditions, self._finder, self.patience) if keep else []
+            if not unkept:
+                session.leave()
+                del self._sessions[session_id]
+                self._order.remove(session_id)
+            return unkept
 
-        return self._calls.call(forget)
+        return self._calls.until(let_go)
 
     def submit(self, session_id: str, command: Command, op: int | None = None) -> int:
         """Ask for something. It acts at the next step boundary; the log says when. Returns the command's number.

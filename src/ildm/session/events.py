@@ -103,6 +103,12 @@ class CursorMoved(Event):
     step: Count
 
 
+class CursorLeft(Event):
+    """This cursor is no more, and nothing of the tree is held for it: where the tree was made it had a session of its own."""
+
+    kind: Literal["cursor-left"] = "cursor-left"
+
+
 class RunFinished(Event):
     """A branch has made all its steps. `latent_hash` is of the final latent's bytes, `image_hash` of the picture's RGB rows."""
 
@@ -146,6 +152,7 @@ AnyEvent = Annotated[
     | StepCompleted
     | StateSaved
     | CursorMoved
+    | CursorLeft
     | RunFinished
     | RunPaused
     | RunResumed

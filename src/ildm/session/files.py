@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.archive.carried import archive_in, archive_texts
-from ildm.session.archive.file import SUFFIX, open_archive
+from ildm.session.archive.file import SUFFIX
 from ildm.session.archive.transfer import export_session as export_stored
 from ildm.session.archive.transfer import import_session
 from ildm.session.events import AnyEvent, SessionOpened
@@ -38,12 +38,10 @@ class SessionFile:
     Args:
         stored: all of it but its bytes.
         events: its log.
-        cursor: which of its cursors wrote it.
     """
 
     stored: StoredSession
     events: list[AnyEvent]
-    cursor: int = 0
 
     @property
     def opened(self) -> SessionOpened:
@@ -66,13 +64,9 @@ class SessionFile:
 
     def restore(self, model: Model) -> LoggedCursor:
         """Its tree, from where it was written, with all states that were kept: the file may be gone when they are asked for."""
-        logged = self.writer_of(restore(model, self.stored, self.events))
+        [logged] = restore(model, self.stored, self.events).values()
         logged.run.read_all()
         return logged
-
-    def writer_of(self, cursors: Mapping[int, LoggedCursor]) -> LoggedCursor:
-        """The one of its cursors that wrote it."""
-        return cursors.get(self.cursor) or cursors[min(cursors)]
 
 
 def export_session(logged: LoggedCursor, path: Path, *, snapshots: bool = True) -> None:
@@ -150,9 +144,7 @@ def open_session_file(path: Path) -> Generator[SessionFile, None, None]:
         Store(Path(folder) / "session.sqlite") as store,
     ):
         session_id = import_session(store, archive).session_id
-        with open_archive(archive) as opened:
-            cursor = opened.manifest.cursor
-        yield SessionFile(store.load(session_id), store.events(session_id), cursor)
+        yield SessionFile(store.load(session_id), store.events(session_id))
 
 
 def log_hash(log: Log) -> str:

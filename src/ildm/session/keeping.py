@@ -16,7 +16,7 @@ from ildm.model import Model
 from ildm.sampler.state import SamplerState
 from ildm.session.conditions import Conditions
 from ildm.session.cursor import Cursor, Position
-from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StepCompleted
+from ildm.session.events import AnyEvent, CursorMoved, SessionOpened, StateSaved, StepCompleted
 from ildm.session.log import Log, LoggedCursor
 from ildm.session.retracing import retrace
 from ildm.session.run import SNAPSHOT_BUDGET, Run
@@ -111,6 +111,11 @@ class Keeping:
             return None
         self._events = 1
         return Handed(partial(keeper.create, self.session_id, opened))
+
+    def is_behind(self, log: Log) -> bool:
+        """Whether anything is new, beside states being saved."""
+        new = log.events[self._events :] if self.keeper is not None else ()
+        return any(not isinstance(event, StateSaved) for event in new)
 
     def keep(self, logged: LoggedCursor, status: Status) -> Handed | None:
         """Hand over what is new. None when nothing is kept."""

@@ -21,6 +21,7 @@ from ildm.session.events import (
     AnyEvent,
     CommandApplied,
     CommandRejected,
+    CursorLeft,
     CursorMoved,
     Event,
     ExecutionShape,
@@ -157,6 +158,12 @@ class LoggedCursor:
         if fresh and cursor.finished:
             self.tell_result()
         return event
+
+    def leave(self) -> None:
+        """Be no more, and log that."""
+        self.cursor.leave()
+        del self.log.cursors[self.cursor.number]
+        self.log.add(CursorLeft, cursor=self.cursor.number)
 
     @property
     def named(self) -> set[str]:

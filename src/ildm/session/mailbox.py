@@ -12,10 +12,13 @@ from typing import get_args
 
 from ildm.core.types import Conditioning
 from ildm.session.commands import (
+    FLOW,
     BranchOff,
     Command,
     Compare,
     DislikeArea,
+    NameBranch,
+    NameNode,
     OpenBranch,
     OpenNode,
     Redo,
@@ -34,11 +37,19 @@ from ildm.session.settings import Settings
 _LATEST_WINS = (SetPrompt, SetNegativePrompt)
 """Commands of which one that still waits for an encoding when a later one of its kind acts does not act any more."""
 _REGIONS = get_args(RegionCommand)
-_AFTER_REGIONS = (
-    *(*_REGIONS, Undo, Redo, Rewind, OpenNode, OpenBranch, BranchOff, Compare),
-    *(StartOver, StartFromImage, RedoArea, DislikeArea),
+_MADE_OF_WHAT_IS_ASKED = (Undo, Redo, BranchOff, Compare, StartOver, StartFromImage, RedoArea, DislikeArea)
+_MOVES = (*_MADE_OF_WHAT_IS_ASKED, Rewind, OpenNode, OpenBranch)
+_EVERY = get_args(get_args(Command)[0])
+_HOLDS_UP: tuple[tuple[tuple[type[Command], ...], tuple[type[Command], ...]], ...] = (
+    (_LATEST_WINS, _MADE_OF_WHAT_IS_ASKED),
+    (_REGIONS, (*_REGIONS, *_MOVES)),
+    (_MOVES, tuple(kind for kind in _EVERY if kind not in (*FLOW, NameNode, NameBranch))),
 )
-"""Commands that mean something else before a region command than behind it: they wait for those that came earlier."""
+"""Which commands, as long as they wait, hold up which that came behind them: those that would mean something else before them.
+
+A prompt is on its way for however long its encoder takes, and what it does not concern acts meanwhile. Whoever rewinds meanwhile wants
+the new prompt there.
+"""
 
 Encoding = list[Future[Conditioning]]
 
@@ -129,10 +140,12 @@ class Mailbox:
 
 def _in_order(waiting: Iterable[Received]) -> list[bool]:
     """Which commands can act: those that are ready and wait for none that came before."""
-    can_act, held = list[bool](), False
+    can_act, held = list[bool](), set[type[Command]]()
     for one in waiting:
-        acts = one.ready and not (held and isinstance(one.command, _AFTER_REGIONS))
-        held = held or (not acts and isinstance(one.command, _REGIONS))
+        kind = type(one.command)
+        acts = one.ready and kind not in held
+        if not acts:
+            held.update(*(behind for before, behind in _HOLDS_UP if kind in before))
         can_act.append(acts)
     return can_act
 

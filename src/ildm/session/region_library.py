@@ -198,8 +198,7 @@ def _carried(path: Path) -> RegionPreset:
 
     with open_session_file(path) as file:
         stored = file.stored
-        positions = {one.cursor: one.settings for one in stored.positions}
-        settings = positions.get(file.cursor, next(iter(positions.values()), file.opened.settings))
+        settings = next((one.settings for one in stored.positions), file.opened.settings)
         if not settings.regions:
             raise DataError(f"The session in {path} has no regions where it stood: give a preset, or another picture.")
 

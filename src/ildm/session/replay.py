@@ -11,7 +11,7 @@ from ildm.core.types import Latent
 from ildm.model import Model
 from ildm.session.commands import FLOW
 from ildm.session.cursor import Cursor
-from ildm.session.events import AnyEvent, CommandApplied, CursorMoved, RunFinished, SessionOpened, StepCompleted
+from ildm.session.events import AnyEvent, CommandApplied, CursorLeft, CursorMoved, RunFinished, SessionOpened, StepCompleted
 from ildm.session.hashes import latent_hash, picture_hash
 from ildm.session.log import Log, LoggedCursor, execution_shape, open_log
 from ildm.session.run import Run
@@ -40,7 +40,7 @@ class Replayed:
 
     Args:
         run: its tree, with the log's numbers.
-        cursors: where they ended, by number.
+        cursors: where those ended that had not left, by number.
         log: the new log.
         outcomes: of every finished branch, in order.
         same_shape: whether this machine executes as the log's did; only then equal bytes are promised.
@@ -122,6 +122,9 @@ def _follow(
         case StepCompleted():
             step = _cursor(cursors, event.cursor).step()
             _check(event.seq, step.node, event.node)
+        case CursorLeft(cursor=number):
+            _cursor(cursors, number).leave()
+            del cursors[number]
         case RunFinished():
             return [_compare(run, event, recorded(event.node))]
         case _:

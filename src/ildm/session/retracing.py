@@ -15,7 +15,7 @@ from ildm.session.applying import apply
 from ildm.session.commands import FLOW, Command, DislikeArea, RedoArea, StartFromImage
 from ildm.session.cursor import Cursor, Position
 from ildm.session.editing import changed
-from ildm.session.events import AnyEvent, CommandApplied, CursorMoved, SessionOpened, StepCompleted
+from ildm.session.events import AnyEvent, CommandApplied, CursorLeft, CursorMoved, SessionOpened, StepCompleted
 from ildm.session.run import Run
 from ildm.session.settings import Feedback, Hold, Settings, Start
 from ildm.session.steering import estimate_of
@@ -61,6 +61,9 @@ def _follow(outline: _Outline, events: Iterable[AnyEvent]) -> dict[int, Cursor]:
                 cursors[number] = Cursor.at(outline, event.node, event.branch, number)
             case CommandApplied(command=command) if not isinstance(command, FLOW):
                 _act(_cursor_of(event, cursors), command)
+            case CursorLeft():
+                _cursor_of(event, cursors).leave()
+                del cursors[event.cursor]
             case StepCompleted():
                 _cursor_of(event, cursors).step()
             case _:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from ildm.core.errors import StorageError
 from ildm.session.events import SessionOpened
 from ildm.session.keeping import Handed, Keeping
-from ildm.session.log import LoggedCursor
+from ildm.session.log import Log, LoggedCursor
 from ildm.session.storage.records import Status
 
 KEEP_INTERVAL = 0.25
@@ -90,6 +90,10 @@ class Saving:
         """Whether a running session has kept its news to itself for long enough."""
         return time.monotonic() - self._kept_at > KEEP_INTERVAL
 
+    def is_behind(self, log: Log) -> bool:
+        """Whether anything has happened that was not handed over yet, beside states being saved."""
+        return self._keeping.is_behind(log)
+
     def begin(self, opened: SessionOpened) -> None:
         """Make room for a new session."""
         self._hand(self._keeping.begin(opened))
@@ -125,9 +129,14 @@ class Saving:
                 self._handed.clear()
                 yield Lost(problem)
 
+    @property
+    def pending(self) -> list[Future[None]]:
+        """What is on its way."""
+        return [one.future for one in self._handed]
+
     def wait(self) -> None:
         """Wait until all is on the disk, or known not to be."""
-        wait([one.future for one in self._handed], timeout=FAREWELL)
+        wait(self.pending, timeout=FAREWELL)
 
     def _hand(self, handed: Handed | None) -> None:
         if handed is not None:

@@ -17,7 +17,7 @@ from ildm.core.masks import Grid, mask_on
 from ildm.core.randomness import START_STREAM, sample_noise
 from ildm.core.recent import Recent
 from ildm.core.types import Conditioning, Latent
-from ildm.diffusion.schedule import relaid
+from ildm.diffusion.schedule import Schedule, relaid
 from ildm.following import follow_plan
 from ildm.model import Model
 from ildm.sampler.state import Denoise, SamplerState
@@ -62,7 +62,7 @@ class Steering:
             ShapeError: for a size that the model cannot draw.
         """
         solver = self.model.sampler(settings.sampler)
-        schedule = self.model.schedule(settings.num_steps, manner=solver.manner)
+        schedule = self._schedule(settings)
         noise = self._start_noise(settings)
         if settings.start is None:
             return solver.init(noise, schedule, [settings.seed])
@@ -83,8 +83,12 @@ class Steering:
         if state.step == 0:
             # nothing has been made yet: these settings are as good as those it began with
             state = self.begin(settings)
-        if state.schedule.num_steps != settings.num_steps:
-            state = replace(state, schedule=relaid(self.model.path, state.schedule, state.step, settings.num_steps))
+        laid, asked = state.schedule.num_steps, settings.num_steps
+        if laid <= state.step < asked:
+            # a published schedule may leave its last step out: it would lead nowhere
+            return replace(state, step=state.step + 1)
+        if laid != asked and laid != self._schedule(settings).num_steps:
+            state = replace(state, schedule=relaid(self.model.path, state.schedule, state.step, asked))
         composition, (height, width) = self._composition(settings), self._shape(settings)[1:]
         state = replace(state, seeds=(settings.seed,), areas=composition.seed_areas(state.step, (height, width)))
         holds = self._holds(settings)
@@ -98,8 +102,7 @@ class Steering:
         Raises:
             ConfigError, ShapeError: when they cannot, with the reason.
         """
-        solver = self.model.sampler(settings.sampler)
-        self.model.schedule(settings.num_steps, manner=solver.manner)
+        self._schedule(settings)
         self._shape(settings)
         if settings.initial_noise is not None:
             self._start_noise(settings)
@@ -186,6 +189,10 @@ class Steering:
                     f"The region {region.id!r} has adapters of its own, which act in the mode 'latent' alone: choose that first."
                 )
 
+    def _schedule(self, settings: Settings) -> Schedule:
+        """The one that a run with these settings begins with; it may have a step less than they say."""
+        return self.model.schedule(settings.num_steps, manner=self.model.sampler(settings.sampler).manner)
+
     def _start_noise(self, settings: Settings) -> Latent:
         shape = self._shape(settings)
         own = None if settings.start is None else settings.start.seed
@@ -219,7 +226,7 @@ class Steering:
     def _denoise(self, settings: Settings, state: SamplerState) -> Denoise:
         """What the step from `state` is made with."""
         judged = settings.feedback if acts(state.schedule.share(state.step)) else ()
-        plan = self._composition(settings).at(state.step, settings.num_steps, self._fine_grid(settings))
+        plan = self._composition(settings).at(state.step, state.schedule.num_steps, self._fine_grid(settings))
         shown = (settings.shown, settings.hole)
         key = (plan, settings.guidance_rescale, settings.size, shown, judged, judged and settings.seed)
         return self._denoisers.get(key, lambda: self._follow(settings, plan, judged))
@@ -245,8 +252,9 @@ class Steering:
     def _look_ahead(self, composition: Composition, state: SamplerState, settings: Settings) -> None:
         """Begin to encode what the next step says, where it says something else."""
         if not state.done:
-            known = set(composition.words_at(state.step - 1, settings.num_steps))
-            for words in composition.words_at(state.step, settings.num_steps):
+            count = state.schedule.num_steps
+            known = set(composition.words_at(state.step - 1, count))
+            for words in composition.words_at(state.step, count):
                 if words not in known:
                     self.conditions.prepare(words, settings.size)
 

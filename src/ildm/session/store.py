@@ -252,14 +252,14 @@ class Store:
         with self._reading() as connection:
             return find_id(connection, prefix)
 
-    def events(self, session_id: str, since: int = 0) -> list[AnyEvent]:
-        """The log of a session from event number `since` on.
+    def events(self, session_id: str, since: int = 0, last: int | None = None) -> list[AnyEvent]:
+        """The log of a session from event number `since` on, to number `last`; None = all that there is.
 
         Raises:
             StorageError: when one of them is damaged.
         """
         with self._reading() as connection:
-            return read_events(connection, session_id, since)
+            return read_events(connection, session_id, since, last)
 
     def picture(self, session_id: str, node: int | None = None) -> bytes | None:
         """The picture that was kept of a state, and nothing else of the session; None where there is none.
@@ -287,6 +287,16 @@ class Store:
 
         with self._reading() as connection:
             return read_session(connection, session_id, fetch)
+
+    @contextmanager
+    def holding(self, session_id: str) -> Generator[StoredSession, None, None]:
+        """A session whose bytes stay as they are until the block is left, whatever is written meanwhile; for one thread.
+
+        Raises:
+            ConfigError, StorageError: as `load`.
+        """
+        with self._reading() as connection:
+            yield read_session(connection, session_id, lambda table, key: read_payload(connection, table, session_id, key))
 
     def prunable(self, *, keep: int | None = None, older_than: timedelta | None = None) -> list[SessionSummary]:
         """The sessions that `prune` would take with the same conditions.

@@ -172,4 +172,9 @@ class Openings:
             raise Refused("busy", f"{len(in_use)} sessions are in use, and no more fit: close one, or try again later.")
         async with room.opening:  # who asks for it meanwhile waits until it is closed, then has it opened again
             room.rest()
-            await self._worker.ask(CloseSession(session=room.id))
+            try:
+                await self._worker.ask(CloseSession(session=room.id))
+            except Refused:
+                # it is still where it was
+                await self._worker.ask(ResumeSession(session=room.id))
+                raise

@@ -115,7 +115,7 @@ class Rooms:
         self._openings.withdraw(room)
         async with room.opening:  # one that is being opened is closed once it is open
             if room.is_open:
-                await self.worker.ask(CloseSession(session=room.id))
+                await self.worker.ask(CloseSession(session=room.id, keep=False))
         self._registry.remove(room)
         room.close()
         try:

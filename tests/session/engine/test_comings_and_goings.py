@@ -3,13 +3,13 @@
 import threading
 
 import pytest
-from driven import PATIENT, at_step, done, finals, opened, when
+from driven import PATIENT, at_step, done, finals, of, opened, when
 
-from ildm.core.errors import ConfigError, MissingError, ProtocolError
+from ildm.core.errors import ConfigError, MissingError, ProtocolError, StorageError
 from ildm.session import commands
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
-from ildm.session.events import StepCompleted
+from ildm.session.events import CommandApplied, RunFailed, StepCompleted
 from ildm.session.run import Run
 from ildm.session.store import Store
 
@@ -119,6 +119,73 @@ def test_what_was_made_is_kept_when_a_session_is_let_go(quick, settings, tmp_pat
         assert let_go.wait(PATIENT)
     with Store(path) as store:
         assert max(node.step for node in store.load(session_id).nodes) == 3
+
+
+@pytest.fixture
+def slow_disk(tmp_path):
+    """A store whose disk takes its time, as long as `held` is not set."""
+    with Store(tmp_path / "store.sqlite") as store:
+        store.held = threading.Event()
+        yield store
+        store.held.set()
+
+
+def test_a_session_is_gone_once_all_of_it_is_on_the_disk(quick, settings, slow_disk):
+    with Engine(quick, keeper=slow_disk) as engine:
+        session_id = opened(engine, settings, paused=True)
+        done(engine, session_id)
+        slow_disk.writer.submit(lambda _: slow_disk.held.wait(PATIENT))
+        said = threading.Event()
+        when(engine, session_id, CommandApplied, lambda _: said.set())
+        engine.submit(session_id, commands.SetPrompt(text="a blue key"))
+        assert said.wait(PATIENT)
+        closed = engine.close_session(session_id)
+        engine.on_thread(lambda: None).result(PATIENT)
+        assert not closed.done()
+        for ask in (
+            lambda: engine.submit(session_id, commands.SetPrompt(text="a lion")),
+            lambda: engine.resume(session_id, slow_disk.load(session_id), slow_disk.events(session_id)).result(PATIENT),
+        ):
+            with pytest.raises(MissingError, match="not open any more"):
+                ask()
+        slow_disk.held.set()
+        closed.result(PATIENT)
+        engine.resume(session_id, slow_disk.load(session_id), slow_disk.events(session_id)).result(PATIENT)
+        assert engine.session(session_id).logged.cursor.settings.prompt == "a blue key"
+        engine.submit(session_id, commands.Resume())
+        assert not of(RunFailed, done(engine, session_id))
+
+
+def test_whoever_does_not_want_a_session_any_more_waits_for_nothing(quick, settings, slow_disk):
+    with Engine(quick, keeper=slow_disk) as engine:
+        session_id = opened(engine, settings, paused=True)
+        slow_disk.writer.submit(lambda _: slow_disk.held.wait(PATIENT))
+        engine.submit(session_id, commands.SetPrompt(text="a blue key"))
+        engine.close_session(session_id, keep=False).result(PATIENT)
+        assert not slow_disk.held.is_set()
+        slow_disk.held.set()
+
+
+def test_on_a_full_disk_a_session_stays_open(quick, settings, tmp_path, monkeypatch):
+    room = [True]
+    monkeypatch.setattr("ildm.session.storage.writer.has_room", lambda _: room[0])
+    with Store(tmp_path / "store.sqlite") as store, Engine(quick, keeper=store) as engine:
+        session_id = opened(engine, settings, paused=True)
+        done(engine, session_id)
+        room[0] = False
+        engine.submit(session_id, commands.SetPrompt(text="a blue key"))
+        for _ in range(2):
+            with pytest.raises(StorageError, match=f"Session {session_id} stays open.*No room left"):
+                engine.close_session(session_id).result(PATIENT)
+        engine.submit(session_id, commands.SetGuidance(scale=3.0))
+        room[0] = True
+        events = done(engine, session_id)
+        assert len(of(CommandApplied, events)) == 2
+        while engine.session(session_id).saving.is_full:
+            engine.on_thread(lambda: None).result(PATIENT)
+        engine.close_session(session_id).result(PATIENT)
+        [kept] = store.load(session_id).positions
+        assert (kept.settings.prompt, kept.settings.guidance_scale) == ("a blue key", 3.0)
 
 
 def test_who_has_heard_enough_hears_no_more(engine, settings):

@@ -9,6 +9,7 @@ from driven import PATIENT, at_step, done, finals, of, opened, when
 
 from ildm.core.errors import CheckpointError, ConfigError, StorageError
 from ildm.session import commands, saving
+from ildm.session.archive.transfer import import_session
 from ildm.session.editing import changed
 from ildm.session.engine import Engine
 from ildm.session.events import (
@@ -20,6 +21,7 @@ from ildm.session.events import (
     StepCompleted,
 )
 from ildm.session.replay import replay
+from ildm.session.session import Session
 from ildm.session.store import Store
 from ildm.session.wire import Mask
 
@@ -246,6 +248,78 @@ def test_a_session_comes_back_as_it_was_left(asked, status, finals_after, quick,
         with Engine(quick, keeper=store) as engine:
             engine.resume(session_id, stored, events, status="running").result(PATIENT)
             assert finals(done(engine, session_id)) == [alone(settings)]
+
+
+CHOICES = tuple(commands.Choice(guidance_scale=scale) for scale in (1.5, 2.5, 3.5))
+
+
+def test_a_comparison_that_was_interrupted_goes_on_to_its_last_picture(quick, settings, tmp_path):
+    with Store(tmp_path / "store.sqlite") as store:
+        with Engine(quick, keeper=store) as engine:
+            session_id = opened(engine, settings, paused=True)
+            for _ in range(3):
+                engine.submit(session_id, commands.StepOnce())
+                done(engine, session_id)
+            pause = lambda _: engine.submit(session_id, commands.Pause())  # noqa: E731
+            when(engine, session_id, StepCompleted, pause, lambda one: (one.branch, one.step) == (2, 5))
+            engine.submit(session_id, commands.Compare(choices=CHOICES))
+            done(engine, session_id)
+        with Engine(quick, keeper=store) as engine:
+            engine.resume(session_id, store.load(session_id), store.events(session_id), status="running").result(PATIENT)
+            events = done(engine, session_id)
+            session = engine.session(session_id)
+            timeline = session.logged.run.timeline
+            assert {line.id: timeline.node(line.tip).step for line in timeline.branches.values()} == {0: 3, 1: 8, 2: 8, 3: 8}
+            assert session.status == "finished"
+        assert replay(quick, events).exact
+
+
+def test_where_its_first_picture_is_finished_the_others_are_still_made(quick, tmp_path):
+    """As it comes from a script that has made one alone."""
+    session = Session(quick, "a red rose", seed=7, num_steps=4).step()
+    session.apply(commands.Compare(choices=CHOICES)).run()
+    session.export(tmp_path / "compared.ildm")
+    with Store(tmp_path / "store.sqlite") as store, Engine(quick, keeper=store) as engine:
+        session_id = import_session(store, tmp_path / "compared.ildm").session_id
+        engine.resume(session_id, store.load(session_id), store.events(session_id)).result(PATIENT)
+        engine.submit(session_id, commands.Resume())
+        assert len(finals(done(engine, session_id))) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ((), [2, 3]),
+        ((commands.Pause(),), [2, 3]),
+        ((commands.Cancel(),), []),
+        ((commands.Rewind(step=1),), []),
+        ((commands.OpenBranch(branch=0), commands.OpenBranch(branch=1)), []),
+        ((commands.DeleteBranch(branch=2),), [3]),
+    ],
+    ids=["nothing", "pausing", "cancelling", "rewinding", "going elsewhere", "deleting one"],
+)
+def test_whoever_goes_elsewhere_lets_a_comparison_be(asked, left, quick, settings, tmp_path):
+    with Store(tmp_path / "store.sqlite") as store:
+        with Engine(quick, keeper=store) as engine:
+            session_id = opened(engine, settings, paused=True)
+            for _ in range(2):
+                engine.submit(session_id, commands.StepOnce())
+                done(engine, session_id)
+            pause = [commands.Pause(), *asked, commands.Pause()]
+            when(
+                engine,
+                session_id,
+                StepCompleted,
+                lambda _: [engine.submit(session_id, one) for one in pause],
+                lambda one: (one.branch, one.step) == (1, 4),
+            )
+            engine.submit(session_id, commands.Compare(choices=CHOICES))
+            done(engine, session_id)
+        with Engine(quick, keeper=store) as engine:
+            engine.resume(session_id, store.load(session_id), store.events(session_id)).result(PATIENT)
+            engine.submit(session_id, commands.Resume())
+            made = {event.branch for event in of(RunFinished, done(engine, session_id))}
+    assert made - {0, 1} == set(left)
 
 
 def test_nobody_waits_while_a_session_is_read_and_of_its_states_only_what_is_needed_is(quick, settings, tmp_path, monkeypatch):

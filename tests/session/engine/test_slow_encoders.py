@@ -250,6 +250,57 @@ def test_what_is_asked_of_regions_keeps_its_order_behind_a_slow_one(slow, slow_e
     assert [one.id for one in made.regions] == ["a"] and made.common_prompt == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.Undo(),
+        commands.BranchOff(),
+        commands.Compare(choices=(commands.Choice(guidance_scale=1.5), commands.Choice(guidance_scale=3.0))),
+        commands.StartOver(seed=9),
+        commands.RedoArea(area=Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))),
+        commands.DislikeArea(),
+    ],
+    ids=lambda command: command.kind,
+)
+def test_what_is_made_of_what_is_asked_waits_for_a_slow_prompt(command, slow, slow_engine, settings):
+    """And what comes behind it waits too, but for what says when steps are made; what the prompt does not concern acts at once."""
+    engine = slow_engine
+    session_id = opened(engine, settings, paused=True)
+    for _ in range(4):
+        engine.submit(session_id, commands.StepOnce())
+        done(engine, session_id)
+    named = threading.Event()
+    when(engine, session_id, CommandApplied, lambda _: named.set(), lambda event: event.command.kind == "name-node")
+    before = engine.submit(session_id, commands.SetGuidance(scale=3.0))
+    asked = [commands.SetPrompt(text="a slow key"), command, commands.SetPrompt(text="a lion"), commands.Pause()]
+    numbers = [engine.submit(session_id, one) for one in asked]
+    free = engine.submit(session_id, commands.NameNode(node=0, name="here"))
+    assert named.wait(PATIENT)
+    slow.conditioner.gate.set()
+    events = done(engine, session_id)
+    assert not of(CommandRejected, events)
+    order = [event.op for event in of(CommandApplied, events) if event.op >= before]
+    assert {before, free} < set(order[: order.index(numbers[0])])
+    assert [op for op in order if op in numbers[:3]] == numbers[:3]
+    assert replay(slow, events).exact or not finals(events)
+
+
+def test_an_old_place_is_gone_to_before_a_slow_prompt_acts_there(slow, slow_engine, settings):
+    session_id = opened(slow_engine, settings, paused=True)
+    for _ in range(4):
+        slow_engine.submit(session_id, commands.StepOnce())
+        done(slow_engine, session_id)
+    went = threading.Event()
+    when(slow_engine, session_id, CommandApplied, lambda _: went.set(), lambda event: event.command.kind == "rewind")
+    slow_engine.submit(session_id, commands.SetPrompt(text="a slow key"))
+    slow_engine.submit(session_id, commands.Rewind(step=1))
+    assert went.wait(PATIENT)
+    slow.conditioner.gate.set()
+    done(slow_engine, session_id)
+    cursor = slow_engine.session(session_id).logged.cursor
+    assert (cursor.node.step, cursor.settings.prompt) == (1, "a slow key")
+
+
 def test_a_run_without_edits_encodes_nothing_anew(slow, slow_engine, settings):
     """However many regions it has, and however many sessions share the encoder."""
     engine, area = slow_engine, Mask.rectangle(64, 64, (0.0, 0.0, 0.5, 1.0))

@@ -81,6 +81,7 @@ export function entryOf(event: SessionEvent, { former, before, step, lastText, i
         plain: step === 0 || (former?.kind === "command-applied" && kindOf(former.command) === "change"),
       };
     case "run-cancelled":
+    case "cursor-left":
       return { ...base, kind: "flow", plain: true };
     case "session-opened":
       return { ...base, kind: "milestone" };

@@ -33,6 +33,7 @@ describe("an event", () => {
     [{ kind: "run-failed", text: "it broke" }, "It cannot go on: It broke."],
     [{ kind: "step-completed", node: 1, parent: 0, branch: 0, step: 1, num_steps: 4 }, "Step 1 of 4."],
     [{ kind: "state-saved", node: 1 }, "A state was saved."],
+    [{ kind: "cursor-left", cursor: 1 }, "Another session of this tree stayed where it was made."],
   ] as const)("%j is a sentence", (fields, said) => {
     expect(happened({ ...event, ...fields } as Parameters<typeof happened>[0])).toBe(said);
   });

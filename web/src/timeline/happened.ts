@@ -37,6 +37,8 @@ export function happened(event: SessionEvent, before: Before = NOTHING_BEFORE): 
       return "A state was saved.";
     case "cursor-moved":
       return `Now at step ${event.step} of ${branchCalled(event.branch, before.branches)}.`;
+    case "cursor-left":
+      return "Another session of this tree stayed where it was made.";
     case "run-finished":
       return `${capital(branchCalled(event.branch, before.branches))} is finished.`;
     case "run-paused":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ildm.core.errors import ProtocolError
 from ildm.session.archive.file import BRANCHES, EVENTS, NODES, POSITIONS, Archive, ArchiveWriter
-from ildm.session.events import AnyEvent, SessionOpened
+from ildm.session.events import AnyEvent, CursorLeft, SessionOpened
+from ildm.session.settings import named_in
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord
 from ildm.session.storage.stored import StoredSession
 from ildm.session.store import Store
@@ -31,15 +32,34 @@ class Content:
     @property
     def opened(self) -> SessionOpened:
         """The first event, once `read_content` has judged the log."""
-        [opened] = self.events[:1]
+        opened = self.events[0]
         assert isinstance(opened, SessionOpened)
         return opened
 
-    def is_over(self, cursor: int) -> bool:
-        """Whether a cursor stands at a finished picture, and at the end of its branch."""
-        place = next((one for one in self.positions if one.cursor == cursor), None)
-        if place is None:
+    @property
+    def named(self) -> set[str]:
+        """The hashes of all the bytes without which it cannot go on."""
+        branches = (one for one in self.branches if not one.deleted)
+        return named_in(one.settings for one in (*self.nodes, *branches, *self.positions, self.opened))
+
+    def alone(self, cursor: int) -> Content:
+        """The same where of its cursors one goes on, or the first where there is none of that number, and the others have left."""
+        numbers = [one.cursor for one in self.positions]
+        stays = cursor if cursor in numbers else min(numbers, default=0)
+        first, at = len(self.events), self.events[-1].at
+        left = [number for number in numbers if number != stays]
+        return replace(
+            self,
+            events=(*self.events, *(CursorLeft(seq=seq, at=at, cursor=number) for seq, number in enumerate(left, first))),
+            positions=tuple(one for one in self.positions if one.cursor == stays),
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its cursor stands at a finished picture, and at the end of its branch."""
+        if not self.positions:
             return False
+        place = min(self.positions, key=lambda one: one.cursor)
         [node] = (one for one in self.nodes if one.id == place.node)
         tips = {branch.id: branch.tip for branch in self.branches}
         return tips[place.branch] == node.id and node.step >= node.settings.num_steps
@@ -51,9 +71,8 @@ def content_of(store: Store, session: StoredSession) -> Content:
     Raises:
         StorageError: when its log is damaged.
     """
-    events = (event for event in store.events(session.summary.id) if event.seq <= session.last_seq)
     return Content(
-        events=tuple(events),
+        events=tuple(store.events(session.summary.id, last=session.last_seq)),
         nodes=session.nodes,
         branches=session.branches,
         positions=session.positions,
@@ -128,6 +147,8 @@ def _problems(content: Content, archive: Archive) -> Iterator[str]:
     for position in content.positions:
         if position.branch not in branches:
             yield f"it refers to branch {position.branch}, which it does not have"
+    for name in sorted(content.named - content.blob_ids):
+        yield f"it refers to the bytes {name[:12]}..., which it does not have"
 
 
 def _twice(what: str, numbers: Sequence[int]) -> Iterator[str]:

@@ -53,9 +53,9 @@ def export_session(
     """
     if path.suffix != SUFFIX:
         raise ConfigError(f"A session is exported to a file that ends in {SUFFIX}, but {path} was given.")
-    session = store.load(session_id)
-    pieces, left_out = list(_pieces(session, snapshots)), list[str]()
-    with new_archive(path) as archive:
+    left_out: list[str] = []
+    with store.holding(session_id) as session, new_archive(path) as archive:
+        pieces = list(_pieces(session, snapshots))
         add_content(archive, content_of(store, session))
         for done, (name, fetch) in enumerate(pieces, 1):
             data = _kept_or_told(fetch, left_out) if not name.startswith("blobs/") else fetch()
@@ -91,7 +91,8 @@ def import_session(store: Store, path: Path, *, owner: str = "", progress: Progr
         StorageError: when there is no room.
     """
     with open_archive(path) as archive:
-        content = read_content(archive)
+        # whoever wrote it goes on; the other sessions of its tree are where it was written
+        content = read_content(archive).alone(archive.manifest.cursor)
         _verify(archive, progress)
         known = [one for one in _known(store, content) if one.summary.owner == owner]
         same = next((session for session in known if _is_same(store, session, content)), None)
@@ -105,7 +106,7 @@ def import_session(store: Store, path: Path, *, owner: str = "", progress: Progr
 
 
 def _pieces(session: StoredSession, snapshots: bool) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
-    """Every piece of bytes by its name in the archive. One that was forgotten since the session was loaded is None."""
+    """Every piece of bytes by its name in the archive."""
     for name in sorted(session.blob_ids):
         yield f"blobs/{name}", partial(session.blob, name)
     for node in sorted(session.image_nodes):
@@ -164,7 +165,7 @@ def _batches(archive: Archive, content: Content, now: float) -> Iterator[Batch]:
         nodes=content.nodes,
         branches=content.branches,
         positions=content.positions,
-        status="finished" if content.is_over(archive.manifest.cursor) else None,
+        status="finished" if content.is_over else None,
     )
     for key in archive.keys("blobs"):
         yield Batch(now=now, blobs={key: archive.read(f"blobs/{key}")})

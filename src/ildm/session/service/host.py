@@ -131,13 +131,12 @@ class Host:
             case ResumeSession(session=session, status=status):
                 stored = self._store.load(session)
                 engine = self._engine(session, stored.opened.model)
-                self._unless_released(
-                    session, lambda: engine.resume(session, stored, self._store.events(session), status=status).result()
-                )
+                events = self._store.events(session, last=stored.last_seq)
+                self._unless_released(session, lambda: engine.resume(session, stored, events, status=status).result())
                 self._attach(session, engine)
                 return None, b""
-            case CloseSession(session=session):
-                self._detach(session)
+            case CloseSession(session=session, keep=keep):
+                self._detach(session, keep=keep)
                 return None, b""
             case Submit(session=session, op=op, command=command):
                 self.engines.of_session(session).submit(session, command, op)
@@ -170,7 +169,7 @@ class Host:
                 have_act(engine, session, first_commands(opening))
             except BaseException:
                 # a session that is not what was asked for is none
-                engine.close_session(session).result()
+                engine.close_session(session, keep=False).result()
                 self._store.delete(session)
                 raise
 
@@ -199,11 +198,13 @@ class Host:
             self._watches[session] = watch
         watch.begin()
 
-    def _detach(self, session: str) -> None:
+    def _detach(self, session: str, *, keep: bool) -> None:
         with self._lock:
-            watch = self._watches.pop(session, None)
+            watch = self._watches.get(session)
         if watch is not None:
-            watch.engine.close_session(session).result()
+            watch.engine.close_session(session, keep=keep).result()
+            with self._lock:
+                del self._watches[session]
             self.engines.release(session)
 
     def _draw(self, request: DrawPicture) -> _Answered:

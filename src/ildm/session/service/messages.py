@@ -65,10 +65,11 @@ class ResumeSession(Strict):
 
 
 class CloseSession(Strict):
-    """Let a session go from memory."""
+    """Let a session go from memory, as `Engine.close_session` does."""
 
     ask: Literal["close"] = "close"
     session: SessionId
+    keep: bool = True
 
 
 class Submit(Strict):

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from ildm.core.errors import ProtocolError, StorageError
 from ildm.session.commands import SetPrompt
-from ildm.session.events import AnyEvent, CommandApplied, SessionOpened
+from ildm.session.events import AnyEvent, CommandApplied, CursorLeft, SessionOpened
 from ildm.session.storage import schema
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord, Status
 from ildm.session.storage.rows import Row, branch_row, content_row, event_row, node_row, position_row
@@ -87,6 +87,10 @@ def write(connection: Connection, session_id: str, batch: Batch) -> None:
     _put(connection, schema.events, session_id, _new_events(connection, session_id, batch.events))
     _put(connection, schema.nodes, session_id, map(node_row, batch.nodes))
     _put(connection, schema.branches, session_id, map(branch_row, batch.branches))
+    left = [event.cursor for event in batch.events if isinstance(event, CursorLeft)]
+    if left:
+        places = schema.positions
+        connection.execute(delete(places).where(places.c.session_id == session_id, places.c.cursor.in_(left)))
     _put(connection, schema.positions, session_id, map(position_row, batch.positions))
     for table, contents in ((schema.snapshots, batch.snapshots), (schema.images, batch.images)):
         _put(connection, table, session_id, ({"node": node, **content_row(data)} for node, data in contents.items()))

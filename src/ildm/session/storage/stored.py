@@ -73,7 +73,7 @@ def read_session(connection: Connection, session_id: str, fetch: Callable[[Table
         StorageError: when what every session needs is damaged: its first event, or what is said of its states.
     """
     [summary] = read_summaries(connection, only=session_id) or [None]
-    first = read_events(connection, session_id, 0, 1)
+    first = read_events(connection, session_id, 0, 0)
     if summary is None:
         raise MissingError(f"There is no session {session_id} in the store.")
     if not first or not isinstance(first[0], SessionOpened):
@@ -95,15 +95,15 @@ def read_session(connection: Connection, session_id: str, fetch: Callable[[Table
     )
 
 
-def read_events(connection: Connection, session_id: str, since: int, limit: int | None = None) -> list[AnyEvent]:
-    """The events from number `since` on.
+def read_events(connection: Connection, session_id: str, since: int, last: int | None = None) -> list[AnyEvent]:
+    """The events from number `since` on, to number `last`; None = all that there are.
 
     Raises:
         StorageError: when one is damaged.
     """
     table = schema.events
-    chosen = select(table).where(table.c.session_id == session_id, table.c.seq >= since).order_by(table.c.seq).limit(limit)
-    rows = connection.execute(chosen).mappings()
+    chosen = select(table).where(table.c.session_id == session_id, table.c.seq >= since).order_by(table.c.seq)
+    rows = connection.execute(chosen if last is None else chosen.where(table.c.seq <= last)).mappings()
     return [read_event(row, f"Event {row['seq']} of session {session_id}") for row in rows]
 
 

@@ -42,6 +42,11 @@ def _cursor_moved(event: happened.CursorMoved) -> str:
 
 
 @in_words.register
+def _cursor_left(_: happened.CursorLeft) -> str:
+    return "another session of this tree stayed behind"
+
+
+@in_words.register
 def _run_finished(event: happened.RunFinished) -> str:
     return f"finished with state {event.node} on branch {event.branch}, picture {event.image_hash[:12]}"
 
