@@ -9,6 +9,7 @@ import torch
 
 from ildm.checkpoint.convert import convert
 from ildm.checkpoint.load import load
+from ildm.session.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,19 @@ def test_what_was_put_in_is_recorded_and_asked_for_again(folder, bare, run, tmp_
     ]
     same = run("generate", "--like", drawn, *usual, *parts, "--out", tmp_path / "same.png")
     assert (same.code, same.err) == (0, "") and json.loads(run("info", tmp_path / "same.png", "--json").out) == call
+
+
+def test_a_session_of_a_model_that_was_put_together_is_replayed_with_its_parts(folder, bare, run, tmp_path):
+    unet, vae = (folder / part / "diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
+    model = load(bare, prediction="velocity", unet=unet, vae=vae, dtype="float32")
+    Session(model, "a fox", num_steps=1, seed=1).run().save(tmp_path / "drawn.png")
+    usual = ("replay", tmp_path / "drawn.png", "--model", bare, "--dtype", "float32", "--verify")
+    parts = ("--prediction", "velocity", "--unet", unet, "--vae", vae)
+    assert run(*usual, *parts).out.strip() == "state 1: the same, bit for bit"
+    alone = run(*usual)
+    assert alone.code == 2 and "--prediction" in alone.err and len(alone.err.splitlines()) == 1
+    refused = run(*usual, "--prediction", "veloctiy")
+    assert refused.code == 2 and "velocity" in refused.err
 
 
 def test_another_u_net_makes_another_model(folder, tmp_path):

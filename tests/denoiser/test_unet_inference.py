@@ -144,6 +144,48 @@ def test_a_context_is_projected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(projected) == 2
 
 
+@pytest.mark.parametrize(
+    ("variant", "copies", "computed"),
+    [
+        ("as Stable Diffusion 1", (0, 0), 1),
+        ("as Stable Diffusion 1", (0, 1, 0, 1), 2),
+        ("as Stable Diffusion 1", (0, 1, 0, 1, 0, 1), 2),
+        ("as Stable Diffusion 1", (0, 0, 1, 1), 4),
+        ("as Stable Diffusion 1", (0, 1), 2),
+        ("as an unconditional LDM", (0, 0), 1),
+    ],
+)
+def test_rows_that_are_alike_are_one_until_they_read_their_contexts(
+    variant: str, copies: tuple[int, ...], computed: int
+) -> None:
+    """As guidance makes them: each latent again for every context."""
+    network = awake(VARIANTS[variant])
+    config, rows = network.config, len(copies)
+    noised, times = latent()[list(copies)], TIMES[list(copies)]
+    context = None if config.context_width is None else torch.randn(rows, TOKENS, config.context_width)
+    prepared, widths = prepare(network), dict[str, int]()
+    for name in ("conv_in", "conv_out"):
+        prepared.network.get_submodule(name).register_forward_hook(
+            lambda _, __, made, name=name: widths.update({name: made.shape[0]})
+        )
+    close(prepared(noised, times, Conditioning(context=context)), network, noised, times, Conditioning(context=context))
+    assert widths == {"conv_in": computed, "conv_out": rows}
+
+
+def test_rows_that_differ_in_anything_else_are_not_one() -> None:
+    network = awake(VARIANTS["as Stable Diffusion XL"])
+    conditioning, noised = conditioning_for(network.config, 8), latent(batch=1).expand(2, -1, -1, -1)
+    one = replace(conditioning[:1].expand(2), context=conditioning.context)
+    for differing in (
+        one,
+        replace(one, pooled=conditioning.pooled),
+        replace(one, label=conditioning.label),
+        replace(one, concat=conditioning.concat),
+    ):
+        close(prepare(network)(noised, TIMES[:1].expand(2), differing), network, noised, TIMES[:1].expand(2), differing)
+    close(prepare(network)(noised, TIMES, one), network, noised, TIMES, one)
+
+
 def test_the_network_is_left_as_it_was(network: UNet) -> None:
     names = list(network.state_dict())
     prepare(network, dtype=torch.bfloat16)(latent(), TIMES, conditioning_for(CONFIG, 8))

@@ -45,7 +45,7 @@ COMMANDS = [
         ask.StartFromImage(image=b"png", strength=0.3, change_map=AREA),
         "a branch began from a picture with strength 0.3, where an area (16 x 8 mask) may change",
     ),
-    (ask.ShowImage(image=b"png"), "the model was shown a picture"),
+    (ask.ShowImage(image=b"png"), "the model was shown a picture or a map"),
     (ask.ShowImage(image=b"png", mask=AREA), "the model was shown a picture, to draw into an area (16 x 8 mask)"),
     (ask.ShowImage(), "the model was shown nothing any more"),
     (ask.LockArea(area=AREA), "an area (16 x 8 mask) was locked"),

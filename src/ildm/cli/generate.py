@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ildm.checkpoint.named import DEFAULT_MODEL
-from ildm.cli.options import MAX_COUNT, MAX_SIDE, Device, DType, GuidanceScale, NumSteps, Prediction, Side, check_prediction
+from ildm.cli.options import (
+    MAX_COUNT,
+    MAX_SIDE,
+    Device,
+    DType,
+    GuidanceScale,
+    NumSteps,
+    Prediction,
+    Side,
+    UNet,
+    Vae,
+    check_prediction,
+)
 from ildm.cli.regional import BaseRatio, OverlapRule, RegionMode, Regions, Split
 from ildm.core.errors import ConfigError
 
@@ -67,8 +79,8 @@ def generate(
         ),
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="For inpainting models: white where to draw.")] = None,
-    vae: Annotated[Path | None, typer.Option(help="An autoencoder to use in place of the model's.")] = None,
-    unet: Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")] = None,
+    vae: Vae = None,
+    unet: UNet = None,
     device: Device = None,
     dtype: DType = None,
     compiled: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
 import typer
@@ -33,6 +34,9 @@ Prediction = Annotated[
     str | None,
     typer.Option(help="What the network predicts, where its files do not say: epsilon, velocity or data.", show_default="read"),
 ]
+
+Vae = Annotated[Path | None, typer.Option(help="An autoencoder to use in place of the model's.")]
+UNet = Annotated[Path | None, typer.Option(help="A file with a U-Net alone, to use in place of the model's.")]
 
 
 def check_prediction(given: str | None) -> _KnownPrediction | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ildm.cli.options import Device, DType
+from ildm.cli.options import Device, DType, Prediction, UNet, Vae, check_prediction
 
 
 def replay(
@@ -21,6 +21,9 @@ def replay(
         list[str] | None,
         typer.Option(help="A LoRA file that it was drawn with, FILE or FILE=STRENGTH; may be repeated.", show_default=False),
     ] = None,
+    prediction: Prediction = None,
+    vae: Vae = None,
+    unet: UNet = None,
     device: Device = None,
     dtype: DType = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
@@ -46,7 +49,8 @@ def replay(
     if out is not None:
         check_writable(out)
     with open_session_file(file) as session:
-        loaded = load(model or session.opened.model, device=device, dtype=dtype)
+        source = model or session.opened.model
+        loaded = load(source, device=device, dtype=dtype, prediction=check_prediction(prediction), unet=unet, vae=vae)
         put_in(loaded, lora or (), session.adapters)
         with steps_bar("replaying") as progress:
             replayed = make_again(loaded, session.events, recorded=session.latent, given=session.stored.blob, progress=progress)

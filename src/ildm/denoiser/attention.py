@@ -81,6 +81,8 @@ class Attended(NamedTuple):
         beside: per grid, for self-attentions; None = each row of the batch reads itself alone.
         counts: how many contexts each row of the batch has, which lie in its order; None = one each.
         watch: told what every cross-attention attends to; None = nobody looks.
+        rows: for how many rows the first of them stand, again and again in order: they differ in nothing but what they read, so they are
+            one until they read it. None = each for itself.
     """
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
@@ -89,6 +91,7 @@ class Attended(NamedTuple):
     beside: dict[Grid, Beside] | None = None
     counts: tuple[int, ...] | None = None
     watch: Watcher | None = None
+    rows: int | None = None
 
 
 class SelfAttention(nn.Module):
@@ -187,6 +190,11 @@ def project(
     if context is None:
         return ()
     return tuple(layer.project(context) for layer in layers)
+
+
+def told_apart(x: Float[Tensor, "some *rest"], rows: int | None) -> Float[Tensor, "rows *rest"]:
+    """A row for each of those that the given ones stand for, see `Attended`."""
+    return x if rows is None or x.shape[0] == rows else torch.cat([x] * (rows // x.shape[0]))
 
 
 def token_mask(context_mask: Bool[Tensor, "*batch tokens"] | None) -> Bool[Tensor, "flat 1 1 tokens"] | None:

@@ -87,16 +87,16 @@ class ResBlock(nn.Module):
         start_at_zero(self.conv2)
 
     def forward(
-        self, x: Float[Tensor, "batch channels height width"], embedding: Float[Tensor, "batch time_width"]
+        self, x: Float[Tensor, "batch channels height width"], embedding: Float[Tensor, "rows time_width"]
     ) -> Float[Tensor, "batch out_channels out_height out_width"]:
         """Args:
         x: (batch, in_channels, height, width).
-        embedding: (batch, time_width), already through its SiLU, which every block shares.
+        embedding: (batch or more, time_width), already through its SiLU, which every block shares.
         """
         hidden = F.silu(self.norm1(x))  # (B, C, h, w)
         hidden, x = self._resampled(hidden), self._resampled(x)
         hidden = self.conv1(hidden)  # (B, C_out, h', w')
-        bias = self.time_emb_proj(embedding)[:, :, None, None]  # (B, C_out or 2 C_out, 1, 1)
+        bias = self.time_emb_proj(embedding[: x.shape[0]])[:, :, None, None]  # (B, C_out or 2 C_out, 1, 1)
         if self.scale_shift:
             scale, shift = bias.chunk(2, dim=1)
             hidden = self.norm2(hidden) * (1 + scale) + shift

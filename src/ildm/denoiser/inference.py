@@ -2,6 +2,7 @@
 
 What `prepare` changes, none of it visible in the result beyond rounding:
 - keys and values of a context are made when the context changes, not at every step;
+- rows of a batch that are alike but for their contexts, as under guidance, are one until they read these;
 - the time projections of all residual blocks are one product, as are a self-attention's queries, keys and values;
 - 1x1 convolutions around transformers are linear layers;
 - upsampling and the convolution after it are one transposed convolution, with 4 products per output instead of 9;
@@ -74,6 +75,7 @@ class PreparedUNet(nn.Module):
         self._keys_values = Recent(self._project)
         self._regions = Recent(self._attend_regions)
         self._companions = Recent(self._accompany)
+        self._compiled = compiled
         self._run = frozen_program(self._compute) if compiled else self._compute
 
     @torch.no_grad()
@@ -96,6 +98,11 @@ class PreparedUNet(nn.Module):
             if going is not None:  # never compiled: the number of rows changes with likes and dislikes
                 embedding = self._embed(timestep, inputs)
                 return going.predict(self.network.predict, joined, embedding, attended, references.latents).to(noised.dtype)
+        if not self._compiled and joined.device.type == "cpu":
+            # guidance asks about the same latents twice: until they read the prompts, they are computed once
+            rows = joined.shape[0]
+            alike = repeats_after(joined, timestep, inputs.pooled, inputs.label, inputs.guidance)
+            joined, attended = joined[:alike], attended._replace(rows=None if alike == rows else rows)
         return self._run(joined, timestep, inputs, attended).to(noised.dtype)
 
     @torch.no_grad()
@@ -146,6 +153,14 @@ class PreparedUNet(nn.Module):
 
     def _accompany(self, weights: Tensor, queries: Tensor | None, size: Grid) -> Companions | None:
         return companions(weights, queries, self.network.grids(size))
+
+
+def repeats_after(*tensors: Tensor | None) -> int:
+    """After how many rows all of them repeat themselves to the end; the number of rows where they do not."""
+    given = [one for one in tensors if one is not None]
+    rows = given[0].shape[0]
+    periods = (count for count in range(1, rows) if rows % count == 0)
+    return next((count for count in periods if all(one[count:].equal(one[:-count]) for one in given)), rows)
 
 
 def frozen_program(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ildm.denoiser.attention import Attended
+from ildm.denoiser.attention import Attended, told_apart
 from ildm.denoiser.blocks import ResBlock
 
 Attention = nn.Module
@@ -64,7 +64,8 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skips: list[Tensor], embedding: Tensor, attended: Attended) -> Tensor:
         """Takes its feature maps off the end of `skips`."""
         for index, resnet in enumerate(self.resnets):
-            x = resnet(torch.cat([x, skips.pop()], dim=1), embedding)  # (B, C_level, h, w)
+            skip = told_apart(skips.pop(), x.shape[0])
+            x = resnet(torch.cat([x, skip], dim=1), embedding)  # (B, C_level, h, w)
             if self.attentions:
                 x = self.attentions[index](x, attended)
         return x if self.upsampler is None else _resample(self.upsampler, x, embedding)  # (B, C_level, 2h, 2w)

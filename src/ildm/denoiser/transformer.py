@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.masks import Grid
-from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads
+from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads, told_apart
 from ildm.denoiser.blocks import start_at_zero
 
 NORM_EPS = 1e-6  # of the transformer's outer norm in every LDM and Stable Diffusion checkpoint
@@ -44,6 +44,7 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Float[Tensor, "batch positions channels"], attended: Attended, grid: Grid) -> Tensor:
         x = x + self.attn1(self.norm1(x), None if attended.beside is None else attended.beside[grid])  # (B, N, C)
         if self.attn2 is not None and self.norm2 is not None:
+            x = told_apart(x, attended.rows)
             x = x + self.attn2(self.norm2(x), attended, grid)  # (B, N, C)
         return x + self.ff(self.norm3(x))  # (B, N, C)
 
@@ -83,7 +84,7 @@ class Transformer(nn.Module):
         for block in self.transformer_blocks:
             hidden = block(hidden, attended, grid)  # (B, h w, C)
         hidden = to_grid(self.proj_out(hidden), grid) if self.linear_projection else self.proj_out(to_grid(hidden, grid))
-        return x + hidden  # (B, C, h, w)
+        return told_apart(x, hidden.shape[0]) + hidden  # (B, C, h, w)
 
 
 class AttentionBlock(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ildm.core.masks import Grid
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
-from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context
+from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context, told_apart
 from ildm.denoiser.blocks import Downsample, EmbeddingMLP, Resample, ResBlock, Upsample, start_at_zero
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inputs import check_inputs
@@ -134,6 +134,7 @@ class UNet(nn.Module):
             inner = x
             x = block(x, skips, embedding, attended)  # (B, C_level, h / 2^level, w / 2^level)
 
+        x = told_apart(x, attended.rows)  # where nothing was read
         return self.conv_out(F.silu(self.conv_norm_out(x))), inner  # (B, C_out, h, w)
 
     def grids(self, size: Grid) -> list[Grid]:

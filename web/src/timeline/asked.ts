@@ -81,7 +81,7 @@ export function asked(command: Command, before: Before = NOTHING_BEFORE): string
     case "show-image": {
       if (!command.image)
         return command.mask ? "an area was chosen to draw into" : "the model was shown nothing any more";
-      return command.mask ? "the model was shown a picture to draw into" : "the model was shown a picture";
+      return command.mask ? "the model was shown a picture to draw into" : "the model was shown another picture or map";
     }
     case "lock-area":
       return "an area was locked";

@@ -120,8 +120,9 @@ def _start_from_image(command: ask.StartFromImage) -> str:
 def _show_image(command: ask.ShowImage) -> str:
     if command.image is None and command.mask is None:
         return "the model was shown nothing any more"
+    what = "a picture" if command.mask is not None else "a picture or a map"
     into = "" if command.mask is None else f", to draw into {area(command.mask)}"
-    return f"the model was shown {'nothing' if command.image is None else 'a picture'}{into}"
+    return f"the model was shown {'nothing' if command.image is None else what}{into}"
 
 
 @in_words.register
