@@ -1,6 +1,7 @@
 """Drawings made up on the spot: every concept of a short list in every style, without any network."""
 
 import io
+import json
 import random
 
 import pytest
@@ -8,6 +9,8 @@ from PIL import Image, ImageDraw
 
 from ildm.core.files import sha256, write_json
 from ildm.data.concepts import all_concepts, find_concepts
+from ildm.data.folder import ImageFolderConfig, ImageFolderDataset
+from ildm.data.importing import ImportOptions, import_folder
 from ildm.data.sprite_cache import sprite_folder, write_archive
 from ildm.data.styles import STYLES
 
@@ -63,3 +66,35 @@ def empty_home(tmp_path, monkeypatch):
     """`ILDM_HOME` is a folder that is not there yet."""
     monkeypatch.setenv("ILDM_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+class Album:
+    """A person's folder of images, 40 pixels wide and high, and its import at 32 pixels under the name `mine`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+
+    def add(self, name, caption=None, colour="red"):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), colour).save(path)
+        if caption is not None:
+            path.with_suffix(".txt").write_text(caption, encoding="utf-8")
+        return path
+
+    def rows(self, *values):
+        lines = (value if isinstance(value, str) else json.dumps(value) for value in values)
+        (self.folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    def take_in(self, **options):
+        return import_folder(self.folder, "mine", ImportOptions(size=32, **options))
+
+    def taken(self):
+        return list(ImageFolderDataset(ImageFolderConfig(name="mine", size=32, split="all")))
+
+
+@pytest.fixture
+def album(tmp_path, empty_home):
+    """An empty `Album`."""
+    return Album(tmp_path / "album")

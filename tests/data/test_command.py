@@ -85,6 +85,32 @@ def test_an_import_tells_what_it_refused(ildm, empty_home, tmp_path):
     assert json.loads(out)["unchanged"] is True
 
 
+def test_one_bad_file_is_refused_and_the_rest_imported(ildm, album):
+    for name in "abc":
+        album.add(f"{name}.png", name)
+    album.add("b\udce9.png")
+    (album.folder / "dead.png").symlink_to("nowhere")
+    album.rows(
+        {"file_name": "a.png", "caption": "bad \ud800 half"},
+        {"file_name": "b.png", "objects": [{"label": "fox", "box": [4, 4, 30, 30]}]},
+    )
+    code, out, err = ildm("data", "import", album.folder, "--name", "mine", "--size", 32)
+    assert (code, err) == (0, "")
+    *refused, last = out.splitlines()
+    assert [line.split(":")[0] for line in refused] == [f"refused {name}.png" for name in ("a", "b", "b\\udce9", "dead")]
+    assert "Imported: 1 images as 'mine', 4 files refused." in last
+    assert "use bbox (x, y, width, height) for pixels" in out
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"file_name": "a.png", "x": ' + "1" * 5000 + "}"])
+def test_a_table_that_cannot_be_read_is_one_sentence(ildm, album, line):
+    album.add("a.png", "a")
+    album.rows(line)
+    code, out, err = ildm("data", "import", album.folder, "--name", "mine")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "metadata.jsonl, line 1: " in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -225,9 +225,13 @@ def test_imported_images_that_went_bad_are_told_plainly(photos):
     with pytest.raises(DataError, match="imported so far: mine"):
         open_all("nine")
     dataset = open_all("mine")
-    (folder / "images" / "000000.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"000000\.png is missing or damaged"):
-        dataset[0]
+    picture = folder / "images" / "000000.png"
+    whole = picture.read_bytes()
+    place = whole.index(b"IDAT") - 1  # the end of the chunk's length
+    for content in (b"", whole[:place] + bytes([whole[place] - 8]) + whole[place + 1 :]):
+        picture.write_bytes(content)
+        with pytest.raises(DataError, match=r"000000\.png is missing or damaged"):
+            dataset[0]
     (folder / "dataset.json").write_text("{")
     with pytest.raises(DataError, match=r"dataset\.json is damaged"):
         open_all("mine")

@@ -1,5 +1,6 @@
 """Cached latents are those of the data and the autoencoder they claim, whole or not used."""
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -107,6 +108,34 @@ def test_encoding_goes_on_where_it_stopped(scenes, folder, tmp_path):
     again = Encoder()
     encode_dataset(scenes, again, MAKER, broken)
     assert again.images == 0
+
+
+def test_whoever_stops_it_within_a_shard_loses_nothing(scenes, folder, tmp_path):
+    """However short the sittings are, it comes to its end."""
+
+    class StoppedError(Exception):
+        pass
+
+    class Sitting:
+        def __init__(self):
+            self.left = 2
+
+        def __call__(self, _done, _total):
+            self.left -= 1
+            if self.left == 0:
+                raise StoppedError
+
+    made, sittings = [], 0
+    while sum(made) < 40:
+        encoder, sittings = Encoder(), sittings + 1
+        with suppress(StoppedError):
+            encode_dataset(scenes, encoder, MAKER, tmp_path / "parts", batch_size=6, progress=Sitting())
+        made.append(encoder.images)
+    assert sum(made) == 40 and sittings == 4
+    cache, whole = LatentCache(tmp_path / "parts"), LatentCache(folder)
+    for index in range(40):
+        assert torch.equal(cache.latent(index), whole.latent(index)) and cache.captions(index) == whole.captions(index)
+        assert torch.equal(cache.map(index), whole.map(index))
 
 
 def test_only_a_part_may_be_encoded(scenes, tmp_path):

@@ -15,6 +15,7 @@ from ildm.recipes import find_recipe
 from ildm.recipes.emoji_tiny import recipe
 from ildm.training.pipeline import Run
 from ildm.training.recipe import Recipe
+from ildm.training.run_folder import BEGUN, held
 from ildm.training.stopping import Stop
 
 SHORT = (
@@ -102,6 +103,77 @@ def test_what_a_warm_start_begins_with_keeps_its_licence(finished, tmp_path):
     assert manifest["attribution"] == "Trained on sprites. Drawings by A. Painter."
 
 
+def test_a_run_goes_on_with_what_it_was_begun_with(finished, tmp_path):
+    """Its words are read as before, and nothing else is taken for what it began with."""
+    other, begun = tmp_path / "other", load(finished / "model", dtype="float32")
+    chosen = short("name=other", "text.vocabulary_size=400")
+    Run(chosen, other, torch.device("cpu"), Stop(), begun)()
+    vocabulary = (other / "model" / "tokenizer.json").read_bytes()
+    assert (other / "tokenizer.json").read_bytes() == (finished / "tokenizer.json").read_bytes()
+    with pytest.raises(ConfigError, match="was begun with --init-from emoji-tiny: say so again, or choose another --name"):
+        run_in(other, chosen)
+    longer = override(chosen, ["stage_two.loop.steps=3"])
+    Run(longer, other, torch.device("cpu"), Stop(), begun)()
+    assert (other / "model" / "tokenizer.json").read_bytes() == vocabulary
+    with pytest.raises(ConfigError, match="was begun without --init-from: leave it out"):
+        Run(short(), finished, torch.device("cpu"), Stop(), begun)()
+    newer = replace(begun, manifest=begun.manifest.model_copy(update={"files": {"unet": "0" * 64}}))
+    with pytest.raises(ConfigError, match="with --init-from emoji-tiny, which was another model then: put that back"):
+        Run(longer, other, torch.device("cpu"), Stop(), newer)()
+
+
+def test_a_run_from_before_that_was_kept_goes_on(finished):
+    (finished / BEGUN).unlink()
+    assert run_in(finished, short("stage_two.loop.steps=3")) == finished / "model"
+    assert (finished / BEGUN).is_file()
+    (finished / BEGUN).write_text("[]")
+    with pytest.raises(ConfigError, match=r"begun\.json cannot be read \(it is no JSON object\)"):
+        run_in(finished, short())
+
+
+def test_two_programs_do_not_train_one_run(finished):
+    with held(finished), pytest.raises(ConfigError, match=r"Another program is training in .* choose another --name"):
+        run_in(finished, short("stage_two.loop.steps=3"))
+    assert run_in(finished, short("stage_two.loop.steps=3")) == finished / "model"
+
+
+def test_other_data_are_another_run(finished):
+    with pytest.raises(ConfigError, match=r"begun with other settings \(data\.seed\)"):
+        run_in(finished, short("data.seed=5"))
+    begun = json.loads((finished / BEGUN).read_text())
+    (finished / BEGUN).write_text(json.dumps(begun | {"data": "0" * 64}))
+    with pytest.raises(ConfigError, match=r"The data of the run in .* have changed since it was begun"):
+        run_in(finished, short())
+
+
+def test_a_finished_first_stage_takes_no_more_steps(finished):
+    with pytest.raises(ConfigError, match="is finished, so it cannot have another number of steps"):
+        run_in(finished, short("stage_one.loop.steps=4"))
+    assert json.loads((finished / "recipe.json").read_text())["stage_one"]["loop"]["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["text.vocabulary_size=100"], "text.vocabulary_size must be above 259"),
+        (["stage_two.seed=99999999999999999999"], "A seed is a whole number"),
+        (["stage_one.loop.save_every=-1"], "save_every and sample_every are 0 or more"),
+        (["stage_two.optimizer.warmup_steps=-5"], "warmup_steps takes a number of at least 0"),
+        (["stage_one.discriminator_channels=0"], "at least 1 channel"),
+    ],
+)
+def test_what_would_end_hours_later_is_told_at_once(settings, told, tmp_path):
+    with pytest.raises(ConfigError, match=told):
+        run_in(tmp_path / "run", short(*settings))
+    assert not (tmp_path / "run").exists()
+
+
+def test_text_is_taken_as_it_is():
+    said = "Photos by Ann, Bob and Eve"
+    assert short(f"attribution={said}").attribution == said
+    assert short("licence=null").licence == "null" and short('summary="in quotes, too"').summary == "in quotes, too"
+
+
 def test_a_damaged_recipe_is_told(finished):
     (finished / "recipe.json").write_text('{"name": ')
     with pytest.raises(ConfigError, match="it is not known what the run there is"):
@@ -172,7 +244,8 @@ def test_a_discriminator_that_would_never_act_is_refused(tmp_path):
     run_in(tmp_path / "run", acting_from(1, steps=2))
     logged = [json.loads(line) for line in (tmp_path / "run" / "stage_one" / "metrics.jsonl").read_text().splitlines()]
     assert ["discriminator_loss" in one for one in logged] == [False, True]
-    # a run that is there may be ended earlier than was planned
+    # a run that is there may be ended earlier than was planned, as long as there is no autoencoder
+    shutil.rmtree(tmp_path / "run" / "autoencoder")
     assert run_in(tmp_path / "run", acting_from(1, steps=1)) == tmp_path / "run" / "model"
 
 

@@ -110,7 +110,7 @@ def _apply(config: Any, tree: _Tree, where: str = "") -> Any:
 
 
 def _assigned(current: Any, leaf: _Leaf, hint: Any) -> Any:
-    value = _parse(leaf.text)
+    value = _unquoted(leaf.text) if hint is str else _parse(leaf.text)
     is_group = is_dataclass(current) and not isinstance(current, type)
     if is_group and not (value is None and type(None) in get_args(hint)):
         inside = ", ".join(field.name for field in fields(current))
@@ -134,6 +134,15 @@ def _parse(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):  # no JSON, or a number or brackets beyond what Python reads
         return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _unquoted(text: str) -> str:
+    """Text as it was given, commas and all; in JSON's quotes, what they hold."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

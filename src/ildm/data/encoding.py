@@ -81,7 +81,7 @@ def encode_dataset(
         limit: encode only the first so many samples; None = all.
         workers: processes that prepare images ahead.
         told: what the model is told of each sample.
-        progress: called with how many samples are done and how many there are.
+        progress: called with how many samples are done and how many there are. It may raise to stop: what is encoded is kept.
 
     Returns:
         `folder`, for `LatentCache` to open.
@@ -99,6 +99,19 @@ def encode_dataset(
     captions: list[Captions] = []
     maps: list[NDArray[np.int16]] = []
     features: list[Tensor] = []
+
+    def write() -> None:
+        """Whole batches that are encoded become a shard, so that an interrupted run goes on behind them."""
+        if not captions:
+            return
+        whole = np.stack(maps) if len(maps) == len(captions) else None
+        made = torch.cat(features).numpy() if features else None
+        number = len(manifest["shards"])
+        manifest["shards"].append(write_shard(folder, number, torch.cat(latents).numpy(), captions, whole, made))
+        write_json(folder / "manifest.json", manifest)
+        for begun in (latents, captions, maps, features):
+            begun.clear()
+
     for group in read:
         latents.append(_encode(encode, group.images))
         captions += group.wordings
@@ -108,16 +121,14 @@ def encode_dataset(
         if told.look is not None and group.pixels is not None:
             features.append(_kept(told.look.features(group.pixels, grid)))
         done += len(group.images)
-        if done % _SHARD == 0 or done == total:
-            whole = np.stack(maps) if len(maps) == len(captions) else None
-            made = torch.cat(features).numpy() if features else None
-            number = len(manifest["shards"])
-            manifest["shards"].append(write_shard(folder, number, torch.cat(latents).numpy(), captions, whole, made))
-            # after every shard, so that an interrupted run goes on with the next
-            write_json(folder / "manifest.json", manifest)
-            latents, captions, maps, features = [], [], [], []
+        if len(captions) >= _SHARD or done == total:
+            write()
         if progress is not None:
-            progress(done, total)
+            try:
+                progress(done, total)
+            except BaseException:  # whoever stops it here
+                write()
+                raise
     return folder
 
 

@@ -27,6 +27,7 @@ from ildm.data.sample import Box, Sample, SceneObject
 
 FORMAT = "ildm-images-1"
 METADATA = "metadata.jsonl"
+_PICTURES = ("file_name", "instance_map", "semantic_map")
 _HELD_OUT_PERCENT = 5
 
 FolderSplit = Literal["train", "held_out", "all"]
@@ -108,7 +109,7 @@ class ImageFolderDataset:
         try:
             with Image.open(self._folder / name) as picture:
                 return np.array(picture.convert(mode))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SyntaxError) as error:
             raise DataError(f"{self._folder / name} is missing or damaged: import the images again.") from error
 
 
@@ -125,6 +126,22 @@ def find_folder(name: str) -> Path:
     known = sorted(path.parent.name for path in (home() / "data").glob("*/dataset.json"))
     there = f"imported so far: {', '.join(known)}" if known else "nothing was imported so far"
     raise DataError(f"No imported images are called {name!r} ({there}): run ildm data import FOLDER --name {given.name}.")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all that `write_folder` wrote is still there and undamaged, by checksums; no picture is decoded."""
+    try:
+        about = _read_about(folder)
+        lines = [line for line in (folder / METADATA).read_text(encoding="utf-8").split("\n") if line]
+        if about["fingerprint"] != hashlib.sha256("".join(lines).encode()).hexdigest():
+            return False
+        for row in map(json.loads, lines):
+            for name in (row[key] for key in _PICTURES if key in row):
+                with Image.open(folder / name, formats=("PNG",)) as picture:
+                    picture.verify()
+    except Exception:  # what reads damaged bytes raises whatever it likes
+        return False
+    return True
 
 
 def write_folder(folder: Path, samples: Iterable[Sample], *, name: str, size: int, about: dict[str, Any]) -> None:
@@ -188,7 +205,9 @@ def _read_about(folder: Path) -> dict[str, Any]:
 
 def _read_rows(folder: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in (folder / METADATA).read_text(encoding="utf-8").splitlines()]
+        text = (folder / METADATA).read_text(encoding="utf-8")
+        # not splitlines: captions may hold other signs that it takes for the end of a line
+        return [json.loads(line) for line in text.split("\n") if line]
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{folder / METADATA} is missing or damaged: import the images again.") from error
 

@@ -14,16 +14,22 @@ from PIL import Image
 from torch import Tensor
 
 from ildm.core.errors import ConfigError, DataError
-from ildm.core.files import atomic_folder, home
+from ildm.core.files import home
 from ildm.core.names import check_name
 from ildm.core.progress import Progress
-from ildm.data.annotations import TABLES, Annotation, BoxedObject, read_annotations
+from ildm.data.annotations import Annotation, read_annotations
+from ildm.data.boxed_objects import BoxedObject
+from ildm.data.cells import LARGEST_CLASS
 from ildm.data.fitting import Fit, Fitting
 from ildm.data.folder import write_folder
-from ildm.data.picture import RefusedFile, read_colour, read_picture
+from ildm.data.former import REFUSED, clear_leftovers, former_origin, fresh_folder, read_former
+from ildm.data.listing import Listing, list_files, shown, spelling
+from ildm.data.picture import NUMBERS, RefusedFile, read_colour, read_numbers, read_picture
 from ildm.data.sample import Sample, SceneObject
+from ildm.data.tables import TABLES
 
 _COMPANIONS = (*TABLES, ".txt", ".json", ".md", ".ini", ".db")
+_LARGEST_INSTANCE = 65535  # a picture of 16 bits holds them
 _SMALLEST = 8  # shorter side, pixels
 
 
@@ -87,37 +93,40 @@ def import_folder(source: Path, name: str, options: ImportOptions, *, progress: 
     if not source.is_dir():
         state = "a file, not a folder" if source.exists() else "not there"
         raise DataError(f"{source} is {state}: give the folder that holds the images.")
-    files = _list_files(source)
-    annotations = read_annotations(source, files)
-    images = _check_images(source, files, annotations)
+    listing = list_files(source)
+    annotations = read_annotations(listing)
+    images = _find_images(listing, annotations)
     target = home() / "data" / name
-    origin = _origin(source, files, options)
-    former = _former_origin(target)
-    if former == origin:
-        return _told_again(target)
+    clear_leftovers(target)
+    origin = _origin(listing, options)
+    former = former_origin(target)
     if former is not None and not options.replace:
-        raise DataError(f"Other images are already called {name!r}: choose another --name, or pass --replace.")
+        if former != origin:
+            raise DataError(f"Other images are already called {name!r}: choose another --name, or pass --replace.")
+        whole = read_former(target)
+        if whole is not None:
+            return ImportReport(folder=target, kept=whole[0], refused=whole[1], unchanged=True)
     report = ImportReport(folder=target)
-    report.refused += _orphans(files, annotations, images)
-    with atomic_folder(target) as folder:
+    report.refused += [(shown(path), reason) for path, reason in listing.refused.items()]
+    report.refused += _orphans(listing, annotations, images)
+    with fresh_folder(target) as folder:
         samples = _read_all(source, images, annotations, options, report, progress)
         write_folder(folder, samples, name=name, size=options.size, about={"origin": origin, "options": asdict(options)})
         if report.kept == 0:
             raise _nothing_usable(source, report, images)
         report.refused.sort()
         lines = [f"{file}: {reason}\n" for file, reason in report.refused]
-        (folder / "refused.txt").write_text("".join(lines), encoding="utf-8")
+        (folder / REFUSED).write_text("".join(lines), encoding="utf-8")
     return report
 
 
-def _list_files(source: Path) -> list[Path]:
-    found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
-
-
-def _check_images(source: Path, files: list[Path], annotations: dict[Path, Annotation]) -> list[Path]:
+def _find_images(listing: Listing, annotations: dict[Path, Annotation]) -> list[Path]:
+    files, source = listing.files, listing.folder
     maps = {path for one in annotations.values() for path in (one.instance_map, one.semantic_map) if path is not None}
     images = [file for file in files if file.suffix.lower() not in _COMPANIONS and file not in maps]
+    if not images and listing.refused:
+        first = ", ".join(f"{shown(path)} ({reason})" for path, reason in sorted(listing.refused.items())[:3])
+        raise DataError(f"The folder {source} holds no image that can be read: {first}.")
     if not files:
         raise DataError(f"The folder {source} is empty: put images into it, each with a caption.")
     if not images:
@@ -125,12 +134,15 @@ def _check_images(source: Path, files: list[Path], annotations: dict[Path, Annot
     return images
 
 
-def _orphans(files: list[Path], annotations: dict[Path, Annotation], images: list[Path]) -> list[tuple[str, str]]:
-    there = set(images)
-    missing = [(str(path), "named in a table, but not there") for path in annotations if path not in there]
-    stems = {image.with_suffix("") for image in images}
-    texts = [file for file in files if file.suffix.lower() == ".txt" and file.with_suffix("") not in stems]
-    return missing + [(str(path), "a caption without an image of the same name") for path in texts]
+def _orphans(listing: Listing, annotations: dict[Path, Annotation], images: list[Path]) -> Iterator[tuple[str, str]]:
+    there = {*images, *listing.refused}
+    for path in annotations.keys() - there:
+        outside = path.is_absolute() or path.parts[:1] == ("..",)
+        yield shown(path), f"named in a table, but {'outside the folder' if outside else 'not there'}"
+    stems = {spelling(path.with_suffix("")) for path in there if path.name}
+    for path in listing.files:
+        if path.suffix.lower() == ".txt" and spelling(path.with_suffix("")) not in stems:
+            yield shown(path), "a caption without an image of the same name"
 
 
 def _read_all(
@@ -146,7 +158,7 @@ def _read_all(
             yield _read_sample(source, path, annotations.get(path, Annotation()), options)
             report.kept += 1
         except RefusedFile as refusal:
-            report.refused.append((str(path), str(refusal)))
+            report.refused.append((shown(path), str(refusal)))
         if progress is not None:
             progress(number, len(images))
 
@@ -166,8 +178,8 @@ def _read_sample(source: Path, path: Path, annotation: Annotation, options: Impo
         image=torch.from_numpy(pixels).permute(2, 0, 1),
         captions=tuple(annotation.captions) or ("",),
         objects=tuple(_place_objects(annotation.objects, fitting)),
-        instance_map=_read_map(source, annotation.instance_map, fitting),
-        semantic_map=_read_map(source, annotation.semantic_map, fitting),
+        instance_map=_read_map(source, annotation.instance_map, fitting, _LARGEST_INSTANCE),
+        semantic_map=_read_map(source, annotation.semantic_map, fitting, LARGEST_CLASS),
         source=str(path),
     )
 
@@ -176,50 +188,51 @@ def _place_objects(objects: list[BoxedObject], fitting: Fitting) -> Iterator[Sce
     for number, one in enumerate(objects, start=1):
         left, top, right, bottom = one.corners
         width, height = (fitting.width, fitting.height) if one.in_pixels else (1, 1)
+        if right <= 0 or bottom <= 0 or left >= width or top >= height:
+            unit = f"which is {width}x{height} pixels" if one.in_pixels else "whose sides go from 0 to 1"
+            corners = " ".join(f"{side:g}" for side in one.corners)
+            raise RefusedFile(f"the box of {one.label!r}, {corners}, lies outside the image, {unit}")
         box = fitting.box((left / width, top / height, right / width, bottom / height))
         if box is not None:
             yield SceneObject(concept=one.label, style=one.style, box=box, instance=one.instance or number)
 
 
-def _read_map(source: Path, path: Path | None, fitting: Fitting) -> Tensor | None:
+def _read_map(source: Path, path: Path | None, fitting: Fitting, largest: int) -> Tensor | None:
     if path is None:
         return None
+    if not _is_file(source / path):
+        raise RefusedFile(f"its map {shown(path)} is not there")
     try:
-        with Image.open(source / path) as stored:
-            if stored.size != (fitting.width, fitting.height):
-                raise RefusedFile(f"its map {path} has another size, {stored.width}x{stored.height}")
-            # a palette holds colours for the eye, its indices are the classes
-            classes = stored if stored.mode in ("P", "L", "I", "I;16") else stored.convert("L")
-            values = Image.fromarray(np.asarray(classes).astype(np.int32), "I")
-    except OSError as error:
-        raise RefusedFile(f"its map {path} is missing or damaged") from error
-    return torch.from_numpy(np.array(fitting.map(values)))
+        # a palette holds colours for the eye, its indices are the classes
+        values = np.asarray(read_numbers(source / path, formats=(*NUMBERS, "PPM")))
+    except RefusedFile as refusal:
+        raise RefusedFile(f"its map {shown(path)} cannot be used: {refusal}") from refusal
+    height, width = values.shape
+    if (width, height) != (fitting.width, fitting.height):
+        raise RefusedFile(f"its map {shown(path)} has another size, {width}x{height}")
+    wrong = next((int(one) for one in (values.min(), values.max()) if not 0 <= one <= largest), None)
+    if wrong is not None:
+        raise RefusedFile(f"its map {shown(path)} holds the number {wrong}, but its numbers lie between 0 and {largest}")
+    return torch.from_numpy(np.array(fitting.map(Image.fromarray(values.astype(np.int32)))))
 
 
-def _origin(source: Path, files: list[Path], options: ImportOptions) -> str:
-    stamps = [(str(file), (source / file).stat().st_size, (source / file).stat().st_mtime_ns) for file in files]
-    text = json.dumps([str(source.resolve()), stamps, asdict(options) | {"replace": False}])
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _origin(listing: Listing, options: ImportOptions) -> str:
+    found = ((file, (listing.folder / file).stat()) for file in listing.files)
+    stamps = [(str(file), at.st_size, at.st_mtime_ns) for file, at in found]
+    text = json.dumps([str(listing.folder.resolve()), stamps, asdict(options) | {"replace": False}])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _former_origin(target: Path) -> str | None:
-    try:
-        return json.loads((target / "dataset.json").read_text(encoding="utf-8"))["origin"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return "unreadable"
-
-
-def _told_again(target: Path) -> ImportReport:
-    about = json.loads((target / "dataset.json").read_text(encoding="utf-8"))
-    lines = (target / "refused.txt").read_text(encoding="utf-8").splitlines()
-    refused = [(file, reason) for file, _, reason in (line.partition(": ") for line in lines)]
-    return ImportReport(folder=target, kept=about["count"], refused=refused, unchanged=True)
-
-
 def _nothing_usable(source: Path, report: ImportReport, images: list[Path]) -> DataError:
-    reasons = [reason for file, reason in report.refused if Path(file) in set(images)]
+    names = set(map(shown, images))
+    reasons = [reason for file, reason in report.refused if file in names]
     if all(reason == "it has no caption" for reason in reasons):
         return DataError(
             f"None of the {len(images)} images in {source} has a caption: write NAME.txt beside NAME.png, or a metadata.jsonl "

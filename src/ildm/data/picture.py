@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from ildm.core.errors import ConfigError
 
 MOST_PIXELS = 100_000_000
+NUMBERS = ("PNG", "TIFF", "BMP", "GIF")
+"""The kinds of pictures, by Pillow's names, whose pixels can be numbers."""
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -31,26 +35,8 @@ def read_picture(
     Raises:
         RefusedFile: when the file is empty, no image, truncated, or larger than `MOST_PIXELS`.
     """
-    if isinstance(source, Path) and source.stat().st_size == 0:
-        raise RefusedFile("the file is empty")
-    try:
-        with warnings.catch_warnings():
-            # the size is judged below, against our own limit and before anything is decoded
-            warnings.simplefilter("ignore")
-            with Image.open(source, formats=formats) as picture:
-                _check_pixels(picture)
-                picture.load()
-                return as_seen(picture, behind)
-    except RefusedFile:
-        raise
-    except UnidentifiedImageError as error:
-        raise RefusedFile("not an image that can be read") from error
-    except Image.DecompressionBombError as error:
-        raise RefusedFile(f"larger than {MOST_PIXELS // 10**6} megapixels") from error
-    except MemoryError as error:
-        raise RefusedFile("too large for this machine's memory") from error
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise RefusedFile(f"truncated or damaged ({error})") from error
+    with _opened(source, formats) as picture:
+        return as_seen(picture, behind)
 
 
 def as_seen(picture: Image.Image, behind: tuple[int, int, int]) -> Image.Image:
@@ -58,27 +44,23 @@ def as_seen(picture: Image.Image, behind: tuple[int, int, int]) -> Image.Image:
     return _flatten(_eight_bit(ImageOps.exif_transpose(picture)), behind)
 
 
-def read_numbers(source: Path | io.BytesIO) -> Image.Image:
+def read_numbers(source: Path | io.BytesIO, *, formats: tuple[str, ...] = NUMBERS) -> Image.Image:
     """An image file of one channel as it is, its pixels numbers and not colours.
 
+    Args:
+        formats: Pillow's names of the kinds that may come, all of them such that keep numbers as they are.
+
     Raises:
-        RefusedFile: as `read_picture`, and when it has colours.
+        RefusedFile: as `read_picture`, and when it has colours, or one bit a pixel.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(source, formats=("PNG", "TIFF", "BMP", "GIF")) as picture:
-                _check_pixels(picture)
-                picture.load()
-                if len(picture.getbands()) != 1 or picture.mode in ("1", "F"):
-                    raise RefusedFile("it has colours; a map is a greyscale or a palette picture")
-                return picture.copy()
-    except RefusedFile:
-        raise
-    except UnidentifiedImageError as error:
-        raise RefusedFile("not an image that can be read") from error
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise RefusedFile(f"truncated or damaged ({error})") from error
+    with _opened(source, formats) as picture:
+        if len(picture.getbands()) != 1 or picture.mode == "F":
+            raise RefusedFile("it has colours; a map is a greyscale or a palette picture")
+        if picture.mode == "1":
+            raise RefusedFile(
+                "it is black and white, one bit a pixel; a map is a greyscale or a palette picture of 8 bits or more"
+            )
+        return picture.copy()
 
 
 def read_colour(name: str) -> tuple[int, int, int]:
@@ -91,6 +73,34 @@ def read_colour(name: str) -> tuple[int, int, int]:
         return ImageColor.getcolor(name, "RGB")  # type: ignore[return-value]
     except ValueError as error:
         raise ConfigError(f"A colour is a name such as white or a code such as #ffffff, but {name!r} was given.") from error
+
+
+@contextmanager
+def _opened(source: Path | io.BytesIO, formats: tuple[str, ...] | None) -> Generator[Image.Image, None, None]:
+    """A decoded image file; whatever goes wrong with it is a `RefusedFile`."""
+    if isinstance(source, Path) and source.stat().st_size == 0:
+        raise RefusedFile("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            # the size is judged below, against our own limit and before anything is decoded
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=formats) as picture:
+                _check_pixels(picture)
+                picture.load()
+                yield picture
+    except RefusedFile:
+        raise
+    except UnidentifiedImageError as error:
+        kind = "an image" if formats is None else f"a picture of the kind {', '.join(formats)}"
+        raise RefusedFile(f"not {kind} that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise RefusedFile(f"larger than {MOST_PIXELS // 10**6} megapixels") from error
+    except MemoryError as error:
+        raise RefusedFile("too large for this machine's memory") from error
+    except PermissionError as error:
+        raise RefusedFile("the file may not be read") from error
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise RefusedFile(f"truncated or damaged ({error})") from error
 
 
 def _check_pixels(picture: Image.Image) -> None:

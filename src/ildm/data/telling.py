@@ -22,7 +22,7 @@ from ildm.data.degradation import shrink
 from ildm.data.encoding import Wordings
 from ildm.data.holes import HoleKind, draw_hole
 from ildm.data.latent_shards import Captions
-from ildm.data.sample import Sample
+from ildm.data.sample import Box, Sample
 from ildm.data.styles import STYLES
 
 
@@ -55,18 +55,26 @@ class ClassOf:
 
 @dataclass(frozen=True)
 class Layouts:
-    """The boxes of an image, the `most` largest of them."""
+    """The boxes of an image, the `most` largest of them; slivers of which the digits of a prompt leave nothing are left out."""
 
     most: int
 
     def __call__(self, sample: Sample) -> Captions:
-        def area(thing: Placed) -> float:
-            left, top, right, bottom = thing.box
-            return (right - left) * (bottom - top)
-
         things = [Placed(one.concept, one.box) for one in sample.objects]
-        largest = sorted(things, key=area, reverse=True)[: self.most]
-        return (layout_text([one for one in things if one in largest]),)
+        things = [one for one in things if _area(_as_told(one)) > 0]
+        largest = sorted(range(len(things)), key=lambda place: _area(things[place].box), reverse=True)[: self.most]
+        return (layout_text([things[place] for place in sorted(largest)]),)
+
+
+def _as_told(thing: Placed) -> Box:
+    """The box that is read again from the text."""
+    left, top, right, bottom = map(float, layout_text([Placed("", thing.box)]).split())
+    return left, top, right, bottom
+
+
+def _area(box: Box) -> float:
+    left, top, right, bottom = box
+    return max(0.0, right - left) * max(0.0, bottom - top)
 
 
 def _captions(sample: Sample) -> Captions:

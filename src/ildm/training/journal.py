@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +14,11 @@ from typing import Any, Self
 from PIL import Image as PILImage
 from rich.console import Console
 
+from ildm.core.files import atomic_file
 from ildm.core.progress import make_bar
+
+RECORDS = "metrics.jsonl"
+"""One line per record, in the stage's folder."""
 
 
 class Journal:
@@ -37,7 +42,7 @@ class Journal:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._file = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._file = (self.folder / RECORDS).open("a", encoding="utf-8")
         self._progress.start()
         return self
 
@@ -47,6 +52,10 @@ class Journal:
             self._file.close()
         if self._board is not None:
             self._board.close()
+
+    def forget_after(self, step: int) -> None:
+        """Drop the records behind a step, and one that was cut off: they are of a sitting that was killed, and are made again."""
+        self._kept(lambda: self._cut(step))
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Record averaged figures of the steps since the last call."""
@@ -78,6 +87,18 @@ class Journal:
         folder.mkdir(exist_ok=True)
         self._kept(lambda: sheet.save(folder / f"{step:08d}.png"))
 
+    def _cut(self, step: int) -> None:
+        path = self.folder / RECORDS
+        if not path.is_file():
+            return
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+        if kept != lines:
+            self._file.close()
+            with atomic_file(path) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
+
     def _write(self, record: Mapping[str, float]) -> None:
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
@@ -106,6 +127,9 @@ class Silence(Journal):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
+    def forget_after(self, step: int) -> None:
+        """Nothing."""
+
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Nothing."""
 
@@ -117,6 +141,13 @@ class Silence(Journal):
 
     def picture(self, step: int, sheet: PILImage.Image) -> None:
         """Nothing."""
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _tensorboard(folder: Path) -> Any:

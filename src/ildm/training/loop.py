@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ildm.core.errors import CheckpointError, ConfigError, IldmError
 from ildm.training.journal import Journal
-from ildm.training.run_state import RunState, load_state, save_state
+from ildm.training.run_state import RunState, load_former, load_state, save_state
 from ildm.training.stopping import Stop
 from ildm.training.task import Metrics, Task
 from ildm.training.world import ALONE, World
@@ -42,6 +42,10 @@ class LoopConfig:
             raise ConfigError(
                 f"steps is at least 0 and log_every at least 1, but {self.steps} and {self.log_every} were given."
             )
+        if self.save_every < 0 or self.sample_every < 0:
+            raise ConfigError(
+                f"save_every and sample_every are 0 or more, but {self.save_every} and {self.sample_every} were given."
+            )
 
 
 def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, stop: Stop, world: World = ALONE) -> RunState:
@@ -61,26 +65,35 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         if world.is_first:
             task.export(state)
         return state
+    journal.forget_after(state.step)
     batches, sums = task.batches(state.position), _Sums()
     saved_at, saved_step = time.monotonic(), state.step
     reason = None
     while state.step < config.steps and (reason := world.agree(stop.reason)) is None:
-        sums.add(task.train_step(state.step, next(batches)))
+        try:
+            batch = next(batches)
+        except IldmError:
+            # whatever is wrong with the data, what was learned from them is kept
+            if world.is_first and _is_sound(task, sums.averages()):
+                state.seconds += sums.seconds
+                _save(task, folder, state)
+            raise
+        sums.add(task.train_step(state.step, batch))
         state.step += 1
         state.position += task.batch_size
         last = state.step == config.steps
         if state.step % config.log_every == 0 or last:
             state.seconds += sums.seconds
             figures = world.average(sums.averages()) | {"samples_per_second": sums.steps * task.batch_size / sums.seconds}
-            trouble = None if math.isfinite(figures["loss"]) else "the loss is no longer a number"
-            trouble = trouble or task.judge(figures)
+            trouble = _no_number(figures) or task.judge(figures)
             if trouble is not None:
                 state = _roll_back(task, folder, state, trouble, journal)
                 batches, sums = task.batches(state.position), _Sums()
                 continue
             journal.log(state.step, figures)
             sums = _Sums()
-            if world.is_first and (last or time.monotonic() - saved_at > config.save_every):
+            is_due = task.is_sound and time.monotonic() - saved_at > config.save_every
+            if world.is_first and (last or is_due):
                 with sums.paused():
                     _save(task, folder, state)
                 saved_at, saved_step = time.monotonic(), state.step
@@ -94,15 +107,29 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         world.agree(None)  # nobody goes on before it is saved
         return state
     state.seconds += sums.seconds if sums.steps else 0.0
-    is_sound = not sums.steps or math.isfinite(world.average(sums.averages())["loss"])
+    averages = world.average(sums.averages()) if sums.steps else {}
+    is_sound = _is_sound(task, averages)
     if world.is_first and is_sound:
         _save(task, folder, state)
     said = "saved; the same command goes on from here"
     if not is_sound:
-        said = f"where the loss is no longer a number; the same command goes on from step {saved_step}, saved before"
+        what = _no_number(averages) or "reconstructions are falling apart"
+        said = f"where {what}; the same command goes on from step {saved_step}, saved before"
     journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, {said}.")
     world.agree(None)
     return state
+
+
+def _no_number(figures: Mapping[str, float]) -> str | None:
+    """A sentence where what was learned with these figures is of no use; an infinite gradient spoils weights one step before the loss."""
+    for name, called in (("loss", "the loss"), ("gradient_norm", "the gradient")):
+        if not math.isfinite(figures.get(name, 0.0)):
+            return f"{called} is no longer a number"
+    return None
+
+
+def _is_sound(task: Task, figures: Mapping[str, float]) -> bool:
+    return task.is_sound and _no_number(figures) is None
 
 
 class _Sums:
@@ -166,7 +193,17 @@ def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal:
             "lower the learning rate or, in stage one, the discriminator's weight."
         )
     former = load_state(folder)
+    if former is not None and former.step == state.failed_from:
+        # what was saved last has led here twice
+        former = load_former(folder) or former
     assert former is not None
     task.load_state(former.task)
     journal.say(f"{trouble} at step {state.step}; rolled back to step {former.step}.")
-    return RunState(step=former.step, position=state.position, rollbacks=state.rollbacks + 1, seconds=state.seconds, task={})
+    return RunState(
+        step=former.step,
+        position=state.position,
+        rollbacks=state.rollbacks + 1,
+        seconds=state.seconds,
+        task={},
+        failed_from=former.step,
+    )

@@ -9,7 +9,7 @@ import torch
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.assembly import graphs_to_json
 from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.text import TextConditioner
+from ildm.conditioning.text import TextConditioner, TextEncoderConfig
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.core.config import to_json
 from ildm.core.device import describe
@@ -93,21 +93,25 @@ def _text(recipe: Recipe, folder: Path, cache: LatentCache | None, initial: Mode
             f"The text encoder of {initial.manifest.name!r} is of another kind than the recipe's: "
             "begin with a model that was trained by this program."
         )
-    if isinstance(begun, TextConditioner):
-        return TextConditioner(recipe.text, begun.tokenizer)
-    assert cache is not None
-    return TextConditioner(recipe.text, _tokenizer(recipe, folder, cache))
+    return TextConditioner(
+        recipe.text, _tokenizer(recipe.text, folder, begun.tokenizer if isinstance(begun, TextConditioner) else None, cache)
+    )
 
 
-def _tokenizer(recipe: Recipe, folder: Path, cache: LatentCache) -> Tokenizer:
-    text, path = recipe.text, folder / "tokenizer.json"
-    assert text is not None
+def _tokenizer(text: TextEncoderConfig, folder: Path, given: Tokenizer | None, cache: LatentCache | None) -> Tokenizer:
+    """The run's own vocabulary: that of the model it was begun with, or one made of its captions."""
+    path = folder / "tokenizer.json"
     if not path.is_file():
-        captions = (caption for index in range(len(cache)) for caption in cache.captions(index))
-        trained = Tokenizer.train(captions, vocabulary_size=text.vocabulary_size, max_tokens=text.max_tokens)
+        vocabulary = _trained(text, cache) if given is None else given
         with atomic_file(path) as temporary:
-            temporary.write_text(trained.to_json(), encoding="utf-8")
+            temporary.write_text(vocabulary.to_json(), encoding="utf-8")
     return Tokenizer.from_file(path, text.max_tokens)
+
+
+def _trained(text: TextEncoderConfig, cache: LatentCache | None) -> Tokenizer:
+    assert cache is not None
+    captions = (caption for index in range(len(cache)) for caption in cache.captions(index))
+    return Tokenizer.train(captions, vocabulary_size=text.vocabulary_size, max_tokens=text.max_tokens)
 
 
 def _copy_weights(source: Networks, target: Networks, name: str) -> None:

@@ -55,6 +55,7 @@ class OptimizerConfig:
             ("momentum", 0 <= self.momentum < 1, "a number within [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "a finite number of at least 0"),
             ("clip_norm", self.clip_norm >= 0, "a number of at least 0"),
+            ("warmup_steps", self.warmup_steps >= 0, "a number of at least 0"),
             ("decay_share", 0 < self.decay_share <= 1, "a number within (0, 1]"),
         ):
             if not fits:

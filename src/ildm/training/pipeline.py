@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,8 +31,9 @@ from ildm.training.journal import Journal, Silence
 from ildm.training.loop import train
 from ildm.training.making import make_model, make_networks
 from ildm.training.precision import autocast
+from ildm.training.prerequisites import check_data, check_discriminator, check_initial
 from ildm.training.recipe import Recipe
-from ildm.training.run_folder import RECIPE, claim
+from ildm.training.run_folder import RECIPE, claim, held
 from ildm.training.run_state import RunState
 from ildm.training.sheet import Sheet
 from ildm.training.stage_one import StageOne
@@ -79,60 +81,34 @@ class Run:
             DataError: when the data lacks what the model is to be told.
         """
         dataset = open_dataset(self.recipe.data)
-        self._check_initial()
-        self._check_discriminator()
+        check_initial(self.recipe, self.initial)
+        check_discriminator(self.recipe, self.initial, has_begun=self.world.once((self.folder / RECIPE).exists))
         self.world.check("stage_one.batch_size", self.recipe.stage_one.batch_size)
         self.world.check("stage_two.batch_size", self.recipe.stage_two.batch_size)
         # before anything is trained: data may lack what the model is to be told
         settled = replace(self, recipe=self.recipe.settled(dataset))
-        self.world.once(lambda: claim(self.folder, self.recipe))
-        autoencoder = self._first_stage(dataset)
-        if autoencoder is None or self.world.agree(self.stop.reason) is not None:
-            return None
-        if self.recipe.stage_two.loop.steps == 0:
-            settled._keep_denoiser(autoencoder)
-            return self.model_folder
-        cache = settled._latents(dataset, autoencoder)
-        if cache is None:
-            return None
-        settled._second_stage(dataset, autoencoder, cache)
-        return self.model_folder
+        check_data(settled.recipe, dataset, self.initial)
+        self.world.once(lambda: claim(self.folder, self.recipe, dataset, self.initial))
+        with held(self.folder) if self.world.is_first else nullcontext():
+            return settled._train(dataset)
 
     @property
     def model_folder(self) -> Path:
         """Where the model is exported."""
         return self.folder / "model"
 
-    def _check_initial(self) -> None:
-        """See that there is one where the recipe needs one, and that it fits."""
-        one, two, shared = self.recipe.stage_one, self.recipe.stage_two, bool(self.recipe.first_stage)
-        if self.initial is None:
-            for key, needs, what in (
-                ("stage_one.loop.steps is 0", one.loop.steps == 0 and not shared, "autoencoder"),
-                ("stage_one.decoder_only is set", one.decoder_only and not shared, "encoder"),
-                ("stage_two.loop.steps is 0", two.loop.steps == 0, "denoiser"),
-            ):
-                if needs:
-                    raise ConfigError(f"{key}, so there is no {what}: give one with --init-from MODEL.")
-        elif to_json(self.initial.autoencoder.config) != to_json(self.recipe.autoencoder):
-            raise ConfigError(
-                f"The autoencoder of {self.initial.manifest.name!r} has another graph than the recipe's: "
-                "take the recipe it was trained by, or train without --init-from."
-            )
-        elif one.decoder_only and one.loop.steps == 0:
-            raise ConfigError("stage_one.decoder_only trains the decoder, but stage_one.loop.steps is 0: give it some.")
-
-    def _check_discriminator(self) -> None:
-        """See that one that is asked for acts before stage one ends. A run that has begun may end earlier than was planned."""
-        one, is_given = self.recipe.stage_one, self.initial is not None and not self.recipe.stage_one.decoder_only
-        start, steps = one.loss.discriminator_start, one.loop.steps
-        if one.loss.discriminator_weight <= 0 or start < steps or steps == 0 or is_given or self.recipe.first_stage:
-            return
-        if not self.world.once((self.folder / RECIPE).exists):
-            raise ConfigError(
-                f"stage_one.loss.discriminator_start is {start}, but stage one ends after {steps} steps, so the discriminator would never "
-                f"act: let it start before {steps}, or leave it out by stage_one.loss.discriminator_weight=0."
-            )
+    def _train(self, dataset: ImageDataset) -> Path | None:
+        autoencoder = self._first_stage(dataset)
+        if autoencoder is None or self.world.agree(self.stop.reason) is not None:
+            return None
+        if self.recipe.stage_two.loop.steps == 0:
+            self._keep_denoiser(autoencoder)
+            return self.model_folder
+        cache = self._latents(dataset, autoencoder)
+        if cache is None:
+            return None
+        self._second_stage(dataset, autoencoder, cache)
+        return self.model_folder
 
     # --- stage one -------------------------------------------------------------------------------------------------
 

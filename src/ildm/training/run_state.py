@@ -27,6 +27,7 @@ class RunState:
         rollbacks: how often a collapse was undone.
         seconds: spent training so far, over all sittings.
         task: what `Task.state` returned.
+        failed_from: the step that it was rolled back to last; None = it never was.
     """
 
     step: int
@@ -34,6 +35,7 @@ class RunState:
     rollbacks: int
     seconds: float
     task: dict[str, Any]
+    failed_from: int | None = None
 
 
 def save_state(folder: Path, state: RunState) -> None:
@@ -59,13 +61,22 @@ def load_state(folder: Path) -> RunState | None:
         CheckpointError: when there are states and none can be read.
     """
     found = [folder / name for name in (LATEST, FORMER) if (folder / name).is_file()]
-    for path in found:
-        try:
-            fields = torch.load(path, map_location="cpu", weights_only=True)
-            torch.set_rng_state(fields.pop("generator"))
-            return RunState(**fields)
-        except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile):
-            continue
-    if found:
+    state = next((state for state in map(_read, found) if state is not None), None)
+    if found and state is None:
         raise CheckpointError(f"No training state in {folder} can be read: remove the folder to begin again.")
-    return None
+    return state
+
+
+def load_former(folder: Path) -> RunState | None:
+    """The state before the latest; None where there is none that can be read."""
+    path = folder / FORMER
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> RunState | None:
+    try:
+        fields = torch.load(path, map_location="cpu", weights_only=True)
+        torch.set_rng_state(fields.pop("generator"))
+        return RunState(**fields)
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile):
+        return None

@@ -26,6 +26,7 @@ from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.errors import ConfigError
 from ildm.core.picture import paste_grid, to_pictures
 from ildm.core.randomness import generator, step_stream
+from ildm.core.seeds import check_seed
 from ildm.core.share import Share
 from ildm.core.types import Image, Latent
 from ildm.training.batch_norm import normalise_whole_batches
@@ -89,8 +90,14 @@ class StageOneConfig:
                 "Stage one takes a batch_size and a crop of at least 1 and an ema_decay in [0, 1), but "
                 f"{self.batch_size}, {self.crop} and {self.ema_decay} were given."
             )
+        if self.discriminator_channels < 1 or self.discriminator_layers < 1:
+            raise ConfigError(
+                "A discriminator has at least 1 channel and 1 layer, but "
+                f"{self.discriminator_channels} and {self.discriminator_layers} were given."
+            )
         if not 0.0 <= self.equivariance <= 1.0:
             raise ConfigError(f"equivariance is a share of the steps, within [0, 1], but {self.equivariance} was given.")
+        check_seed(self.seed)
         if not 0.0 <= self.latent_noise < math.inf:
             raise ConfigError(f"latent_noise is 0 or more deviations, but {self.latent_noise} was given: try 0.3.")
 
@@ -219,6 +226,11 @@ class StageOne:
 
     def export(self, state: RunState) -> None:
         """An autoencoder is of no use to others before its latent space is fitted, at the end."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the guard is not counting."""
+        return self._guard.bad == 0
 
     def judge(self, metrics: dict[str, float]) -> str | None:
         """Watch the discriminator and the reconstructions."""

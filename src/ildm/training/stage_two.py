@@ -17,6 +17,7 @@ from ildm.conditioning.dropout import drop_prompts
 from ildm.conditioning.hint import Features, Hint, drop_features
 from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator, step_stream
+from ildm.core.seeds import check_seed
 from ildm.core.share import WHOLE, Share
 from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.unet import UNet
@@ -35,6 +36,13 @@ from ildm.training.world import ALONE, World
 
 LatentBatches = Callable[[int], Iterator["CaptionedLatents"]]
 """From a data position, batches."""
+
+
+NO_MAPS = "stage_two.alignment needs data with semantic maps, but these have none: set it to 0."
+NOTHING_TO_GROUND = (
+    "stage_two.grounding needs layouts, or captions and maps of EmojiScenes, but these have nothing to tell which words are for what lies "
+    "where: set it to 0."
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ class StageTwoConfig:
                 "Stage two takes a batch_size of at least 1, a dropout in [0, 1] and an ema_decay in [0, 1), but "
                 f"{self.batch_size}, {self.dropout} and {self.ema_decay} were given."
             )
+        check_seed(self.seed)
         for key in ("alignment", "grounding"):
             if not 0.0 <= getattr(self, key) < math.inf:
                 raise ConfigError(f"stage_two.{key} is a weight of at least 0, but {getattr(self, key)} was given: try 0.1.")
@@ -169,16 +178,13 @@ class StageTwo:
         self.batches = batches
         self._draw, self._export = draw, export
         if config.grounding and ground is None:
-            raise ConfigError(
-                "stage_two.grounding needs layouts, or captions and maps of EmojiScenes, but these have nothing to tell which words are "
-                "for what lies where: set it to 0."
-            )
+            raise ConfigError(NOTHING_TO_GROUND)
         self._ground = ground if config.grounding else None
         self.head: SemanticHead | None = None
         trained = list(networks.named_parameters())
         if config.alignment:
             if num_classes < 2:
-                raise ConfigError("stage_two.alignment needs data with semantic maps, but these have none: set it to 0.")
+                raise ConfigError(NO_MAPS)
             width = networks.unet.config.channels[min(1, networks.unet.config.levels - 1)]
             self.head = SemanticHead(width, num_classes).to(next(networks.parameters()).device)
             trained += self.head.named_parameters()
@@ -223,6 +229,11 @@ class StageTwo:
     def export(self, state: RunState) -> None:
         """Write the averaged networks."""
         self._export(self.ema.shadow, state)
+
+    @property
+    def is_sound(self) -> bool:
+        """See `judge`."""
+        return True
 
     def judge(self, metrics: dict[str, float]) -> str | None:  # noqa: ARG002
         """A regression does not collapse; a loss that is no number is the loop's concern."""

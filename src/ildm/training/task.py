@@ -50,6 +50,11 @@ class Task(Protocol):
         """Write what others can use so far; `state` says how far that is."""
         ...
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the last look found nothing bad: only then is a state one to come back to."""
+        ...
+
     def judge(self, metrics: dict[str, float]) -> str | None:
         """A sentence when metrics averaged over steps and processes say that the stage has collapsed and must roll back, else None."""
         ...
