@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from PIL import Image
 from playwright.sync_api import expect
 from session_data import commands_in, edit, look, mask_of, picture, settings_of, wait_for, wait_for_status
 from steering_page import begin, open_long, press_until_step, session_of, stage, timeline, wait_for_model, wait_for_session
+
+import ildm
 
 DROP = """([data, name, type]) => {
   const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
@@ -285,6 +288,59 @@ def test_regions_are_kept_and_put_into_another_picture(page, studio):
     # it fits the larger picture
     assert mask.shape == (256, 256)
     assert (mask[:, :120] == 255).all() and not mask[:, 136:].any()
+
+
+def told_in(saved):
+    """What a plain picture says beside its `parameters`."""
+    return json.loads(Image.open(io.BytesIO(saved)).info["ildm-studio"])
+
+
+def test_what_was_asked_for_over_a_finished_picture_drew_the_next(page, studio):
+    """It is taken along by a rewind: words, and a region that was painted over the first picture."""
+    session = make(page, "a red rose")
+    with studio.client() as client:
+        edit(client, session, kind="set-prompt", text="a blue key")
+        edit(client, session, kind="add-region", region={"id": "sky", "prompt": "a sky"}, mask=left_of(client))
+        edit(client, session, kind="rewind", step=2)
+        edit(client, session, kind="resume")
+        drawn = wait_for_status(client, session, "finished")["place"]
+    assert (drawn["settings"]["prompt"], drawn["branch"]) == ("a blue key", 1)
+    expect(page).to_have_title("a blue key - ildm")
+    name, saved, parameters = save(page)
+    assert name == "a-blue-key.png"
+    assert parameters.startswith("a blue key\nSteps: 4,")
+    [region] = told_in(saved)["regions"]["regions"]
+    assert region["prompt"] == "a sky"
+    assert region["mask"].startswith("data:image/png")
+    assert told_in(saved)["lacks"] == ["what was changed on the way"]
+    # and the first one is still told by its own
+    with studio.client() as client:
+        edit(client, session, kind="open-branch", branch=0)
+    expect(page).to_have_title("a red rose - ildm")
+    name, saved, parameters = save(page)
+    assert (name, parameters.split("\n")[0]) == ("a-red-rose.png", "a red rose")
+    assert "ildm-studio" not in Image.open(io.BytesIO(saved)).info
+
+
+def test_of_a_script_with_two_branches_each_picture_says_what_drew_it(page, studio, toy_home, tmp_path):
+    one = ildm.Session(ildm.load(toy_home / "models" / "toy"), "a red rose", seed=3, num_steps=4).step()
+    two = one.branch()
+    one.set_prompt("a blue key")
+    two.set_prompt("a key, a rose")
+    for _ in range(3):
+        two.step()
+        one.step()
+    for session, words, name in ((one, "a blue key", "a-blue-key.png"), (two, "a key, a rose", "a-key-a-rose.png")):
+        session.save(tmp_path / name)
+        drop(page, (tmp_path / name).read_bytes())
+        expect(page).to_have_title(f"{words} - ildm")
+        saved_as, _, parameters = save(page)
+        assert (saved_as, parameters.split("\n")[0]) == (name, words)
+        tab(page, "Events")
+        other = {"a blue key": "Branch 2, step 1: 'a red rose' became 'a key, a rose'."}
+        there = page.get_by_role("tabpanel", name="Events")
+        expect(there).to_contain_text(other.get(words, "Branch 1, step 1: 'a red rose' became 'a blue key'."))
+        expect(there).to_contain_text(f"Step 1: 'a red rose' became '{words}'.")
 
 
 def uploaded(client, painted):

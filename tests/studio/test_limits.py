@@ -8,9 +8,24 @@ from fake_worker import FakeWorker
 from studio_client import Client
 from studios import ANNA_TOKEN, OWNER_TOKEN
 
+from ildm.session.commands import (
+    Choice,
+    Compare,
+    DislikeArea,
+    RedoArea,
+    Resume,
+    Rewind,
+    SetNumSteps,
+    SetPrompt,
+    StartOver,
+    StepOnce,
+)
 from ildm.session.envelope import Envelope, Kind
+from ildm.session.wire import Mask
 from ildm.studio.limits import Limits
+from ildm.studio.refusals import Refused
 
+AREA = Mask.rectangle(8, 8, (0.0, 0.0, 0.5, 0.5))
 JSON = {"content-type": "application/json"}
 
 
@@ -132,6 +147,47 @@ def test_a_preset_s_name_is_no_path(studio, client, name):
     assert told.status_code in (201, 401, 404, 405, 422)
     folder = studio.app.state.context.store.path.parent
     assert {path.name.split("-")[0] for path in folder.iterdir()} <= {"sessions.sqlite", "uploads", "sessions.sqlite.lock"}
+
+
+@pytest.mark.parametrize("name", ["day/night", "/", "..", "."])
+def test_a_preset_is_not_called_what_no_address_can_say(client, name):
+    """It could be kept or renamed, and never be had again."""
+    content = {"content": {"prompt": "a"}}
+    assert client.put("/api/presets/settings/good", json=content | {"replace": True}).status_code == 201
+    renamed = client.post("/api/presets/settings/good/name", json={"name": name})
+    assert renamed.status_code == 422 and "choose another one" in renamed.text
+    assert client.get("/api/presets/settings/good").status_code == 200
+
+
+def test_plain_values_have_a_bound_of_their_own(client):
+    """They take many times their bytes in memory."""
+    for path, text in (
+        ("/api/sessions", '{"regions": [' + "[]," * 3_000_000 + "[]]}"),
+        ("/api/presets/settings/x", "[" * 9_000_000),
+    ):
+        told = client.request("POST" if "sessions" in path else "PUT", path, content=text, headers=JSON)
+        assert told.status_code == 413 and "at most 8 MiB" in told.text
+
+
+def test_a_run_that_came_too_large_makes_no_step():
+    limits, small, large = Limits(steps=10, pixels=64 * 64), (64, 64), (128, 64)
+    makes_steps = (
+        Resume(),
+        StepOnce(),
+        StartOver(seed=1),
+        RedoArea(area=AREA),
+        DislikeArea(),
+        Compare(choices=(Choice(seed=1), Choice(seed=2))),
+    )
+    for command in makes_steps:
+        limits.check_command(command, 10, small)
+        with pytest.raises(Refused, match="at most 10 steps"):
+            limits.check_command(command, 11, small)
+        with pytest.raises(Refused, match="at most 4096 pixels"):
+            limits.check_command(command, 10, large)
+    # what makes it smaller, and what makes no step, is taken
+    for command in (SetNumSteps(num_steps=8), SetPrompt(text="a"), Rewind(step=0), StartOver(width=64, height=64)):
+        limits.check_command(command, 10 if isinstance(command, StartOver) else 11, large)
 
 
 def test_what_is_asked_for_has_bounds_in_the_address_too(client, session):

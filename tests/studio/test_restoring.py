@@ -9,6 +9,7 @@ from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
 from studios import ANNA_TOKEN
 
+from ildm.core.errors import ProtocolError
 from ildm.session.store import Store
 from ildm.studio.restoring import restore
 
@@ -167,3 +168,8 @@ def test_everybody_gets_one_of_their_own(real, tmp_path):
         ids = [restore(store, owner, picture).session for owner in ("", "anna", "", "anna")]
         assert ids[0] == ids[2] != ids[1] == ids[3]
         assert [store.summary(one).owner for one in ids[:2]] == ["", "anna"]
+        # what would have to be in memory whole has a bound
+        with pytest.raises(
+            ProtocolError, match="This picture cannot be imported: its log and its tree have 0 MiB, and at most"
+        ):
+            restore(store, "bert", picture, most=1000)

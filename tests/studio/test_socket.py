@@ -232,6 +232,21 @@ def test_a_lost_worker_is_told_and_the_session_goes_on(serve):
         run(work(studio))
 
 
+def test_who_looks_at_a_session_that_is_deleted_is_told_so(serve):
+    """And not that the engine has ended, from which it would come back."""
+
+    async def work(studio):
+        async with await Client.connect(studio.port, OWNER_TOKEN) as client:
+            session = await client.start(paused=True)
+            with studio.client() as http:
+                await asyncio.to_thread(http.delete, f"/api/sessions/{session}")
+            told = await client.until(lambda: next((one for one in client.said if one["type"] == "error"), None))
+            assert told["code"] == "not-found" and "There is no session" in told["text"]
+
+    with serve(worker=FakeWorker()) as studio:
+        run(work(studio))
+
+
 def test_what_waits_for_its_turn_is_told_its_place(serve):
     async def work(port):
         clients = [await Client.connect(port, OWNER_TOKEN) for _ in range(3)]

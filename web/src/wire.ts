@@ -112,6 +112,8 @@ export type ClientMessage = Hello | StartSession | Edit | MaskStroke | PauseRun 
  *     op: the number under which it was sent.
  *     received_step, applied_step: how many steps were done when it came and when it took effect.
  *     node: the state at which it took effect.
+ *     left: the settings in force after it, where it is one of `LEADS_ELSEWHERE`; None for all others, which say what they change, and
+ *         in logs from before this was told. Nothing is made by it: it is for readers that have no tree.
  */
 export interface CommandApplied {
   version?: 1;
@@ -124,6 +126,7 @@ export interface CommandApplied {
   received_step: number;
   applied_step: number;
   node: number;
+  left?: Settings | null;
 }
 
 /** A command does not act, and why. */

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
-from ildm.session.commands import Command
+from ildm.session.commands import (
+    BranchOff,
+    Command,
+    Compare,
+    DislikeArea,
+    OpenBranch,
+    OpenNode,
+    Redo,
+    RedoArea,
+    Rewind,
+    StartFromImage,
+    StartOver,
+    Undo,
+)
 from ildm.session.settings import Settings
 from ildm.session.wire import BlobId, BranchId, Count, Message, NodeId, Strict, Text
+
+LEADS_ELSEWHERE = (
+    Rewind,
+    OpenNode,
+    OpenBranch,
+    BranchOff,
+    Undo,
+    Redo,
+    StartOver,
+    StartFromImage,
+    RedoArea,
+    DislikeArea,
+    Compare,
+)
+"""Commands that do not say by themselves which settings are in force after them: they go elsewhere, take back or begin anew."""
 
 RejectionCode = Literal["bad-value", "not-now", "superseded", "unsupported", "failed"]
 
@@ -55,6 +84,8 @@ class CommandApplied(Event):
         op: the number under which it was sent.
         received_step, applied_step: how many steps were done when it came and when it took effect.
         node: the state at which it took effect.
+        left: the settings in force after it, where it is one of `LEADS_ELSEWHERE`; None for all others, which say what they change, and
+            in logs from before this was told. Nothing is made by it: it is for readers that have no tree.
     """
 
     kind: Literal["command-applied"] = "command-applied"
@@ -63,6 +94,12 @@ class CommandApplied(Event):
     received_step: Count
     applied_step: Count
     node: NodeId
+    left: Settings | None = None
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: Callable[[CommandApplied], dict[str, Any]]) -> dict[str, Any]:
+        """Without `left` where there is none: so logs from before keep their bytes, and their hashes."""
+        return {name: value for name, value in dump(self).items() if name != "left" or value is not None}
 
 
 class CommandRejected(Event):

@@ -18,6 +18,7 @@ from ildm.session.applying import apply
 from ildm.session.commands import AddRegionFromWord, Command, DeleteBranch, StartFromImage
 from ildm.session.cursor import Cursor
 from ildm.session.events import (
+    LEADS_ELSEWHERE,
     AnyEvent,
     CommandApplied,
     CommandRejected,
@@ -125,6 +126,7 @@ class LoggedCursor:
             received_step=step if received_step is None else received_step,
             applied_step=step,
             node=before.node,
+            left=cursor.settings if isinstance(command, LEADS_ELSEWHERE) else None,
         )
         if (cursor.position.node, cursor.position.branch) != (before.node, before.branch):
             self.tell_position()

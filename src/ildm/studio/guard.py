@@ -74,7 +74,8 @@ class Guard:
             await _refuse(problem, scope, receive, answer, for_stranger(problem, scope, self._access.port))
         else:
             try:
-                await self._app(scope, _bounded(receive, self._limits.upload_bytes), answer)
+                most = self._limits.body_bytes(Headers(scope=scope).get("content-type"))
+                await self._app(scope, _bounded(receive, most), answer)
             except ClientDisconnect:
                 pass  # there is nobody to answer any more
             except Exception as error:
@@ -107,9 +108,9 @@ class Guard:
             self._access.check_origin(headers.getlist("origin"), by_cookie=visitor.by_cookie)
         elif visitor.by_cookie and headers.get("sec-fetch-site") == "cross-site":
             raise Refused("forbidden", "Only this server's own pages may ask for that.")
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limits.upload_bytes:
-            raise too_large(self._limits.upload_bytes)
+        announced, most = headers.get("content-length", ""), self._limits.body_bytes(headers.get("content-type"))
+        if announced.isdecimal() and int(announced) > most:
+            raise too_large(most)
         if changes and not is_socket and (scope["method"] != "DELETE" or headers.get("content-type") is not None):
             check_content_type(headers.get("content-type"))
         if changes and not is_socket:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ildm.session.commands import Command, Compare, SetNumSteps, StartOver
+from ildm.session.commands import (
+    Command,
+    Compare,
+    DislikeArea,
+    RedoArea,
+    Resume,
+    SetNumSteps,
+    StartFromImage,
+    StartOver,
+    StepOnce,
+)
 from ildm.session.service.messages import Opening
 from ildm.studio.refusals import Refused
+
+_MAKES_STEPS = (Resume, StepOnce, Compare, RedoArea, DislikeArea, StartFromImage, StartOver)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +33,8 @@ class Limits:
         queue_per_user: how many of those may be one user's.
         steps: of one run.
         pixels: of one picture.
-        upload_bytes: of one file; message_bytes: of one message over a socket.
+        upload_bytes: of one file; message_bytes: of one message over a socket, and of JSON in a request.
+        carried_bytes: of the log and the tree of a session that a picture carries, which are in memory while it is restored.
         uploads: files kept for each user, and upload_total the bytes of all of them; the oldest goes first.
         connections: sockets and event streams at once; connections_per_user: of one user.
         requests_per_second: of one user over HTTP, those that change something; in the long run, twice as many at once.
@@ -37,12 +50,18 @@ class Limits:
     pixels: int = 1024 * 1024
     upload_bytes: int = 32 * 2**20
     message_bytes: int = 8 * 2**20
+    carried_bytes: int = 64 * 2**20
     uploads: int = 200
     upload_total: int = 2**30
     connections: int = 256
     connections_per_user: int = 64
     requests_per_second: int = 500
     messages_per_second: int = 200
+
+    def body_bytes(self, content_type: str | None) -> int:
+        """How large a request may be: plain values take far more memory than they have bytes."""
+        is_json = (content_type or "").partition(";")[0].strip().lower() == "application/json"
+        return min(self.message_bytes, self.upload_bytes) if is_json else self.upload_bytes
 
     def check_opening(self, opening: Opening) -> None:
         """Refuse a session that is too large.
@@ -56,15 +75,19 @@ class Limits:
         if width is not None and height is not None:
             self._check_pixels(width, height)
 
-    def check_command(self, command: Command, size: tuple[int, int]) -> None:
-        """Refuse a change that makes a run too large.
+    def check_command(self, command: Command, num_steps: int, size: tuple[int, int]) -> None:
+        """Refuse a change that makes a run too large, and steps of one that came as large as that.
 
         Args:
-            size: (width, height) of the run as it is.
+            num_steps, size: of the run as it is, (width, height).
 
         Raises:
             Refused: when it does.
         """
+        if isinstance(command, _MAKES_STEPS):
+            self._check_steps(num_steps)
+            if not isinstance(command, StartOver):
+                self._check_pixels(*size)
         match command:
             case SetNumSteps(num_steps=num_steps):
                 self._check_steps(num_steps)

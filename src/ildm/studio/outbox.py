@@ -119,6 +119,11 @@ class Outbox:
         if not self._was_open:
             return None
         self._was_open = False
+        room = self.room
+        if room is not None and room.gone and room.problem is not None:
+            # somebody has deleted it
+            told = {"type": "error", "code": room.problem.code, "text": room.problem.text, "op": None}
+            return Envelope(Kind.EVENT, told).pack()
         told = {"type": "error", "code": "worker-lost", "text": LOST, "op": None}
         return Envelope(Kind.EVENT, told).pack()
 

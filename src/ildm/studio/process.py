@@ -204,7 +204,7 @@ class ProcessWorker:
         if self.problem is not None:
             return Refused("not-ready", f"The model cannot be used: {self.problem}")
         if self.restarts:
-            return _lost()
+            return Refused("not-ready", "The engine's process has ended and is started again: try again in some seconds.")
         return Refused("not-ready", "The model is being loaded: try again in some seconds.")
 
     def _ending(self) -> str:

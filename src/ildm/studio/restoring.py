@@ -39,11 +39,12 @@ class Restored:
     missing: dict[str, str] | None = None
 
 
-def restore(store: Store, owner: str, data: bytes) -> Restored:
+def restore(store: Store, owner: str, data: bytes, most: int | None = None) -> Restored:
     """Look into a picture, and keep the session that it carries. Blocks.
 
     Args:
         data: a PNG file.
+        most: see `ildm.session.archive.content.read_content`.
 
     Raises:
         DataError, ProtocolError: when what it carries is damaged, or comes from a newer version.
@@ -55,7 +56,7 @@ def restore(store: Store, owner: str, data: bytes) -> Restored:
         try:
             if carries_session(path):
                 with archive_in(path) as archive:
-                    return Restored(session=import_session(store, archive, owner=owner).session_id)
+                    return Restored(session=import_session(store, archive, owner=owner, most=most).session_id)
             if read_call(path) is None and read_parameters(path) is None:
                 return Restored()
             return _opening(read_settings(path)[0])

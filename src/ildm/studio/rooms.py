@@ -94,7 +94,7 @@ class Rooms:
             return known
         assert room.place is not None
         settings = room.place["settings"]
-        self.limits.check_command(command, (settings["width"], settings["height"]))
+        self.limits.check_command(command, settings["num_steps"], (settings["width"], settings["height"]))
         number = room.operations.register(client, op, command, base_rev)
         self.metrics.asked(room.id, number)
         log_prompt(room.id, getattr(command, "text", None))

@@ -81,7 +81,6 @@ export class Client {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
-      this.attempt = 0;
       this.isCatchingUp = this.session !== null;
       this.greet();
       this.listener.linked("live");
@@ -182,6 +181,8 @@ export class Client {
   }
 
   private enter(message: Welcome): void {
+    // not before: a server that has no room takes the socket, and closes it
+    this.attempt = 0;
     const started = message.op == null ? undefined : this.starting.get(message.op);
     if (started && message.op != null && message.session) {
       this.starting.delete(message.op);

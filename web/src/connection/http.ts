@@ -96,7 +96,12 @@ async function json<T>(path: string, method = "GET", body?: unknown): Promise<T>
 }
 
 const session = (id: string) => `/api/sessions/${id}`;
-const preset = (kind: string, name: string) => `/api/presets/${kind}/${encodeURIComponent(name)}`;
+function preset(kind: string, name: string): string {
+  // no address can say these
+  if (name === "." || name === ".." || name.includes("/"))
+    throw new Rejected("bad-value", "A preset's name has no '/' in it, and is not '.' or '..': choose another one.");
+  return `/api/presets/${kind}/${encodeURIComponent(name)}`;
+}
 
 export const api = {
   server: () => json<ServerInfo>("/api/server"),

@@ -12,6 +12,10 @@ import { fileName } from "./names";
 import { withText } from "./pngText";
 import { openingFields, parametersText } from "./settingsText";
 
+/** How long a save waits for the log, which is read beside the picture, at most: milliseconds. */
+const PATIENCE = 5000;
+const LACKS_REGIONS =
+  "Where the regions of this picture were is not known here, so the file is without them: saved with its session, it has all.";
 const NOTHING = "There is no picture to save yet: make one first.";
 
 /** The picture that is looked at, as a PNG. */
@@ -31,7 +35,7 @@ export const copyImage = () =>
 /** The settings as text: as other programs write them into pictures, or as JSON. */
 export const copySettings = (form: "parameters" | "json") =>
   withPicture(async (view) => {
-    const { settings } = drawnNow(view);
+    const { settings } = await drawnAt(view, nodeLookedAt(view));
     const { model } = view;
     const text =
       form === "parameters" ? parametersText(model, settings) : JSON.stringify(openingFields(model, settings), null, 1);
@@ -40,22 +44,45 @@ export const copySettings = (form: "parameters" | "json") =>
   });
 
 async function saveAs(view: View, form: "png" | "session-png", ending: string): Promise<void> {
-  const drawn = drawnNow(view);
-  const picture = await api.blob(pictures.image(view.session, nodeLookedAt(view), form));
+  const node = nodeLookedAt(view);
+  const drawn = await drawnAt(view, node);
+  const picture = await api.blob(pictures.image(view.session, node, form));
   download(form === "png" ? await told(picture, view, drawn) : picture, fileName(drawn.settings.prompt ?? "", ending));
 }
 
 /** The picture with its settings in it, so that it can be made again here and elsewhere. */
 async function told(picture: Blob, { model, session }: View, drawn: Drawn): Promise<Blob> {
+  if (drawn.isPainted) notice.info(LACKS_REGIONS);
   const png = new Uint8Array(await picture.arrayBuffer());
   const more = await carriedText(session, drawn);
   const beside = more === null ? png : withText(png, KEYWORD, more);
   return new Blob([withText(beside, "parameters", parametersText(model, drawn.settings))], { type: "image/png" });
 }
 
-/** What drew it: what was said since is for the next one. */
-function drawnNow(view: View): Drawn {
-  return drawnOf({ view, events: useSession.getState().events }, nodeLookedAt(view));
+/** What drew a state: what was said since is for the next one. */
+async function drawnAt(view: View, node: number): Promise<Drawn> {
+  await logOf(view);
+  return drawnOf({ view, events: useSession.getState().events }, node);
+}
+
+/** Resolves once the log is here that tells what drew each state, or does not come. */
+function logOf({ session }: View): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      const { id, events } = useSession.getState();
+      if (id === session && events[0]?.seq !== 0) return;
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    let stop = () => {};
+    const timer = setTimeout(() => {
+      stop();
+      resolve();
+    }, PATIENCE);
+    stop = useSession.subscribe(look);
+    look();
+  });
 }
 
 function nodeLookedAt(view: View): number {

@@ -65,7 +65,7 @@ const client = new Client(
     failed(message) {
       if (message.code === "not-found") {
         close();
-        notice.problem("That session is not there (any more): begin a new one, or open another from the history.");
+        notice.problem("That session is not there any more: begin a new one, or open another from the history.");
       } else notice.problem(message.text);
     },
   },

@@ -5,7 +5,7 @@ import { counted, percent, quoted, short } from "../parts/phrases";
 import type { Choice } from "../wire";
 import { askedOfRegions } from "./askedOfRegions";
 import { branchCalled, methodName } from "./called";
-import { type InForce, NOTHING } from "./force";
+import { type InForce, NOTHING } from "./inForce";
 import { difference } from "./wording";
 
 /** What was in force before a command, and how branches and states are called. */

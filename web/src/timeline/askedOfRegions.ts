@@ -3,7 +3,7 @@
 import type { Command } from "../connection/client";
 import { quoted, short } from "../parts/phrases";
 import type { Region } from "../wire";
-import type { InForce } from "./force";
+import type { InForce } from "./inForce";
 import { difference } from "./wording";
 
 type Kind =

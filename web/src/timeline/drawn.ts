@@ -3,36 +3,38 @@
 import { useSession } from "../session/store";
 import type { SessionEvent, View } from "../session/view";
 import type { Settings } from "../wire";
-import type { InForce } from "./force";
 import { teller } from "./hooks";
+import type { InForce } from "./inForce";
 import { statesSinceStart } from "./strip";
 
 export interface Drawn {
   settings: Settings;
-  /** Whether regions were painted, or what the model is shown exchanged, since: what it was is not here then. */
+  /** Whether it is not known here how its regions were painted, or what the model was shown. */
   isPainted: boolean;
   isShown: boolean;
   /** Whether the same settings drew every state on the way. */
   isSteady: boolean;
 }
 
-/** What drew a state. Where the log does not tell it, or is not here yet, it is what is in force. */
+/** What drew a state. Where the log is not here yet it is what is in force, which may have been changed on the way. */
 export function drawnOf({ view, events }: { view: View; events: readonly SessionEvent[] }, node: number): Drawn {
   const { settings } = view.place;
   teller.tell(events);
   const made = teller.madeWith(node);
-  if (!made) return { settings, isPainted: false, isShown: false, isSteady: true };
+  if (!made) return { settings, isPainted: false, isShown: false, isSteady: false };
   const { painted, shown, ...told } = made;
   const now = teller.inForce;
-  const isPainted = painted !== now.painted;
-  const isShown = shown !== now.shown;
-  const masks = new Map(isPainted ? [] : settings.regions?.map(({ id, mask = null }) => [id, mask]));
-  const regions = told.regions.map((region) => ({ ...region, mask: masks.get(region.id) ?? null }));
-  const states = statesSinceStart(view.nodes, node).map(({ id }) => teller.madeWith(id) ?? made);
+  const here = Object.fromEntries(settings.regions?.map(({ id, mask = null }) => [id, mask]) ?? []);
+  const masks = teller.masksOf(made) ?? (painted === now.painted ? here : undefined);
+  const pictures = teller.shownOf(made) ?? (shown === now.shown ? settings : undefined);
+  const regions = told.regions.map((region) => ({ ...region, mask: masks?.[region.id] ?? null }));
+  // of what was in force where it began only the noise is in the picture
+  const steps = statesSinceStart(view.nodes, node).filter(({ origin }) => origin === "step");
+  const states = steps.map(({ id }) => teller.madeWith(id) ?? made);
   return {
-    settings: { ...settings, ...told, regions, ...(isShown ? { shown: null, hole: null } : {}) },
-    isPainted,
-    isShown,
+    settings: { ...settings, ...told, regions, shown: pictures?.shown ?? null, hole: pictures?.hole ?? null },
+    isPainted: masks === undefined,
+    isShown: pictures === undefined,
     isSteady: states.every((one) => isSame(one, made)),
   };
 }

@@ -11,6 +11,7 @@ const past = {
   lastText: undefined,
   isPart: false,
   hasFinished: false,
+  elsewhere: null,
 };
 const event = (fields: object) => ({ seq: 7, at: 1, ...fields }) as SessionEvent;
 const applied = (command: Command) =>
@@ -42,6 +43,21 @@ describe("an entry", () => {
     const resumed = event({ kind: "run-resumed" });
     expect(entryOf(resumed, { ...past, former: applied({ kind: "resume" }) }).plain).toBe(false);
     expect(entryOf(resumed, { ...past, former: applied({ kind: "set-prompt", text: "a fox" }) }).plain).toBe(true);
+  });
+});
+
+describe("an entry of another session of the tree", () => {
+  const there = { ...past, elsewhere: 1, before: { ...NOTHING_BEFORE, branches: new Map([[2, "the red one"]]) } };
+  const moved = event({ kind: "cursor-moved", node: 5, branch: 1, step: 5 });
+
+  it("names the branch on which it happened", () => {
+    const said = applied({ kind: "set-prompt", text: "a fox" });
+    expect(entryOf(said, there).text).toBe("Branch 2, step 5: the picture is to show 'a fox'.");
+    expect(entryOf(said, { ...there, elsewhere: 2 }).text).toMatch(/^'the red one', step 5: /);
+    expect(entryOf(applied({ kind: "rewind", step: 1 }), there).text).toBe(
+      "Branch 2: Went back from step 5 to step 1.",
+    );
+    expect(entryOf(moved, there).text).toBe("Another session of this tree went on at step 5 of branch 2.");
   });
 });
 

@@ -1,8 +1,10 @@
 // One event of a log as a line of its story. Pure.
 
 import type { Command } from "../connection/client";
+import { capital } from "../parts/phrases";
 import type { SessionEvent } from "../session/view";
 import type { Before } from "./asked";
+import { branchCalled } from "./called";
 import { happened } from "./happened";
 
 type Kind = "change" | "travel" | "name" | "flow" | "step" | "refused" | "problem" | "milestone";
@@ -46,12 +48,19 @@ interface Past {
   isPart: boolean;
   /** Whether a branch has just been finished: the next one of a comparison is then opened by itself. */
   hasFinished: boolean;
+  /** The branch on which it happened, where that was in another session of the tree, which stayed behind; null for the one that is looked at. */
+  elsewhere: number | null;
 }
 
 /** An event as a line. `node` is null where it happened at the state that is open. */
-export function entryOf(event: SessionEvent, { former, before, step, lastText, isPart, hasFinished }: Past): Entry {
+export function entryOf(
+  event: SessionEvent,
+  { former, before, step, lastText, isPart, hasFinished, elsewhere }: Past,
+): Entry {
   const { seq, at = 0 } = event;
-  const base = { seq, at, text: happened(event, before), node: null, step, plain: false };
+  const said = happened(event, before);
+  const text = elsewhere === null ? said : saidElsewhere(event, said, branchCalled(elsewhere, before.branches));
+  const base = { seq, at, text, node: null, step, plain: false };
   switch (event.kind) {
     case "step-completed":
       return { ...base, kind: "step", plain: true, node: event.node, step: event.step };
@@ -88,4 +97,11 @@ export function entryOf(event: SessionEvent, { former, before, step, lastText, i
     case "run-finished":
       return { ...base, kind: "milestone", node: event.node };
   }
+}
+
+/** A sentence of another session of the tree. */
+function saidElsewhere(event: SessionEvent, said: string, branch: string): string {
+  if (event.kind === "run-finished") return said; // it names the branch itself
+  if (event.kind === "cursor-moved") return `Another session of this tree went on at step ${event.step} of ${branch}.`;
+  return said.startsWith("Step ") ? `${capital(branch)}, step ${said.slice(5)}` : `${capital(branch)}: ${said}`;
 }

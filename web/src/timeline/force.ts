@@ -1,201 +1,159 @@
-// What is in force in a session: now, at each of its states, and before and after what was undone. Pure.
+// With which settings each state of a session's tree was made, and which make what comes next on each of its branches. Pure.
 
 import type { Command } from "../connection/client";
-import type { Choice, Region, SetRegionRules, Settings } from "../wire";
-
-type Words = "prompt" | "negative_prompt" | "common_prompt";
-type Numbers = "guidance_scale" | "num_steps" | "seed" | "width" | "height";
-
-/** The state of a branch that nobody has told of yet. */
-const UNHEARD = -1;
-
-interface Told extends Required<Pick<Settings, Words | Numbers | "sampler" | "overlap" | "region_mode">> {
-  regions: readonly Region[];
-}
-
-/** What acts on a picture, but for the contents of pictures and masks. */
-export interface InForce extends Told {
-  /** Another number wherever masks of regions are others. */
-  painted: number;
-  /** Another number wherever the model is shown something else. */
-  shown: number;
-}
-
-export const NOTHING: InForce = {
-  prompt: "",
-  negative_prompt: "",
-  guidance_scale: Number.NaN,
-  sampler: "",
-  num_steps: 0,
-  seed: 0,
-  width: 0,
-  height: 0,
-  common_prompt: "",
-  overlap: "normalise",
-  region_mode: "attention",
-  regions: [],
-  painted: 0,
-  shown: 0,
-};
+import type { Choice, Settings } from "../wire";
+import { Contents } from "./contents";
+import { changed, chosenFrom, type InForce, saysSame, sharedBy, takenAlong, toldOf } from "./inForce";
 
 const PAINTS = new Set(["paint-region", "add-region", "add-region-from-word", "replace-regions"]);
 
+type Shown = Required<Pick<Settings, "shown" | "hole">>;
+
+interface State {
+  /** null for the first of a tree. A first state of another picture has the one where a person stood. */
+  parent: number | null;
+  step: number;
+  /** Whether it was made from its settings alone. */
+  isStart: boolean;
+  made: InForce;
+}
+
+interface Begun {
+  before: InForce;
+  left?: Settings | null;
+}
+
 export class Force {
-  /** What makes the next step. */
-  now = NOTHING;
-  /** What each state was made with. */
-  private made = new Map<number, InForce>();
-  private parents = new Map<number, number>();
+  private states = new Map<number, State>();
   /** The last state of each branch, and what makes the one after it. */
   private tips = new Map<number, { node: number; inForce: InForce }>();
-  private undone: InForce[] = [];
-  private done: InForce[] = [];
-  private changes = 0;
+  private masks = new Contents();
+  private shown = new Contents();
 
-  /** A session is opened. */
-  begin(settings: Partial<Told>): void {
-    const { painted, shown, ...told } = NOTHING;
-    const given = Object.entries(settings).filter(([name, value]) => name in told && value != null);
-    this.now = { ...told, ...Object.fromEntries(given), painted, shown };
-    this.settle(0, 0);
+  /** What is in force after a command, as far as it says that itself. */
+  changed(before: InForce, command: Command): InForce {
+    const after = changed(before, command);
+    if (PAINTS.has(command.kind)) return { ...after, painted: this.masks.next() };
+    return command.kind === "show-image" ? { ...after, shown: this.shown.next() } : after;
   }
 
-  /** A command takes effect at a state of a branch. */
-  change(command: Command, branch: number, node: number): void {
-    this.done.push(this.now);
-    this.undone = [];
-    this.now = this.numbered(changed(this.now, command), command);
-    if (this.tips.get(branch)?.node === node) this.settle(branch, node);
+  /**
+   * Settings that are told as a whole. They tell which masks and pictures these are, too: also of all that was made with `likely`, which
+   * is taken to be the same where it says the same.
+   */
+  told(settings: Partial<Settings>, likely?: InForce): InForce {
+    const told = toldOf(settings);
+    const { shown = null, hole = null, regions = [] } = settings;
+    const masks = Object.fromEntries(regions.map(({ id, mask = null }) => [id, mask]));
+    const same = likely && saysSame(told, likely) ? likely : undefined;
+    return {
+      ...told,
+      painted: this.masks.numberOf(masks, same?.painted),
+      shown: this.shown.numberOf({ shown, hole }, same?.shown),
+    };
   }
 
-  /** The change before takes effect a little more: a further patch of a stroke. */
-  goOn(command: Command, branch: number, node: number): void {
-    this.now = this.numbered(this.now, command);
-    if (this.tips.get(branch)?.node === node) this.settle(branch, node);
+  /** What is in force at a state where what was asked for over a finished picture is taken along to it. */
+  carried(there: InForce, made: InForce, asked: InForce): InForce {
+    const along = takenAlong(there, made, asked);
+    const isSame = made.painted === asked.painted && along.regions === there.regions;
+    // some masks are those of the one, some those of the other
+    return isSame ? along : { ...along, painted: this.masks.next() };
   }
 
   /** What made a state; undefined where it was made by nothing that the log tells of. */
   madeWith(node: number): InForce | undefined {
-    return this.made.get(node);
+    return this.states.get(node)?.made;
   }
 
-  /** Whether there was a change to take back. */
-  undo(): boolean {
-    const former = this.done.pop();
-    if (!former) return false;
-    this.undone.push(this.now);
-    this.now = former;
-    return true;
+  /** The masks of regions by their ids; undefined where they are not known. */
+  masksOf({ painted, regions }: InForce): Readonly<Record<string, string | null>> | undefined {
+    const masks = this.masks.of(painted);
+    return regions.every(({ id }) => id in masks) ? masks : undefined;
   }
 
-  /** Whether there was a change to make again. */
-  redo(): boolean {
-    const later = this.undone.pop();
-    if (!later) return false;
-    this.done.push(this.now);
-    this.now = later;
-    return true;
+  /** What the model is shown; undefined where that is not known. */
+  shownOf({ shown: number }: InForce): Shown | undefined {
+    const { shown, hole } = this.shown.of(number);
+    return shown === undefined || hole === undefined ? undefined : { shown, hole };
   }
 
-  /** What is in force now makes what comes after a state, the last of its branch. */
-  settle(branch: number, node: number): void {
-    this.tips.set(branch, { node, inForce: this.now });
+  knows(branch: number): boolean {
+    return this.tips.has(branch);
+  }
+
+  isTip(branch: number, node: number): boolean {
+    return this.tips.get(branch)?.node === node;
+  }
+
+  /** Whether a state is a finished picture. */
+  isOver(node: number): boolean {
+    const state = this.states.get(node);
+    return state !== undefined && state.step >= state.made.num_steps;
+  }
+
+  /** A state is made from its settings alone. */
+  start(node: number, state: Omit<State, "isStart">): void {
+    this.states.set(node, { ...state, isStart: true });
   }
 
   /** A branch grows by a state. */
-  grow(branch: number, node: number, parent: number): void {
-    this.parents.set(node, parent);
-    this.make(node);
-    this.settle(branch, node);
+  grow(branch: number, node: number, state: Omit<State, "isStart">): void {
+    this.states.set(node, { ...state, isStart: false });
+    this.tips.set(branch, { node, inForce: state.made });
   }
 
-  /** A state is made with what is in force now. */
-  make(node: number): void {
-    this.made.set(node, this.now);
+  /** A state is the last of its branch, unless that is known to go on from there; this makes what comes after it. */
+  settle(branch: number, node: number, inForce: InForce): void {
+    if ((this.tips.get(branch)?.node ?? node) === node) this.tips.set(branch, { node, inForce });
   }
 
-  /** A branch begins at a state of the branch `from`, unless it is there already. */
-  branchOff(branch: number, node: number, from: number): void {
-    if (!this.tips.has(branch)) this.tips.set(branch, { node, inForce: this.at(from, node) });
-  }
-
-  /** Branches begin at a state of the branch `from`, each with what its choice has of its own. The first is open then. */
-  compare(choices: readonly Choice[], first: number, node: number, from: number): void {
-    const shared = this.at(from, node);
+  /**
+   * Branches begin to be compared. Returns what is in force on the first of them.
+   *
+   * `branch` and `node` are where that stands, `origin` is the state where those go on that do not begin anew, `before` is what is in force
+   * there, as far as is known, and `left` what the log says of the first.
+   */
+  compare(
+    choices: readonly Choice[],
+    { branch, node, origin, before, left }: Record<"branch" | "node" | "origin", number> & Begun,
+  ): InForce {
+    const [first = { kind: "choice" }] = choices;
+    const chosen = chosenFrom(before, first);
+    const now = left ? this.told(left, chosen) : chosen;
+    const shared = left ? sharedBy(first, now, before) : before;
+    let next = first.seed == null ? Math.max(-1, ...this.states.keys()) + 1 : node;
     choices.forEach((choice, at) => {
-      const own = Object.entries(choice).filter(([name, value]) => value != null && name in shared);
-      const inForce = { ...shared, ...Object.fromEntries(own) };
-      // one with a seed begins at a state of its own, which is heard of when the branch is opened
-      const isOwn = choice.seed != null && at > 0;
-      this.tips.set(first + at, { node: isOwn ? UNHEARD : node, inForce });
-      if (at === 0) this.now = inForce;
+      const made = at === 0 ? now : chosenFrom(shared, choice);
+      const tip = choice.seed == null ? origin : next++;
+      if (choice.seed != null) this.start(tip, { parent: origin, step: 0, made });
+      this.settle(branch + at, tip, made);
     });
-  }
-
-  /** A state of a branch is open now. */
-  open(branch: number, node: number): void {
-    this.now = this.at(branch, node);
-  }
-
-  private numbered(inForce: InForce, { kind }: Command): InForce {
-    if (PAINTS.has(kind)) return { ...inForce, painted: ++this.changes };
-    return kind === "show-image" ? { ...inForce, shown: ++this.changes } : inForce;
+    return now;
   }
 
   /** What is in force at a state of a branch: at its tip what comes next, before it what made the state after. */
-  private at(branch: number, node: number): InForce {
+  at(branch: number, node: number): InForce | undefined {
     const tip = this.tips.get(branch);
-    if (!tip || tip.node === node || tip.node === UNHEARD) return tip?.inForce ?? this.made.get(node) ?? this.now;
-    let after = tip.node;
-    for (let at: number | undefined = after; at !== undefined && at !== node; at = this.parents.get(at)) after = at;
-    return this.made.get(after) ?? this.now;
+    if (!tip || tip.node === node) return tip?.inForce ?? this.madeWith(node);
+    const way = this.way(branch);
+    const after = this.states.get(way[way.indexOf(node) - 1] ?? -1);
+    return after && !after.isStart ? after.made : this.madeWith(node);
   }
-}
 
-function changed(before: InForce, command: Command): InForce {
-  switch (command.kind) {
-    case "set-prompt":
-      return { ...before, prompt: command.text };
-    case "set-negative-prompt":
-      return { ...before, negative_prompt: command.text };
-    case "set-guidance":
-      return { ...before, guidance_scale: command.scale };
-    case "set-sampler":
-      return { ...before, sampler: command.name };
-    case "set-num-steps":
-      return { ...before, num_steps: command.num_steps };
-    case "add-region":
-    case "add-region-from-word":
-      return { ...before, regions: [...before.regions, command.region] };
-    case "change-region":
-      return { ...before, regions: before.regions.map((one) => (one.id === command.region.id ? command.region : one)) };
-    case "remove-region":
-      return { ...before, regions: before.regions.filter((one) => one.id !== command.id) };
-    case "reorder-regions":
-      return { ...before, regions: command.ids.flatMap((id) => before.regions.find((one) => one.id === id) ?? []) };
-    case "replace-regions":
-      return {
-        ...ruled(before, command),
-        regions: command.regions.map((one) => one.region),
-        prompt: command.prompt ?? before.prompt,
-        negative_prompt: command.negative_prompt ?? before.negative_prompt,
-      };
-    case "set-region-rules":
-      return ruled(before, command);
-    case "start-over": {
-      const { seed, width, height } = command;
-      return { ...before, seed: seed ?? before.seed, width: width ?? before.width, height: height ?? before.height };
+  /** The latest state of a branch with so many steps done. */
+  nodeAt(branch: number, step: number): number | undefined {
+    return this.way(branch).find((node) => this.states.get(node)?.step === step);
+  }
+
+  /** The states of a branch, the last one first. */
+  private way(branch: number): number[] {
+    const way: number[] = [];
+    let at: number | null = this.tips.get(branch)?.node ?? null;
+    while (at !== null) {
+      way.push(at);
+      at = this.states.get(at)?.parent ?? null;
     }
-    default:
-      return before;
+    return way;
   }
-}
-
-function ruled(before: InForce, { mode, overlap, common_prompt }: Partial<Omit<SetRegionRules, "kind">>): InForce {
-  return {
-    ...before,
-    region_mode: mode ?? before.region_mode,
-    overlap: overlap ?? before.overlap,
-    common_prompt: common_prompt ?? before.common_prompt,
-  };
 }

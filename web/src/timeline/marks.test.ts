@@ -7,49 +7,39 @@ const seqs = (marks: Marks) => marks.all.map((one) => one.seq);
 describe("marks", () => {
   it("go with an undo, and come again after all", () => {
     const marks = new Marks();
+    const last = mark(2);
     marks.add(mark(1));
-    marks.add(mark(2));
-    marks.takeBack();
+    marks.add(last);
+    marks.takeBack(last);
     expect(seqs(marks)).toEqual([1]);
-    marks.bringBack();
+    marks.bringBack(last);
     expect(seqs(marks)).toEqual([1, 2]);
   });
 
-  it("do not come again after something else was changed", () => {
+  it("stay once a step has followed them, and none that was made elsewhere", () => {
     const marks = new Marks();
-    marks.add(mark(1));
-    marks.takeBack();
-    marks.add(mark(2));
-    marks.bringBack();
-    expect(seqs(marks)).toEqual([2]);
-  });
-
-  it("stay once a step has followed them", () => {
-    const marks = new Marks();
-    marks.add(mark(1));
-    marks.settle();
-    marks.takeBack();
+    const [first, second] = [mark(1), mark(2, 3)];
+    marks.add(first);
+    marks.add(second);
+    marks.settle(first.branch, first.node);
+    marks.takeBack(first);
+    marks.takeBack(second);
     expect(seqs(marks)).toEqual([1]);
-  });
-
-  it("are moved by the change that they stand for only", () => {
-    const marks = new Marks();
-    marks.add(mark(1));
-    marks.moveLast(2, { node: 5, step: 5, branch: 1 });
-    expect(marks.all).toMatchObject([{ node: 1, branch: 0 }]);
-    marks.moveLast(1, { node: 5, step: 5, branch: 1 });
-    expect(marks.all).toMatchObject([{ node: 5, branch: 1 }]);
   });
 
   it("are the same list as long as nothing came to it", () => {
     const marks = new Marks();
-    marks.add(mark(1));
+    const only = mark(1);
+    marks.add(only);
     const former = marks.all;
-    marks.moveLast(2, { node: 5, step: 5, branch: 1 });
-    marks.settle();
-    marks.takeBack();
-    marks.bringBack();
+    marks.move(only, { node: 1, step: 1, branch: 0 });
+    marks.settle(0, 1);
+    marks.takeBack(only);
+    marks.bringBack(only);
     expect(marks.all).toBe(former);
+    marks.move(only, { node: 5, step: 5, branch: 1 });
+    expect(marks.all).toMatchObject([{ node: 5, branch: 1 }]);
+    expect(marks.all).not.toBe(former);
   });
 
   it("are only on the ways that have their effect", () => {

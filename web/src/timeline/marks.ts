@@ -13,42 +13,36 @@ export interface Mark {
 export class Marks {
   /** The same list as long as nothing came to it. */
   all: readonly Mark[] = [];
-  /** Those that no step has followed yet: an undo takes the last one away. */
-  private fresh: Mark[] = [];
-  private taken: Mark[] = [];
+  /** Those that no step has followed yet: an undo takes them away. */
+  private fresh = new Set<Mark>();
+  private taken = new Set<Mark>();
 
   add(mark: Mark): void {
     this.all = [...this.all, mark];
-    this.fresh.push(mark);
-    this.taken = [];
+    this.fresh.add(mark);
   }
 
-  /** The change `seq`, which was the last one, turns out to act there. */
-  moveLast(seq: number, where: Pick<Mark, "node" | "step" | "branch">): void {
-    const mark = this.all.at(-1);
-    if (mark?.seq !== seq) return;
+  /** A change turns out to act there. */
+  move(mark: Mark, where: Pick<Mark, "node" | "step" | "branch">): void {
+    if (mark.node === where.node && mark.branch === where.branch) return;
     Object.assign(mark, where);
     this.all = [...this.all];
   }
 
-  /** A step was made: they stay, whatever is undone. */
-  settle(): void {
-    this.fresh = [];
-    this.taken = [];
+  /** A step was made from a state: what acts there stays, whatever is undone. */
+  settle(branch: number, node: number): void {
+    for (const mark of this.fresh) if (mark.branch === branch && mark.node === node) this.fresh.delete(mark);
   }
 
-  takeBack(): void {
-    const mark = this.fresh.pop();
-    if (!mark) return;
-    this.taken.push(mark);
+  takeBack(mark: Mark): void {
+    if (!this.fresh.delete(mark)) return;
+    this.taken.add(mark);
     this.all = this.all.filter((one) => one !== mark);
   }
 
-  bringBack(): void {
-    const mark = this.taken.pop();
-    if (!mark) return;
-    this.all = [...this.all, mark];
-    this.fresh.push(mark);
+  bringBack(mark: Mark): void {
+    if (!this.taken.delete(mark)) return;
+    this.add(mark);
   }
 }
 

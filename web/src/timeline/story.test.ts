@@ -46,6 +46,126 @@ describe("what made a state", () => {
   });
 });
 
+/** What a command that leads elsewhere says is in force after it. */
+const left = (prompt: string, more: object = {}) => ({ left: { ...settings, prompt, ...more } });
+const madeBy = (teller: Teller, nodes: number[]) => nodes.map((node) => teller.madeWith(node)?.prompt);
+
+describe("what a command left", () => {
+  const finished = [opened, step(1), step(2), step(3), step(4), said(prompt("a lion"), 4)];
+  const back = { ...said({ kind: "rewind", step: 2 }, 4), ...left("a lion") };
+  const carried = [...finished, back, moved(2, 1), step(5, 1, 2, 3), step(6, 1, 5, 4)];
+
+  it("is what makes the next picture where it was asked for over a finished one", () => {
+    const teller = new Teller();
+    const { marks, entries } = teller.tell(log(...carried));
+    expect(madeBy(teller, [2, 4, 5, 6])).toEqual(["a cat", "a cat", "a lion", "a lion"]);
+    const text = "Went back from step 4 to step 2 and took along what was asked for over the picture.";
+    expect(marks).toMatchObject([
+      { node: 4, branch: 0 },
+      { node: 2, step: 2, branch: 1, text },
+    ]);
+    expect(entries.find((one) => one.seq === 6)?.text).toBe(text);
+  });
+
+  it("is taken along in a log from before, too, that does not say so", () => {
+    const teller = new Teller();
+    teller.tell(log(...finished, { ...back, left: undefined }, ...carried.slice(7)));
+    expect(madeBy(teller, [2, 4, 5, 6])).toEqual(["a cat", "a cat", "a lion", "a lion"]);
+  });
+
+  it("is what was taken along no more once that is taken back", () => {
+    const teller = new Teller();
+    const undo = { ...said({ kind: "undo" }, 2), ...left("a lion") };
+    const marks = () => teller.tell(log(...finished, back, moved(2, 1), undo, moved(4, 0))).marks;
+    expect(marks()).toMatchObject([{ node: 4, branch: 0 }]);
+    const again = { ...said({ kind: "undo" }, 4), ...left("a cat") };
+    expect(new Teller().tell(log(...finished, back, moved(2, 1), undo, moved(4, 0), again)).marks).toEqual([]);
+  });
+
+  it("is a plain journey where nothing was asked for", () => {
+    const journey = [{ ...back, ...left("a cat") }, moved(2, 0)];
+    const teller = new Teller();
+    const { marks, entries } = teller.tell(log(...finished.slice(0, 5), ...journey));
+    expect([marks, entries.at(-2)?.text]).toEqual([[], "Went back from step 4 to step 2."]);
+  });
+
+  it("holds, whatever an undo would have led to in a log alone", () => {
+    const teller = new Teller();
+    const choices = [3, 5].map((guidance_scale) => ({ kind: "choice", guidance_scale }) as const);
+    const compared = [
+      said(prompt("a dog"), 1),
+      { ...said({ kind: "compare", choices }, 1), ...left("a dog") },
+      moved(1, 1),
+    ];
+    // a comparison is not taken back: the change before it is
+    const undo = [{ ...said({ kind: "undo" }, 1), ...left("a cat") }, moved(1, 0)];
+    teller.tell(log(opened, step(1), ...compared, ...undo, step(2)));
+    expect(madeBy(teller, [1, 2])).toEqual(["a cat", "a cat"]);
+    expect(teller.tell(log(opened, step(1), ...compared, ...undo, step(2))).marks).toMatchObject([{ branch: 1 }]);
+  });
+
+  it("says which masks the regions had that drew a state", () => {
+    const region = { id: "fox", prompt: "a fox", mask: null };
+    const painted = { kind: "paint-region", id: "fox", stroke: 5, patch: null } as unknown as Command;
+    const begun = { ...opened, settings: { ...settings, regions: [{ ...region, mask: "m1" }] } };
+    const regions = [{ ...region, mask: "m2" }];
+    const events = [begun, step(1), said(painted, 1), step(2), step(3), { ...said({ kind: "rewind", step: 1 }, 3) }];
+    const teller = new Teller();
+    const masks = () => [1, 2].map((node) => teller.masksOf(teller.madeWith(node) as never));
+    teller.tell(log(...events.slice(0, 4)));
+    expect(masks()).toEqual([{ fox: "m1" }, undefined]);
+    teller.tell(
+      log(...events.slice(0, 5), { ...events[5], ...left("a cat", { regions }) }, moved(1, 0), step(2, 0, 1)),
+    );
+    expect(masks()).toEqual([{ fox: "m1" }, { fox: "m2" }]);
+  });
+});
+
+describe("a tree that several sessions of a script share", () => {
+  const of = (cursor: number, ...events: object[]) => events.map((event) => ({ ...event, cursor }));
+  const begun = [
+    ...[opened, step(1), ...of(1, moved(1, 0), { ...said({ kind: "branch-off" }, 1), ...left("a cat") }, moved(1, 1))],
+    ...[...of(1, said(prompt("a lion"), 1)), ...of(0, said(prompt("an owl"), 1))],
+    ...[...of(1, step(2, 1, 1, 2)), ...of(0, step(3, 0, 1, 2)), ...of(1, step(4, 1, 2, 3)), ...of(0, step(5, 0, 3, 3))],
+  ];
+  const gone = (cursor: number) => ({ kind: "cursor-left", cursor });
+
+  it("has what each of them asked for in the states that it made", () => {
+    const teller = new Teller();
+    teller.tell(log(...begun, gone(1)));
+    expect(madeBy(teller, [1, 2, 3, 4, 5])).toEqual(["a cat", "a lion", "an owl", "a lion", "an owl"]);
+    expect(teller.inForce.prompt).toBe("an owl");
+    teller.tell(log(...begun, gone(0)));
+    expect(teller.inForce.prompt).toBe("a lion");
+  });
+
+  it("takes back what was done where it is looked at", () => {
+    const teller = new Teller();
+    const { marks } = teller.tell(
+      log(...begun, ...of(1, said(prompt("a pig"), 4)), gone(1), said({ kind: "undo" }, 5)),
+    );
+    expect(teller.inForce.prompt).toBe("a cat");
+    expect(marks.map((mark) => mark.branch)).toEqual([1, 0, 1]);
+  });
+
+  it("says on which branch the others did something, once they have left", () => {
+    const teller = new Teller();
+    const told = (events: SessionEvent[]) => teller.tell(events).entries.map((one) => one.text);
+    expect(told(log(...begun))).toContain("Step 1: 'a cat' became 'a lion'.");
+    const texts = told(log(...begun, gone(1)));
+    expect(texts).toContain("Branch 2, step 1: 'a cat' became 'a lion'.");
+    expect(texts).toContain("Step 1: 'a cat' became 'an owl'.");
+    expect(texts).toContain("Another session of this tree went on at step 1 of branch 1.");
+  });
+
+  it("tells what came before there were several as its own", () => {
+    const texts = new Teller().tell(log(...begun, gone(0))).entries.map((one) => one.text);
+    expect(texts).toContain("Step 1 of 4.");
+    expect(texts).toContain("Branch 1, step 1: 'a cat' became 'an owl'.");
+    expect(texts).toContain("Step 1: 'a cat' became 'a lion'.");
+  });
+});
+
 describe("a story", () => {
   it("says each change against what was in force before it", () => {
     const events = log(opened, step(1), said(prompt("a dog"), 1), step(2), said(prompt("a fox"), 2));
@@ -119,6 +239,23 @@ describe("a story", () => {
     teller.tell(log(opened, step(1), said({ kind: "compare", choices }, 1), ...first, ...second));
     expect([4, 5].map((node) => teller.madeWith(node)?.seed)).toEqual([8, 9]);
     expect(teller.inForce.seed).toBe(9);
+  });
+
+  it("knows how takes begin that nobody has opened", () => {
+    const choices = [{ guidance_scale: 5 }, { seed: 9 }].map((own) => ({ kind: "choice", ...own }) as const);
+    const compared = { ...said({ kind: "compare", choices }, 1), ...left("a cat", { guidance_scale: 5 }) };
+    const teller = new Teller();
+    teller.tell(log(opened, step(1), compared, moved(1, 1), step(3, 1, 1, 2)));
+    expect([2, 3].map((node) => teller.madeWith(node))).toMatchObject([
+      { guidance_scale: 3, seed: 9 },
+      { guidance_scale: 5, seed: 1 },
+    ]);
+  });
+
+  it("says nothing of states as long as it has only the end of a log", () => {
+    const teller = new Teller();
+    teller.tell(log(opened, step(1), step(2)).slice(1));
+    expect(teller.madeWith(2)).toBeUndefined();
   });
 
   it("has a mark where the change acts that begins a branch", () => {

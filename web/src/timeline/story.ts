@@ -3,9 +3,12 @@
 import type { Command } from "../connection/client";
 import type { SessionEvent } from "../session/view";
 import { type Before, chosen } from "./asked";
+import { type Asked, type Cursor, Cursors, isPartOf, type Standing } from "./cursors";
 import { type Entry, entryOf, kindOf } from "./entries";
-import { Force, type InForce } from "./force";
+import { Force } from "./force";
+import { type InForce, NOTHING, saysSame } from "./inForce";
 import { type Mark, Marks } from "./marks";
+import { isRemembered } from "./remembered";
 
 type Compare = Extract<Command, { kind: "compare" }>;
 type Applied = Extract<SessionEvent, { kind: "command-applied" }>;
@@ -32,7 +35,20 @@ export interface Story {
   names: ReadonlyMap<number, string>;
 }
 
-const BEGINS_AGAIN = new Set(["start-over", "start-from-image", "redo-area"]);
+/** A command that has acted. Only the event after it tells whether that has led elsewhere. */
+interface Pending {
+  cursor: Cursor;
+  event: Applied;
+  /** Where it acted. */
+  from: Standing;
+  mark: Mark | null;
+}
+
+/** How a command was told, and whether as a part of the one before it. */
+interface Said {
+  isPart: boolean;
+  text: string;
+}
 
 /** Reads a log as it grows: what it has read already it does not read again. */
 export class Teller {
@@ -43,20 +59,21 @@ export class Teller {
   private previewEvery = 1;
   private names = new Map<number, string>();
   private force = new Force();
-  private branch = 0;
-  private node = 0;
-  private step = 0;
+  private cursors = new Cursors();
+  private pending: Pending | null = null;
   private lastText: string | undefined = undefined;
   private hasFinished = false;
-  private stroke: string | null = null;
   private story: Story = { entries: [], marks: [], comparisons: [], previewEvery: 1, names: new Map() };
 
   /** The story of a log. The same value as long as the log is the same. */
   tell(events: readonly SessionEvent[]): Story {
     const known = this.events.length;
     const continues = events.length >= known && (known === 0 || events[known - 1] === this.events[known - 1]);
-    if (!continues || events[0] !== this.events[0]) this.forget();
+    // once somebody has left, all that they did is told otherwise
+    const isOther = events.slice(known).some((event) => event.kind === "cursor-left");
+    if (!continues || events[0] !== this.events[0] || isOther) this.forget();
     if (events.length === this.events.length) return this.story;
+    if (this.events.length === 0) this.cursors.foresee(events);
     for (let at = this.events.length; at < events.length; at++) this.read(events[at] as SessionEvent, events[at - 1]);
     this.events = events;
     const { entries, comparisons, previewEvery, names } = this;
@@ -66,12 +83,23 @@ export class Teller {
 
   /** What made a state of the log that was told last, as far as the log says it. */
   madeWith(node: number): InForce | undefined {
-    return this.force.madeWith(node);
+    // the end of a log alone does not tell what was in force where it begins
+    return this.events[0]?.kind === "session-opened" ? this.force.madeWith(node) : undefined;
   }
 
   /** What makes the next step. */
   get inForce(): InForce {
-    return this.force.now;
+    return this.cursors.here?.now ?? NOTHING;
+  }
+
+  /** The masks of regions by their ids; undefined where they are not known. */
+  masksOf(inForce: InForce): ReturnType<Force["masksOf"]> {
+    return this.force.masksOf(inForce);
+  }
+
+  /** What the model is shown; undefined where that is not known. */
+  shownOf(inForce: InForce): ReturnType<Force["shownOf"]> {
+    return this.force.shownOf(inForce);
   }
 
   private forget(): void {
@@ -79,90 +107,198 @@ export class Teller {
   }
 
   private read(event: SessionEvent, former: SessionEvent | undefined): void {
-    const { step, lastText, hasFinished } = this;
-    const before: Before = { ...this.force.now, branches: this.names };
-    const isPart = this.isPart(event);
-    const entry = entryOf(event, { former, before, step, lastText, isPart, hasFinished });
-    switch (event.kind) {
-      case "session-opened":
-        this.force.begin(event.settings);
-        break;
-      case "command-applied":
-        if (isPart) this.force.goOn(event.command, this.branch, event.node);
-        else this.apply(event, entry.text);
-        break;
-      case "cursor-moved":
-        this.move(event, former);
-        break;
-      case "step-completed":
-        this.grow(event);
-        break;
-    }
+    const { cursors, lastText, hasFinished } = this;
+    const own = cursors.of(event);
+    if (event.kind !== "cursor-moved" || this.pending?.cursor !== own) this.settle();
+    const cursor = own ?? cursors.here;
+    const isPart = event.kind === "command-applied" && cursor !== undefined && isPartOf(cursor, event.command);
+    const entry = entryOf(event, {
+      former: event.kind === "cursor-moved" && !this.pending ? undefined : former,
+      before: { ...(cursor?.now ?? NOTHING), branches: this.names } satisfies Before,
+      step: cursor?.step ?? 0,
+      lastText,
+      isPart,
+      hasFinished,
+      elsewhere: cursors.elsewhere(event),
+    });
+    this.entries.push(entry);
+    this.follow(event, cursor, { isPart, text: entry.text });
+    cursors.note(event);
     if (event.kind !== "state-saved") this.hasFinished = event.kind === "run-finished";
     if (!entry.plain) this.lastText = entry.text;
-    this.entries.push({ ...entry, node: entry.node ?? this.node });
+    entry.node ??= (cursors.of(event) ?? cursors.here)?.node ?? 0;
   }
 
-  /** Whether an event is a further patch of the stroke that was the last change: an undo takes them back together. */
-  private isPart(event: SessionEvent): boolean {
-    if (event.kind !== "command-applied") return false;
-    const { command } = event;
-    if (kindOf(command) !== "change") return false;
-    const former = this.stroke;
-    this.stroke = command.kind === "paint-region" && command.stroke != null ? `${command.id} ${command.stroke}` : null;
-    return this.stroke !== null && this.stroke === former;
+  private follow(event: SessionEvent, cursor: Cursor | undefined, said: Said): void {
+    const number = event.cursor ?? 0;
+    switch (event.kind) {
+      case "session-opened": {
+        const now = this.force.told(event.settings);
+        const step = event.settings.start?.step ?? 0;
+        this.force.start(0, { parent: null, step, made: now });
+        this.stand(number, { branch: 0, node: 0, step, now });
+        break;
+      }
+      case "command-applied":
+        if (cursor) this.apply(cursor, event, said);
+        break;
+      case "cursor-moved":
+        this.move(number, event);
+        break;
+      case "step-completed":
+        if (cursor) this.grow(cursor, event);
+        break;
+      case "cursor-left":
+        this.cursors.leave(number);
+        break;
+    }
   }
 
-  private apply({ command, node, applied_step: step, seq }: Applied, text: string): void {
+  private stand(number: number, standing: Standing): void {
+    this.cursors.begin(number, standing);
+    this.force.settle(standing.branch, standing.node, standing.now);
+  }
+
+  // --- commands ----------------------------------------------------------------------------------------------------
+
+  private apply(cursor: Cursor, event: Applied, { isPart, text }: Said): void {
+    const { command, node, applied_step: step, seq } = event;
     if (command.kind === "set-preview-rate") this.previewEvery = command.every;
     if (command.kind === "name-branch") this.call(command.branch, command.name);
-    if (command.kind === "compare") this.comparisons.push({ seq, node, step, choices: command.choices, branches: [] });
-    if (command.kind === "undo") {
-      if (this.force.undo()) this.marks.takeBack();
-    } else if (command.kind === "redo") {
-      if (this.force.redo()) this.marks.bringBack();
-    } else if (kindOf(command) === "change") {
-      this.force.change(command, this.branch, node);
-      this.marks.add({ seq, node, step, branch: this.branch, text });
+    if (command.kind === "delete-branch") this.cursors.forget(command.branch);
+    const kind = kindOf(command);
+    if (kind !== "change" && kind !== "travel") return;
+    const from = { ...cursor };
+    let mark: Mark | null = null;
+    if (kind === "change" && !isPart && command.kind !== "undo" && command.kind !== "redo") {
+      mark = { seq, node, step, branch: cursor.branch, text };
+      this.marks.add(mark);
+      if (isRemembered(command)) cursor.remembered.add(cursor.branch, { now: cursor.now, mark });
     }
+    if (command.kind === "compare")
+      this.comparisons = [...this.comparisons, { seq, node, step, choices: command.choices, branches: [] }];
+    if (command.kind === "undo" || command.kind === "redo") mark = this.takeBack(cursor, event);
+    else cursor.now = this.after(cursor, event);
+    this.pending = { cursor, event, from, mark };
   }
 
-  private move(event: Moved, former: SessionEvent | undefined): void {
+  /** What is in force after a command, wherever it leads. */
+  private after({ now }: Standing, { command, left }: Applied): InForce {
+    const changed = this.force.changed(now, command);
+    if (!left) return changed;
+    // of another state than the one it was asked for, something else may be shown
+    const isOfHere = kindOf(command) === "change" && command.kind !== "dislike-area" && command.kind !== "compare";
+    return this.force.told(left, isOfHere ? changed : undefined);
+  }
+
+  /** An undo, or a redo. Returns the mark of what was made again. */
+  private takeBack(cursor: Cursor, { command, left }: Applied): Mark | null {
+    const { remembered, branch, now } = cursor;
+    const kept = (asked: Asked) => ({ ...asked, now });
+    const asked = command.kind === "undo" ? remembered.undo(branch, kept) : remembered.redo(branch, kept);
+    cursor.now = left ? this.force.told(left, asked?.now) : (asked?.now ?? now);
+    if (!asked?.mark) return null;
+    if (command.kind === "undo") this.marks.takeBack(asked.mark);
+    else this.marks.bringBack(asked.mark);
+    return command.kind === "undo" ? null : asked.mark;
+  }
+
+  /** The command before has led nowhere else: what it put in force acts where it stands. */
+  private settle(): void {
+    if (!this.pending) return;
+    const { cursor, event } = this.pending;
+    this.pending = null;
+    const { branch, node } = cursor;
+    if (kindOf(event.command) === "travel") {
+      const there = this.force.at(branch, node);
+      cursor.now = event.left ? this.force.told(event.left, there) : (there ?? cursor.now);
+    }
+    this.force.settle(branch, node, cursor.now);
+  }
+
+  // --- where they stand --------------------------------------------------------------------------------------------
+
+  private move(number: number, event: Moved): void {
     const { node, branch, step } = event;
-    const cause = former?.kind === "command-applied" ? former.command : null;
-    if (former && cause && kindOf(cause) === "change") {
-      // the change is in force from there on, on a branch that it may have begun
-      this.marks.moveLast(former.seq, { node, step, branch });
-      if (cause.kind === "compare") this.begin(cause, event);
-      else this.force.settle(branch, node);
-      if (BEGINS_AGAIN.has(cause.kind)) this.force.make(node);
-    } else {
-      this.force.branchOff(branch, node, this.branch);
-      if (cause?.kind === "branch-off" && cause.name) this.call(branch, cause.name);
-      this.force.open(branch, node);
-    }
-    Object.assign(this, { node, branch, step });
-  }
-
-  private begin({ choices }: Compare, { branch: first, node, step }: Moved): void {
-    this.force.compare(choices, first, node, this.branch);
-    choices.forEach((choice, at) => {
-      this.call(first + at, chosen(choice));
-    });
-    const comparison = this.comparisons.at(-1);
-    comparison?.branches.push(...choices.map((_, at) => first + at));
-    if (comparison) Object.assign(comparison, { node, step });
-    this.comparisons = [...this.comparisons];
-  }
-
-  private grow({ node, parent, branch, step, fresh = true }: Completed): void {
-    Object.assign(this, { node, branch, step });
-    if (!fresh) {
-      this.force.open(branch, node);
+    const cursor = this.cursors.of(event);
+    if (!cursor) {
+      this.stand(number, { branch, node, step, now: this.force.at(branch, node) ?? NOTHING });
       return;
     }
-    this.force.grow(branch, node, parent);
-    this.marks.settle();
+    const { pending } = this;
+    this.pending = null;
+    Object.assign(cursor, { node, branch, step });
+    if (pending?.event.command.kind === "compare") cursor.now = this.compare(pending, pending.event.command, cursor);
+    else if (!pending || kindOf(pending.event.command) === "travel") this.travel(cursor, pending);
+    else if (beginsAgain(pending.event.command))
+      this.force.start(node, { parent: pending.from.node, step, made: cursor.now });
+    // the change is in force from there on, on a branch that it may have begun
+    if (pending?.mark) this.marks.move(pending.mark, { node, step, branch });
+    this.force.settle(branch, node, cursor.now);
+  }
+
+  private travel(cursor: Cursor, pending: Pending | null): void {
+    const { force } = this;
+    const { branch, node } = cursor;
+    if (!pending) {
+      cursor.now = force.at(branch, node) ?? cursor.now;
+      return;
+    }
+    const { command, left } = pending.event;
+    const isNew = !force.knows(branch);
+    const there = isNew ? this.place(pending.from, node, command) : force.at(branch, node);
+    // where a branch ends that led on from a finished picture, it is not to be seen by the branch whether something came along
+    const mayCarry = !isNew && force.isOver(pending.from.node) && force.isTip(branch, node);
+    cursor.now = left ? force.told(left, mayCarry ? undefined : there) : (there ?? cursor.now);
+    if (command.kind === "branch-off" && command.name) this.call(branch, command.name);
+    if (command.kind === "rewind" && (isNew || (there && !saysSame(cursor.now, there)))) this.carry(cursor, pending);
+  }
+
+  /** A rewind has taken along what was asked for over a finished picture: that is a change, and acts there. */
+  private carry(cursor: Cursor, { event, from }: Pending): void {
+    const { node, step, branch } = cursor;
+    const entry = this.entries.findLast((one) => one.seq === event.seq);
+    if (!entry) return;
+    entry.text = `${entry.text.replace(/\.$/, "")} and took along what was asked for over the picture.`;
+    const mark = { seq: event.seq, node, step, branch, text: entry.text };
+    this.marks.add(mark);
+    cursor.remembered.add(from.branch, { now: from.now, mark });
+    cursor.stroke = null;
+  }
+
+  /** What is in force at a state of the branch where somebody stood, for a branch that begins there. */
+  private place(from: Standing, node: number, command: Command): InForce {
+    if (!("step" in command) || command.step == null) return from.now;
+    const there = this.force.at(from.branch, node) ?? from.now;
+    const made = this.force.madeWith(from.node);
+    return made && node !== from.node && this.force.isOver(from.node)
+      ? this.force.carried(there, made, from.now)
+      : there;
+  }
+
+  /** Branches begin at a state, each with what its choice has of its own. The first is open then: what is in force there. */
+  private compare({ event, from }: Pending, { step: at, choices }: Compare, { branch, node, step }: Cursor): InForce {
+    const origin = at == null ? from.node : (this.force.nodeAt(from.branch, at) ?? from.node);
+    const before = this.place(from, origin, event.command);
+    const now = this.force.compare(choices, { branch, node, origin, before, left: event.left });
+    choices.forEach((choice, one) => {
+      this.call(branch + one, chosen(choice));
+    });
+    const comparison = this.comparisons.at(-1);
+    comparison?.branches.push(...choices.map((_, one) => branch + one));
+    if (comparison) Object.assign(comparison, { node, step });
+    this.comparisons = [...this.comparisons];
+    return now;
+  }
+
+  private grow(cursor: Cursor, { node, parent, branch, step, fresh = true }: Completed): void {
+    Object.assign(cursor, { node, branch, step });
+    if (!fresh) {
+      cursor.now = this.force.at(branch, node) ?? cursor.now;
+      return;
+    }
+    this.force.grow(branch, node, { parent, step, made: cursor.now });
+    this.marks.settle(branch, parent);
   }
 
   private call(branch: number, name: string | null): void {
@@ -170,4 +306,9 @@ export class Teller {
     if (name === null) this.names.delete(branch);
     else this.names.set(branch, name);
   }
+}
+
+function beginsAgain(command: Command): boolean {
+  if (command.kind === "dislike-area") return command.area != null;
+  return command.kind === "start-over" || command.kind === "start-from-image" || command.kind === "redo-area";
 }

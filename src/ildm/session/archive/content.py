@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ildm.core.errors import ProtocolError
-from ildm.session.archive.file import BRANCHES, EVENTS, NODES, POSITIONS, Archive, ArchiveWriter
+from ildm.session.archive.file import BRANCHES, EVENTS, NODES, POSITIONS, TABLES, Archive, ArchiveWriter
 from ildm.session.events import AnyEvent, CursorLeft, SessionOpened
 from ildm.session.settings import named_in
 from ildm.session.storage.records import BranchRecord, NodeRecord, PositionRecord
@@ -93,13 +93,19 @@ def add_content(archive: ArchiveWriter, content: Content) -> None:
     archive.add(POSITIONS, adapter(tuple[PositionRecord, ...]).dump_json(content.positions))
 
 
-def read_content(archive: Archive) -> Content:
+def read_content(archive: Archive, most: int | None = None) -> Content:
     """The tables of an archive.
 
+    Args:
+        most: bytes of all of them; None = as many as an archive may have.
+
     Raises:
-        ProtocolError: when they are damaged, or do not make a session.
+        ProtocolError: when they are damaged, are larger than that, or do not make a session.
     """
-    tables = {name: archive.read(name) for name in (EVENTS, NODES, BRANCHES, POSITIONS)}
+    size = sum(map(archive.size, TABLES))
+    if most is not None and size > most:
+        raise archive.refusal(f"its log and its tree have {size >> 20} MiB, and at most {most >> 20} MiB are taken here")
+    tables = {name: archive.read(name) for name in TABLES}
     try:
         content = Content(
             events=tuple(_unpack(tables[EVENTS])),

@@ -147,6 +147,10 @@ class Archive:
             raise refusal(self.path, f"{name} is damaged, or was changed after it was written")
         return data
 
+    def size(self, name: str) -> int:
+        """How many bytes a member claims; it is not inflated further."""
+        return self._source.getinfo(name).file_size
+
     def refusal(self, why: str) -> ProtocolError:
         """The error that says why this archive cannot be imported."""
         return refusal(self.path, why)

@@ -77,11 +77,14 @@ def export_session(
     return left_out
 
 
-def import_session(store: Store, path: Path, *, owner: str = "", progress: Progress | None = None) -> Imported:
+def import_session(
+    store: Store, path: Path, *, owner: str = "", most: int | None = None, progress: Progress | None = None
+) -> Imported:
     """Read a session from a file into the store: all of it, or nothing.
 
     Args:
         owner: whose it becomes; what others have of it plays no part.
+        most: see `read_content`.
 
     The same session is imported once only, whatever its ids; a second time brings back the snapshots that were pruned from it. Where
     the session is here and has gone on since, or had not come so far, what is in the file becomes a session of its own beside it.
@@ -92,7 +95,7 @@ def import_session(store: Store, path: Path, *, owner: str = "", progress: Progr
     """
     with open_archive(path) as archive:
         # whoever wrote it goes on; the other sessions of its tree are where it was written
-        content = read_content(archive).alone(archive.manifest.cursor)
+        content = read_content(archive, most).alone(archive.manifest.cursor)
         _verify(archive, progress)
         known = [one for one in _known(store, content) if one.summary.owner == owner]
         same = next((session for session in known if _is_same(store, session, content)), None)

@@ -130,7 +130,11 @@ class Host:
                 return None, b""
             case ResumeSession(session=session, status=status):
                 stored = self._store.load(session)
-                engine = self._engine(session, stored.opened.model)
+                try:
+                    engine = self._engine(session, stored.opened.model)
+                except MissingError as error:
+                    # the session is there: it is its model that is not
+                    raise Unsupported(str(error)) from error
                 events = self._store.events(session, last=stored.last_seq)
                 self._unless_released(session, lambda: engine.resume(session, stored, events, status=status).result())
                 self._attach(session, engine)

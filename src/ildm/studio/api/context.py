@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -33,6 +34,7 @@ class Context:
     metrics: Metrics
     connections: Connections
     page: Page
+    restoring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _context(request: Request) -> Context:

@@ -62,6 +62,7 @@ async def load(here: Here, user: User, kind: Kind, name: PresetName) -> PresetCo
 @router.put("/{kind}/{name}", status_code=201, responses=errors(409, 413, 415, 429, 503))
 async def save(here: Here, user: User, kind: Kind, name: PresetName, body: PresetBody) -> PresetItem:
     """Keep a preset: what is given, or what a session of yours is like now."""
+    _check_name(name)
     if (body.content is None) is (body.session is None):
         raise Refused("bad-value", "A preset is made of its content or of a session: give one of the two.")
     view = None if body.session is None else await _view_of(here, user, body.session)
@@ -83,6 +84,7 @@ async def save(here: Here, user: User, kind: Kind, name: PresetName, body: Prese
 @router.post("/{kind}/{name}/name", responses=errors(409, 413, 415, 429))
 async def rename(here: Here, user: User, kind: Kind, name: PresetName, new: NewName) -> PresetItem:
     """Give a preset of yours another name."""
+    _check_name(new.name)
     own = here.store.presets.of(user)
     work = (
         (lambda: own.rename(SETTINGS, name, new.name))
@@ -98,6 +100,12 @@ async def remove(here: Here, user: User, kind: Kind, name: PresetName) -> None:
     """Forget a preset of yours."""
     own = here.store.presets.of(user)
     await _beside((lambda: own.delete(SETTINGS, name)) if kind == SETTINGS else (lambda: RegionLibrary(own).remove(name)))
+
+
+def _check_name(name: str) -> None:
+    """Refuse what cannot be a part of an address."""
+    if "/" in name or name in (".", ".."):
+        raise Refused("bad-value", "A preset's name has no '/' in it, and is not '.' or '..': choose another one.")
 
 
 async def _beside(work: Callable[[], Result]) -> Result:

@@ -85,10 +85,11 @@ async def restore(here: Here, user: User, picture: PictureToRestore) -> RestoreA
     """Take back what a picture brings along: its whole session, or the settings that it names, ours or in A1111's form."""
 
     def look() -> Restored:
-        return restore_picture(here.store, user, here.uploads.read(user, picture.upload))
+        return restore_picture(here.store, user, here.uploads.read(user, picture.upload), here.rooms.limits.carried_bytes)
 
     try:
-        found = await asyncio.to_thread(look)
+        async with here.restoring:  # one at a time is in memory
+            found = await asyncio.to_thread(look)
     except IldmError as error:
         raise refusal(error) from error
     if found.session is not None:

@@ -30,4 +30,38 @@ describe("changes since a moment", () => {
     const kinds = ["rewind", "name-node", "resume"].map((kind) => ({ kind }));
     expect(changesSince(log(...kinds), 0)).toEqual({ done: [], undone: [], balance: 0 });
   });
+
+  describe("in a tree", () => {
+    const told = (...events: object[]) =>
+      [{ kind: "session-opened" }, ...events].map((event, seq) => ({ seq, ...event })) as unknown as SessionEvent[];
+    const said = (command: object, cursor = 0) => ({ kind: "command-applied", command, cursor });
+    const moved = (branch: number, cursor = 0) => ({ kind: "cursor-moved", node: 1, branch, step: 1, cursor });
+    const all = (...events: object[]) => changesSince(told(...events), 0);
+
+    it("are one more where a rewind took along what was asked for over a finished picture", () => {
+      const back = said({ kind: "rewind", step: 1 });
+      expect(all(said(painted(1)), back, moved(1)).balance).toBe(2);
+      expect(numbers(all(said(painted(1)), back, moved(1)).done)).toEqual([1, null]);
+      expect(all(said(painted(1)), back, moved(0)).balance).toBe(1);
+      expect(
+        all(said({ kind: "branch-off" }), moved(1), said({ kind: "open-branch" }), moved(0), back, moved(1)).balance,
+      ).toBe(0);
+    });
+
+    it("are none of a comparison, which is not taken back", () => {
+      const compare = said({ kind: "compare", choices: [{}, {}] });
+      expect(numbers(all(said(painted(1)), compare, moved(1)).done)).toEqual([1]);
+    });
+
+    it("are only those of the session that is looked at", () => {
+      const both = [said(painted(1)), moved(0, 1), said(painted(2), 1), said(painted(3))];
+      expect(numbers(all(...both).done)).toEqual([1, 3]);
+      expect(numbers(all(...both, { kind: "cursor-left", cursor: 0 }).done)).toEqual([2]);
+    });
+
+    it("are forgotten with the branch on which they were made", () => {
+      const elsewhere = [said(painted(1)), said({ kind: "branch-off" }), moved(1), said(painted(2))];
+      expect(numbers(all(...elsewhere, said({ kind: "delete-branch", branch: 0 })).done)).toEqual([2]);
+    });
+  });
 });
