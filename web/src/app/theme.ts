@@ -56,5 +56,8 @@ export const readableColours: CSSVariablesResolver = () => ({
     "--mantine-color-dimmed": "#a3a8ad",
     "--mantine-color-placeholder": "#8f959b",
     "--mantine-color-error": "#ff8787",
+    // nearly black on black otherwise, fainter than what cannot be used
+    "--mantine-color-sea-light": "#0c4a4b",
+    "--mantine-color-sea-light-hover": "#0e5758",
   },
 });

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { type PointerEvent, useCallback, useEffect, useRef, useState } from "react";
 import { useCanvas } from "../canvas/state";
+import { bringIntoSight } from "../parts/intoSight";
 import { moveRegion, orderNow, type Removed, removeRegion, restoreRegion, useRegions } from "./edit";
 import { RegionRow } from "./RegionRow";
 import classes from "./Regions.module.css";
@@ -22,7 +23,7 @@ export function RegionList() {
   }, [removed]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another one was chosen
-  useEffect(() => bringIntoSight(list.current), [active]);
+  useEffect(() => bringIntoSight(list.current, list.current?.querySelector("[data-active]")), [active]);
 
   const grab = useCallback((event: PointerEvent<HTMLElement>, id: string) => {
     const handle = event.currentTarget;
@@ -99,13 +100,4 @@ function placeOf(id: string, gap: number): number {
 function dropAt(gap: number | undefined, index: number, length: number): "before" | "after" | null {
   if (gap === index) return "before";
   return gap === length && index === length - 1 ? "after" : null;
-}
-
-/** Scroll the list, and nothing around it, to the chosen region. */
-function bringIntoSight(list: HTMLElement | null): void {
-  const row = list?.querySelector<HTMLElement>("[data-active]");
-  if (!list || !row) return;
-  const [box, inside] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
-  if (inside.top < box.top) list.scrollTop -= box.top - inside.top;
-  if (inside.bottom > box.bottom) list.scrollTop += inside.bottom - box.bottom;
 }

@@ -1,6 +1,7 @@
 import { useElementSize } from "@mantine/hooks";
 import { IconChevronRight } from "@tabler/icons-react";
 import { type MouseEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { bringIntoSight } from "../parts/intoSight";
 import { edit, useSession } from "../session/store";
 import { lanesOf } from "../session/tree";
 import { branchName } from "./called";
@@ -75,7 +76,7 @@ const LaneRow = memo((row: LaneRowProps) => {
   const { branch, called, depth, children, isFolded, isOpen, onFold } = row;
   const self = useRef<HTMLLIElement>(null);
   useEffect(() => {
-    if (isOpen) self.current?.scrollIntoView({ block: "nearest" });
+    if (isOpen) bringIntoSight(self.current?.closest(`.${classes.lanes}`), self.current);
   }, [isOpen]);
   return (
     <li className={classes.lane} data-branch={branch} data-open={isOpen || undefined} ref={self}>
@@ -84,7 +85,7 @@ const LaneRow = memo((row: LaneRowProps) => {
           <button
             type="button"
             className={classes.fold}
-            aria-label={`${isFolded ? "Show" : "Hide"} the ${children} branches of ${called}`}
+            aria-label={`${isFolded ? "Show" : "Hide"} the ${children === 1 ? "branch" : `${children} branches`} of ${called}`}
             aria-expanded={!isFolded}
             onClick={() => onFold(branch)}
           >
