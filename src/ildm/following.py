@@ -12,7 +12,7 @@ import torch
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.composition import Composition, Plan, Words, fine_grid
 from ildm.conditioning.hint import UNSHOWN, Beside
-from ildm.core.errors import ShapeError
+from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid
 from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
 from ildm.core.references import References
@@ -163,6 +163,7 @@ class Following:
             given: in place of what all seeds begin with, those of regions too.
 
         Raises:
+            ConfigError: when it holds what is no number.
             ShapeError: when it has another shape, or the size cannot be drawn.
         """
         model, shape = self.model, self.model.autoencoder.latent_space.grid(*self.size)
@@ -170,6 +171,8 @@ class Following:
             return sample_noise(seeds, START_STREAM, shape, areas=self._seed_areas(0), device=model.device)
         if given.shape != (len(seeds), *shape):
             raise ShapeError(f"initial_noise must be {(len(seeds), *shape)} for this call, but {tuple(given.shape)} came.")
+        if not bool(given.isfinite().all()):
+            raise ConfigError("initial_noise holds values that are not numbers (NaN or infinite): give unit normal noise.")
         return given.to(model.device, torch.float32)
 
     def step(self, solver: Sampler, state: SamplerState) -> SamplerState:

@@ -232,7 +232,7 @@ class Model:
     def sampler(self, name: str | None = None) -> Sampler:
         """The sampler of that name, built in or from an extension; None = the manifest's default with its options."""
         defaults = self.manifest.defaults
-        kind: type[Sampler] = extensions.load("ildm.samplers", name or defaults.sampler)
+        kind: type[Sampler] = extensions.load("ildm.samplers", defaults.sampler if name is None else name)
         options = defaults.sampler_options if name in (None, defaults.sampler) else {}
         return from_json(kind, options, where="sampler_options") if options else kind()
 

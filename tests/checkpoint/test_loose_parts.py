@@ -71,3 +71,13 @@ def test_a_unet_alone_is_read(tmp_path):
         assert same(read_unet_file(path, GRAPH), network)
     with pytest.raises(CheckpointError, match=r"context of width 16, but .* 24 are this model's"):
         read_unet_file(path, replace(GRAPH, context_width=24))
+
+
+def test_what_is_no_unet_is_told(tmp_path):
+    lora = save(tmp_path / "lora.safetensors", {"lora_unet_conv_in.lora_down.weight": torch.ones(2, 4)})
+    with pytest.raises(CheckpointError, match=r"is an adapter \(LoRA\), not a U-Net: give it as --lora"):
+        read_unet_file(lora, GRAPH)
+    with pytest.raises(CheckpointError, match=r"holds no U-Net .* \(its weights have other names or are of another form\)"):
+        read_unet_file(save(tmp_path / "other.safetensors", {"a": torch.ones(1)}), GRAPH)
+    with pytest.raises(CheckpointError, match="is a folder, but a file of weights is wanted"):
+        read_unet_file(tmp_path, GRAPH)

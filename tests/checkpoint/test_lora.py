@@ -314,6 +314,19 @@ def test_a_middle_convolution_is_taken_into_the_one_before(sd, tmp_path):
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("alpha", [torch.tensor(2), torch.tensor([2], dtype=torch.uint8), torch.tensor(2.0).bfloat16()])
+def test_alpha_is_a_number_of_any_kind(alpha, toy, tmp_path):
+    """diffusers' own writer of kohya's names makes a whole number of it."""
+    down, up = torch.ones(4, 4, 3, 3), torch.ones(32, 4, 1, 1)
+    file = {
+        "lora_unet_conv_in.lora_down.weight": down,
+        "lora_unet_conv_in.lora_up.weight": up,
+        "lora_unet_conv_in.alpha": alpha,
+    }
+    [change] = read_lora(write(tmp_path / "file.safetensors", file), toy).changes.values()
+    assert torch.equal(change.up, up / 2)
+
+
 def test_linear_layers_and_small_convolutions_stand_for_each_other(sd, xl, tmp_path):
     for (_, model), shape in ((sd, (32, 2, 1, 1)), (xl, (64, 2))):  # convolutions and linear layers
         level = 0 if model is sd[1] else 1

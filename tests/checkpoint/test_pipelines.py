@@ -130,6 +130,16 @@ def test_every_samplers_latent_is_the_peers(sampler, drawing, monkeypatch):
     assert (decoded[0] - expected).abs().max() <= 1e-4 * max(1.0, expected.abs().max())
 
 
+def test_a_picture_does_not_depend_on_how_long_its_neighbours_prompts_are(drawing):
+    model = ildm.load(drawing[2], dtype="float32")
+    long, settings = " ".join(["cat"] * 100), {"num_steps": 4, "guidance_scale": GUIDANCE}
+    prompts, negatives = [PROMPT, long, ""], ["", "blue", long]
+    together = model.generate(prompts, negative_prompt=negatives, seed=SEED, **settings)
+    for prompt, negative, image in zip(prompts, negatives, together, strict=True):
+        [alone] = model.generate(prompt, negative_prompt=negative, seed=SEED, **settings)
+        assert (pixels(image) - pixels(alone)).abs().max() <= 1.01 / 255
+
+
 def test_the_round_trip_is_exact_to_the_bit(converted):
     first, *_, last = converted
     compared = filecmp.cmpfiles(first, last, [path.name for path in first.iterdir()], shallow=False)

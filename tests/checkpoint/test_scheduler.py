@@ -1,13 +1,15 @@
 """Every setting of a scheduler is followed as its maker follows it, or refused by name; and it is written as it was read."""
 
 import importlib
+import inspect
 import warnings
 
 import pytest
 import torch
 
-from ildm.checkpoint.diffusers_sampler import SubstitutedSamplerWarning
-from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler, scheduler_to_diffusers
+from ildm.checkpoint.diffusers_sampler import HEEDED_BY, SAMPLERS, SubstitutedSamplerWarning
+from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler
+from ildm.checkpoint.diffusers_scheduler_written import scheduler_notes, scheduler_to_diffusers
 from ildm.core import extensions
 from ildm.core.config import from_json
 from ildm.core.errors import CheckpointError, ConfigError
@@ -26,7 +28,8 @@ BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.
 SHAPE, NUM_STEPS = (2, 4, 4), 6
 CLIPPED = {"clip_sample": True, "clip_sample_range": 0.7}
 VELOCITY = {"prediction_type": "v_prediction"}
-DPM, TO_FIRST = "DPMSolverMultistepScheduler", {"final_sigmas_type": "sigma_min"}
+DPM, UNIPC, TO_FIRST = "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", {"final_sigmas_type": "sigma_min"}
+KARRAS = {"use_karras_sigmas": True}
 FOLLOWED = {
     "DDIM, clipped": ("DDIMScheduler", CLIPPED),
     "DDIM, clipped, velocity": ("DDIMScheduler", CLIPPED | VELOCITY),
@@ -35,7 +38,13 @@ FOLLOWED = {
     "DDPM, large variance": ("DDPMScheduler", {"clip_sample": False, "variance_type": "fixed_large"}),
     "DDPM, small variance by its logarithm": ("DDPMScheduler", {"clip_sample": False, "variance_type": "fixed_small_log"}),
     "PNDM": ("PNDMScheduler", {"skip_prk_steps": True}),
-    "Euler, Karras": ("EulerDiscreteScheduler", {"use_karras_sigmas": True}),
+    "Euler, Karras": ("EulerDiscreteScheduler", KARRAS),
+    "Heun, Karras, trailing": ("HeunDiscreteScheduler", KARRAS | {"timestep_spacing": "trailing"}),
+    **{
+        f"{name}, Karras, {spacing}": (kind, KARRAS | {"timestep_spacing": spacing, "steps_offset": 1})
+        for name, kind in (("DPM", DPM), ("UniPC", UNIPC))
+        for spacing in ("leading", "linspace", "trailing")
+    },
     "Euler, trailing": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
     "Heun, clipped": ("HeunDiscreteScheduler", CLIPPED),
     "DPM": (DPM, {}),
@@ -107,8 +116,12 @@ def ours(fields):
     spacing, convention = from_json(Published, defaults.published).layout(sampler.manner)
     schedule = make_schedule(path, NUM_STEPS, spacing, convention=convention)
 
+    # on Karras' levels these two tell the network the nearest timestep, we the level's own time
+    whole = bool(fields.get("use_karras_sigmas")) and fields["_class_name"] in (DPM, UNIPC)
+
     def denoise(noised, t):
-        return data_estimate(path, prediction, network(noised, path.network_time(t).item()), noised, t)
+        time = path.network_time(t).item()
+        return data_estimate(path, prediction, network(noised, round(time) if whole else time), noised, t)
 
     return run(sampler, sampler.init(start_noise(), schedule, [0]), denoise).latent
 
@@ -138,7 +151,7 @@ def test_a_setting_is_followed_and_written(case, monkeypatch):
     assert_close(ours(fields), expected)
     path, prediction, defaults = read(fields)
     written = dict(scheduler_to_diffusers(path, prediction, defaults))
-    assert read(written) == (path, prediction, defaults)
+    assert read(written) == (path, prediction, defaults) and scheduler_notes(path, defaults, written) == []
     again = getattr(diffusers, written["_class_name"]).from_config(written)
     torch.testing.assert_close(theirs(again, monkeypatch), expected, rtol=1e-5, atol=1e-6)
 
@@ -182,6 +195,28 @@ def test_what_a_scheduler_of_another_class_left_is_passed_over():
     for class_name, kind in ((DPM, "bh2"), ("UniPCMultistepScheduler", "midpoint")):
         fields = fields_of(getattr(diffusers, class_name)())
         assert read(fields | {"solver_type": kind}) == read(fields)
+
+
+def test_each_class_heeds_the_settings_that_it_has():
+    for key, classes in HEEDED_BY.items():
+        assert classes == {name for name in SAMPLERS if key in inspect.signature(getattr(diffusers, name)).parameters}, key
+
+
+@pytest.mark.parametrize(
+    ("class_name", "left"),
+    [
+        ("EulerAncestralDiscreteScheduler", KARRAS | TO_FIRST),
+        ("PNDMScheduler", {"rescale_betas_zero_snr": True, **KARRAS, **TO_FIRST}),
+        ("HeunDiscreteScheduler", {"rescale_betas_zero_snr": True, **TO_FIRST}),
+        ("DDIMScheduler", KARRAS | TO_FIRST),
+    ],
+)
+def test_a_setting_of_the_schedule_that_another_class_left_is_passed_over(class_name, left, monkeypatch):
+    plain = {"skip_prk_steps": True} if class_name == "PNDMScheduler" else {}
+    peer = getattr(diffusers, class_name).from_config(BETAS | plain | left)
+    fields = fields_of(peer) | left
+    assert read(fields) == read({key: value for key, value in fields.items() if key not in left})
+    assert_close(ours(fields), theirs(peer, monkeypatch))
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,16 @@ def test_a_single_file_of_stable_diffusion_1_is_read(tmp_path):
     assert all(torch.equal(tensor, ours[name]) for name, tensor in encoder.state_dict().items())
 
 
+def test_a_projection_that_the_encoder_has_no_use_for_may_lie_beside(tmp_path):
+    config = dataclasses.replace(SMALL, activation="quick_gelu", projection_width=None)
+    ours = ClipEncoder(config).state_dict()
+    beside = {"text_projection.weight": torch.ones(20, config.width), "logit_scale": torch.ones(())}
+    weights = save(write_layout(diffusers_text(config), ours) | beside, tmp_path / "sd1.safetensors", STABLE_DIFFUSION_1)
+    encoder = on_meta(ClipEncoder, config)
+    fill_text(encoder, weights)
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in encoder.state_dict().items())
+
+
 def change(tensors, name, value):
     return {key: tensor for key, tensor in tensors.items() if key != name} | ({name: value} if value is not None else {})
 
@@ -272,7 +282,7 @@ def test_settings_there_and_back(name):
         ({"hidden_act": "relu"}, "sets hidden_act to 'relu', but only quick_gelu and gelu"),
         ({"use_attention_mask": True}, "sets use_attention_mask to True"),
         ({"hidden_size": 500, "num_attention_heads": 7}, "cannot be built: A text encoder's heads divide"),
-        ({"hidden_size": "wide"}, "cannot be built"),
+        ({"hidden_size": "wide"}, "sets hidden_size to 'wide', but a whole number above 0 is expected"),
     ],
 )
 def test_settings_that_are_not_ours_are_told(fields, told):

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from ildm.checkpoint.diffusers_folder import find_weights, read_config
+from ildm.checkpoint.tensors import load_tensors
 from ildm.checkpoint.weights import open_sharded, open_weights
 from ildm.core.errors import CheckpointError
 
@@ -97,6 +98,23 @@ def test_values_that_are_not_numbers_are_refused(tmp_path):
     assert weights["a fine one"].sum() == 2
     with pytest.raises(CheckpointError, match="'bad' with values that are not numbers"):
         _ = weights["bad"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_numbers_of_one_byte_are_widened(dtype, tmp_path):
+    path, tensor = tmp_path / "small.safetensors", torch.tensor([1.5, -0.25, 3.0])
+    safetensors.torch.save_file({"a fine one": tensor.to(dtype), "bad": torch.tensor([float("nan")]).to(dtype)}, path)
+    assert torch.equal(open_weights(path)["a fine one"], tensor)
+    assert torch.equal(load_tensors(path)["a fine one"], tensor)
+    with pytest.raises(CheckpointError, match="'bad' with values that are not numbers"):
+        _ = open_weights(path)["bad"]
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+    with pytest.raises(
+        CheckpointError, match=r"is a folder, but a file of weights is wanted: give the \.safetensors file in it"
+    ):
+        open_weights(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_a_session_of_a_model_that_was_put_together_is_replayed_with_its_parts(f
     usual = ("replay", tmp_path / "drawn.png", "--model", bare, "--dtype", "float32", "--verify")
     parts = ("--prediction", "velocity", "--unet", unet, "--vae", vae)
     assert run(*usual, *parts).out.strip() == "state 1: the same, bit for bit"
+    # by its weights alone it is the same model
     alone = run(*usual)
     assert alone.code == 2 and "--prediction" in alone.err and len(alone.err.splitlines()) == 1
     refused = run(*usual, "--prediction", "veloctiy")

@@ -171,7 +171,7 @@ def test_windows_of_a_long_prompt_are_encoded_alone(first):
     assert context.shape == (2, 154, ours.config.context_width)
     wanted, _ = pipeline.encode_prompt([*halves, "a cat", ""], "cpu", 1, False)
     assert relative_error(context[0], wanted[:2].flatten(0, 1)) <= 1e-5
-    assert relative_error(context[1], wanted[2:].flatten(0, 1)) <= 1e-5
+    assert relative_error(context[1, :77], wanted[2]) <= 1e-5
 
 
 @torch.inference_mode()

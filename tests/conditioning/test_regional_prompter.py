@@ -63,9 +63,9 @@ def test_cells_of_a_grid(mode):
     if mode == "columns":
         assert areas(division) == near(split("1,2,1,1;2,4,6"))
     else:
-        # columns first: one, one, two cells above one another, one
-        thirds = [(0, 1), (1, 2), (2, 3), (2, 3), (3, 4)]
-        assert [(left * 4, right * 4) for left, _, right, _ in areas(division)] == thirds
+        # columns first: one, one, two cells above one another, one; `1`, `2`, `1` and `1;2` are their own sizes
+        fifths = [(0, 1), (1, 3), (3, 4), (3, 4), (4, 5)]
+        assert [(left * 5, right * 5) for left, _, right, _ in areas(division)] == [pytest.approx(one) for one in fifths]
 
 
 def test_break_alone_with_ratios_of_a_grid():
@@ -74,9 +74,9 @@ def test_break_alone_with_ratios_of_a_grid():
     assert read_division(text, ratios="1,2,1,1;2,4,6") == read_division(GRID, ratios="1,2,1,1;2,4,6")
 
 
-@pytest.mark.parametrize("ratios", ["", " ", "1", "1,1", "3,1;1", "1,2,3,4", "1,2,1,1;1,3,1,1"])
-def test_ratios_that_do_not_fit_the_words_are_equal_ones(ratios):
-    """README, 2D: without ratios, or with ratios for another number of separators, all regions are of one size."""
+@pytest.mark.parametrize("ratios", ["", " ", "1", "1,1"])
+def test_without_ratios_all_cells_are_alike(ratios):
+    """README, 2D: without ratios all regions are of one size."""
     expected = [
         (0, 0, 1 / 3, 1 / 2),
         (1 / 3, 0, 2 / 3, 1 / 2),
@@ -85,6 +85,41 @@ def test_ratios_that_do_not_fit_the_words_are_equal_ones(ratios):
         (1 / 2, 1 / 2, 1, 1),
     ]
     assert areas(read_division(GRID, ratios=ratios)) == near(expected)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "ratios", "mode", "sizes"),
+    [
+        ("a ADDROW b", "1,2", "columns", [(1, [1]), (2, [1])]),
+        ("a ADDROW b", "1,2", "rows", [(1, [1, 2])]),
+        ("a ADDCOL b", "1,2", "columns", [(1, [1, 2])]),
+        ("a ADDCOL b", "1,2", "rows", [(1, [1]), (2, [1])]),
+        ("a ADDCOL b", "", "rows", [(1, [1]), (1, [1])]),
+        ("a ADDCOL b ADDROW c", "1,2", "columns", [(1, [1, 1]), (1, [1])]),
+        ("a ADDCOL b ADDROW c", "2,1;3", "columns", [(2, [1, 1]), (3, [1])]),
+        ("a ADDCOL b ADDCOL c", "1,2", "columns", [(1, [1, 2, 2])]),
+        ("a ADDROW b ADDROW c", "1;2;3", "columns", [(1, [1]), (2, [1]), (3, [1])]),
+        ("a ADDROW b ADDROW c", "1;2", "columns", [(1, [1]), (2, [1]), (2, [1])]),
+        (GRID, "3,1;1", "columns", [(3, [1, 1, 1]), (1, [1, 1])]),
+        (GRID, "1,2,3,4", "columns", [(1, [2, 3, 4]), (1, [1, 1])]),
+        (GRID, "1,2,1,1,2,4,6", "columns", [(1, [2, 1, 1]), (2, [4, 6])]),
+        (GRID, "1,2,1,1;1,3,1,1", "columns", [(1, [2, 1, 1]), (1, [3, 1])]),
+    ],
+)
+def test_ratios_are_fitted_to_the_words(prompt, ratios, mode, sizes):
+    """`split_l2` of the tool's regions.py, its rules of broadcasting: outer sizes, and those of the cells within."""
+    whole, expected, top = sum(size for size, _ in sizes), [], 0
+    for size, cells in sizes:
+        left = 0
+        for cell in cells:
+            box = (left / sum(cells), top / whole, (left + cell) / sum(cells), (top + size) / whole)
+            expected.append(box if mode == "columns" else (box[1], box[0], box[3], box[2]))
+            left += cell
+        top += size
+    assert areas(read_division(prompt, ratios=ratios, mode=mode)) == near(expected)
+    if ratios:
+        flipped = ratios.translate(str.maketrans(",;", ";,"))
+        assert areas(read_division(prompt, ratios=flipped, mode=mode, flip=True)) == near(expected)
 
 
 def test_words_in_both_directions_of_a_mode():

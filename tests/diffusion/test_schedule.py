@@ -151,6 +151,33 @@ def test_impossible_schedules_are_refused(num_steps, spacing, said):
 
 
 @pytest.mark.parametrize(
+    ("spacing", "details", "most"),
+    [
+        ("leading", {"steps_offset": 1}, 999),
+        ("leading", {"laid_over": "borders"}, 998),
+        ("leading", {"steps_offset": 0, "laid_over": "borders"}, 999),
+        ("linspace", {"whole_timesteps": True, "laid_over": "borders"}, 999),
+    ],
+)
+def test_more_steps_than_a_layout_has_room_for_are_refused(spacing, details, most):
+    with pytest.raises(ConfigError, match=rf"1000 steps do not fit into this model's 1000 timesteps .* at most {most}\."):
+        make_schedule(VP, 1000, spacing, convention=Convention(**details))
+    assert make_schedule(VP, most, spacing, convention=Convention(**details)).num_steps == most
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 20])
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_karras_levels_over_borders_are_the_log_snr_peers_whatever_the_spacing(spacing, num_steps):
+    for kind in (DPMSolverMultistepScheduler, UniPCMultistepScheduler):
+        peer = kind(**BETAS, use_karras_sigmas=True, timestep_spacing=spacing, steps_offset=1)
+        peer.set_timesteps(num_steps)
+        schedule = make_schedule(VP, num_steps, spacing, convention=Convention(karras=True, laid_over="borders"))
+        torch.testing.assert_close((schedule.sigmas / schedule.alphas).float(), peer.sigmas, rtol=2e-5, atol=0.0)
+        # the peers round
+        torch.testing.assert_close(timesteps(schedule).float(), peer.timesteps.float(), rtol=0.0, atol=0.51)
+
+
+@pytest.mark.parametrize(
     ("details", "said"),
     [
         ({"steps_offset": 2}, "by 0 or 1"),

@@ -76,6 +76,7 @@ def test_progress_counts_every_step(model):
         ({"width": 8}, ShapeError, r"try 16x64\."),
         ({"height": 0}, ShapeError, "64x0"),
         ({"sampler": "eulr"}, ConfigError, "did you mean 'euler'"),
+        ({"sampler": ""}, ConfigError, "Unknown sampler ''"),
         ({"num_steps": 0}, ConfigError, "at least 1 step"),
         ({"seed": -1}, ConfigError, "whole number"),
         ({"prompt": ["a", "b"], "seed": [1, 2, 3]}, ShapeError, "paired up"),
@@ -83,6 +84,11 @@ def test_progress_counts_every_step(model):
         ({"seed": []}, ShapeError, "paired up"),
         ({"negative_prompt": ["a", "b"]}, ShapeError, "One negative prompt per image"),
         ({"initial_noise": torch.zeros(1, 4, 4, 4)}, ShapeError, "initial_noise must be"),
+        (
+            {"initial_noise": torch.full((1, 4, 8, 8), float("nan"))},
+            ConfigError,
+            "initial_noise holds values that are not numbers",
+        ),
     ],
 )
 def test_wrong_arguments_are_told(model, arguments, error, said):

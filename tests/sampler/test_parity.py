@@ -153,6 +153,14 @@ def test_plms(layout, ends_at_data, dtype, monkeypatch):
     assert_close(ours("plms", PLAIN, "epsilon", schedule, dtype), expected, EXACT if dtype == torch.float64 else 1e-4)
 
 
+@layouts(LEADING_1, TRAILING)
+def test_plms_of_a_single_step(layout, monkeypatch):
+    spacing, settings, details = layout
+    peer = PNDMScheduler(**BETAS, **settings, skip_prk_steps=True, set_alpha_to_one=False)
+    schedule = make_schedule(PLAIN, 1, spacing, convention=Convention(**details, ends_at_data=False, unit_start=True))
+    assert_close(ours("plms", PLAIN, "epsilon", schedule), theirs(peer, 1, monkeypatch), EXACT)
+
+
 @both_predictions
 @pytest.mark.parametrize("num_steps", [1, 4, 20])
 @pytest.mark.parametrize("timestep_scaling", [10.0, 0.002])  # the published one, and one whose skip is felt

@@ -46,8 +46,24 @@ class Configurations:
     defaults: Defaults
 
 
-def assemble(configurations: Configurations, conditioner: Conditioner | None) -> Model:
-    """A model without weights, with a manifest written for it."""
+# what the channels beside the latent are for, by how many they are beside a latent of four
+_BESIDE_LATENT = {
+    1: "a depth map",
+    3: "a small picture, as the x4 upscaler does,",
+    4: "a picture to edit, as InstructPix2Pix does,",
+}
+
+
+def assemble(configurations: Configurations, conditioner: Conditioner | None, *, source: str | None = None) -> Model:
+    """A model without weights, with a manifest written for it.
+
+    Args:
+        source: how to call its files in a sentence; None = by its name.
+
+    Raises:
+        CheckpointError: when its U-Net reads something that nothing here supplies.
+    """
+    _check_supplied(configurations.unet, conditioner, source or configurations.name)
     with torch.device("meta"):
         unet = UNet(configurations.unet)
         autoencoder = Autoencoder(configurations.autoencoder, configurations.latent_space)
@@ -87,6 +103,27 @@ def reassemble(
         raise CheckpointError(f"{source} describes a model that cannot be built: {error}") from error
     agreed(manifest.prediction, prediction, source=source)
     return Model(manifest, autoencoder, unet, conditioner, path, hint=hint)
+
+
+def _check_supplied(unet: UNetConfig, conditioner: Conditioner | None, source: str) -> None:
+    beside, width = unet.concat_channels, None if conditioner is None else getattr(conditioner.config, "context_width", None)
+    pooled = None if conditioner is None else getattr(conditioner.config, "pooled_width", None)
+    what: str | None = None
+    if beside not in (0, 1 + unet.in_channels):
+        what = f"{_BESIDE_LATENT.get(beside, f'something of {beside} channels that is not known')} beside the latent"
+    elif unet.labels is not None and width is not None:
+        what = "a class beside the prompt"
+    elif unet.pooled_width is not None and pooled is None:
+        what = "a pooled vector, of a picture say, as unCLIP does"
+    elif unet.context_width is not None and width is None:
+        what = "a context, but no text encoder lies beside it"
+    if what is not None:
+        raise CheckpointError(f"The U-Net in {source} reads {what}: models of that kind are not drawn with here.")
+    for name, wanted, given in (("context", unet.context_width, width), ("a pooled vector", unet.pooled_width, pooled)):
+        if wanted is not None and given is not None and wanted != given:
+            raise CheckpointError(
+                f"The U-Net in {source} reads {name} of width {wanted}, but its text encoder gives {given}: they are of different models."
+            )
 
 
 def described(model: Model) -> Manifest:

@@ -28,9 +28,7 @@ def detect_unet(weights: Weights) -> UNetConfig:
     try:
         return _unet(weights)
     except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(
-            f"{weights.source} holds no U-Net of a kind that is known ({error} is missing or of another form)."
-        ) from error
+        raise CheckpointError(f"{weights.source} holds no U-Net of a kind that is known ({_told(error)}).") from error
 
 
 def detect_autoencoder(weights: Weights) -> AutoencoderConfig:
@@ -52,9 +50,15 @@ def detect_autoencoder(weights: Weights) -> AutoencoderConfig:
             image_channels=weights.shape("encoder.conv_in.weight")[1],
         )
     except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(
-            f"{weights.source} holds no autoencoder of a kind that is known ({error} is missing or of another form)."
-        ) from error
+        raise CheckpointError(f"{weights.source} holds no autoencoder of a kind that is known ({_told(error)}).") from error
+
+
+def _told(error: Exception) -> str:
+    return (
+        f"{error} is missing or of another form"
+        if isinstance(error, KeyError)
+        else "its weights have other names or are of another form"
+    )
 
 
 def _unet(weights: Weights) -> UNetConfig:

@@ -12,11 +12,13 @@ from ildm.checkpoint.autoencoder_layout import diffusers_autoencoder
 from ildm.checkpoint.clip_text import clip_config_from_json
 from ildm.checkpoint.diffusers_autoencoder import autoencoder_from_diffusers, autoencoder_to_diffusers
 from ildm.checkpoint.diffusers_folder import find_weights, read_config, write_config, write_part
-from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler, scheduler_to_diffusers
+from ildm.checkpoint.diffusers_sampler import as_drawn
+from ildm.checkpoint.diffusers_scheduler import defaults_from_scheduler, path_from_scheduler
+from ildm.checkpoint.diffusers_scheduler_written import scheduler_notes, scheduler_to_diffusers
 from ildm.checkpoint.diffusers_text import fill_folder_text, folder_text, text_config, write_folder_text
 from ildm.checkpoint.diffusers_unet import unet_from_diffusers, unet_to_diffusers
 from ildm.checkpoint.families import TOLD_GUIDANCE
-from ildm.checkpoint.fields import Fields
+from ildm.checkpoint.fields import Fields, whole_or_none
 from ildm.checkpoint.layout import fill_by_layout, write_layout
 from ildm.checkpoint.portable import PORTABLE_FILE, from_portable, to_portable
 from ildm.checkpoint.predicted import agreed
@@ -101,10 +103,14 @@ def save_diffusers(model: Model, folder: Path, *, dtype: torch.dtype | None = No
                 f"diffusers has no counterpart of this model's text encoder ({conditioner.kind!r}), so it is left out: there the U-Net "
                 "draws only from contexts that you give it."
             )
-        scheduler = scheduler_to_diffusers(model.path, model.manifest.prediction, model.manifest.defaults)
-        (temporary / "scheduler").mkdir()
-        write_config(temporary / "scheduler", scheduler, SCHEDULER)
-        entries["scheduler"] = ["diffusers", scheduler["_class_name"]]
+        try:
+            scheduler = scheduler_to_diffusers(model.path, model.manifest.prediction, model.manifest.defaults)
+            (temporary / "scheduler").mkdir()
+            write_config(temporary / "scheduler", scheduler, SCHEDULER)
+            entries["scheduler"] = ["diffusers", scheduler["_class_name"]]
+            notes += scheduler_notes(model.path, model.manifest.defaults, scheduler)
+        except CheckpointError as error:
+            notes.append(f"The scheduler is left out. {error}")
         write_config(temporary, _index(model, entries), INDEX)
         weights = sorted(temporary.rglob("*.safetensors"))
         files = {path.relative_to(temporary).as_posix(): sha256(path) for path in weights}
@@ -127,11 +133,12 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
     unet_fields, vae = read_config(folder / "unet"), folder / "vae"
     unet = unet_from_diffusers(unet_fields, source=str(folder / "unet" / "config.json"))
     autoencoder, space = autoencoder_from_diffusers(read_config(vae), source=str(vae / "config.json"))
-    scheduler, source = read_config(folder / "scheduler", SCHEDULER), str(folder / "scheduler" / SCHEDULER)
+    index, source = read_config(folder, INDEX), str(folder / "scheduler" / SCHEDULER)
+    scheduler = as_drawn(read_config(folder / "scheduler", SCHEDULER), str(index.get("_class_name")), source=source)
     path, said = path_from_scheduler(scheduler, source=source)
     is_stated = "prediction_type" in scheduler or isinstance(path, LinearInterpolation)
-    side = int(unet_fields.get("sample_size") or 64) * autoencoder.stride
-    text = text_config(folder, read_config(folder, INDEX), unet_fields, (side, side))
+    side = (whole_or_none(unet_fields, "sample_size", str(folder / "unet" / "config.json")) or 64) * autoencoder.stride
+    text = text_config(folder, index, unet_fields, (side, side))
     is_told = unet.guidance_width is not None
     usual = _XL_GUIDANCE if isinstance(text, ClipPairConfig) else _GUIDANCE if text else 1.0
     configurations = Configurations(
@@ -148,13 +155,14 @@ def _assemble(folder: Path, prediction: Prediction | None) -> Model:
     )
     conditioner: Conditioner | None = None if text is None else folder_text(folder, text)
     if conditioner is None and unet.labels is not None:
-        conditioner = LabelConditioner(_classes(read_config(folder, INDEX), unet.labels))
-    return assemble(configurations, conditioner)
+        conditioner = LabelConditioner(_classes(index, unet.labels))
+    return assemble(configurations, conditioner, source=str(folder))
 
 
 def _classes(index: Fields, count: int) -> LabelConfig:
     """Names are where DiT's folders have them. Of 1,001 classes, ImageNet's and one more, the last stands for none."""
-    names = index.get("id2label") or {}
+    told = index.get("id2label")
+    names = told if isinstance(told, dict) else {}
     ordered = [str(names[str(number)]) for number in range(count) if str(number) in names]
     return LabelConfig(count=count, names=tuple(ordered), unconditional=1000 if count == 1001 else None)
 
@@ -173,7 +181,8 @@ def _index(model: Model, entries: dict[str, Any]) -> dict[str, Any]:
     if isinstance(conditioner, ClipConditioner):
         extras = {name: [None, None] for name in ("safety_checker", "feature_extractor", "image_encoder")}
         plain = "LatentConsistencyModelPipeline" if is_consistent else "StableDiffusionPipeline"
-        name = "StableDiffusionInpaintPipeline" if concat else plain
+        inpainting = concat == 1 + model.autoencoder.latent_space.channels
+        name = "StableDiffusionInpaintPipeline" if inpainting else plain
         return {"_class_name": name, "requires_safety_checker": False, **extras, **entries}
     named = {"id2label": dict(enumerate(conditioner.config.names))} if isinstance(conditioner, LabelConditioner) else {}
     return {"_class_name": "DiffusionPipeline", **named, **entries}

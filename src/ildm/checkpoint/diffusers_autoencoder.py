@@ -6,10 +6,10 @@ from typing import Any
 
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
-from ildm.checkpoint.fields import Fields, check_fixed
-from ildm.core.errors import CheckpointError
+from ildm.checkpoint.fields import Fields, check_fixed, number, numbers_or_none, whole, wholes
+from ildm.core.errors import CheckpointError, ConfigError
 
-_FIXED: dict[str, Any] = {"act_fn": "silu", "use_quant_conv": True, "use_post_quant_conv": True}
+_FIXED: dict[str, Any] = {"act_fn": "silu", "use_quant_conv": True, "use_post_quant_conv": True, "norm_num_groups": 32}
 
 
 def autoencoder_from_diffusers(fields: Fields, *, source: str) -> tuple[AutoencoderConfig, LatentSpace]:
@@ -19,18 +19,22 @@ def autoencoder_from_diffusers(fields: Fields, *, source: str) -> tuple[Autoenco
         CheckpointError: when it asks for something our graph does not have; the setting is named.
     """
     check_fixed(fields, _FIXED, source)
-    channels = tuple(fields.get("block_out_channels", (64,)))
-    latent_channels = int(fields.get("latent_channels", 4))
-    if int(fields.get("norm_num_groups", 32)) != 32:
-        raise CheckpointError(f"{source} sets norm_num_groups to {fields['norm_num_groups']}, but only 32 is supported.")
-    config = AutoencoderConfig(
-        channels=channels,
-        num_res_blocks=int(fields.get("layers_per_block", 1)),
-        middle_attention=bool(fields.get("mid_block_add_attention", True)),
-        latent_channels=latent_channels,
-        image_channels=int(fields.get("in_channels", 3)),
-    )
-    return config, _latent_space(fields, latent_channels, config.stride)
+    latent_channels = whole(fields, "latent_channels", 4, source)
+    channels = wholes(fields, "block_out_channels", (64,), source)
+    odd = next((width for width in channels if width % 32), None)
+    if odd is not None:
+        raise CheckpointError(f"{source} has a level of {odd} channels, but only multiples of 32 are supported.")
+    try:
+        config = AutoencoderConfig(
+            channels=channels,
+            num_res_blocks=whole(fields, "layers_per_block", 1, source),
+            middle_attention=bool(fields.get("mid_block_add_attention", True)),
+            latent_channels=latent_channels,
+            image_channels=whole(fields, "in_channels", 3, source),
+        )
+        return config, _latent_space(fields, latent_channels, config.stride, source)
+    except ConfigError as error:
+        raise CheckpointError(f"{source} describes an autoencoder that cannot be built: {error}") from error
 
 
 def autoencoder_to_diffusers(config: AutoencoderConfig, space: LatentSpace, *, sample_size: int) -> dict[str, Any]:
@@ -70,11 +74,13 @@ def autoencoder_to_diffusers(config: AutoencoderConfig, space: LatentSpace, *, s
     }
 
 
-def _latent_space(fields: Fields, channels: int, stride: int) -> LatentSpace:
-    factor = float(fields.get("scaling_factor", 0.18215))
-    mean, deviation = fields.get("latents_mean"), fields.get("latents_std")
+def _latent_space(fields: Fields, channels: int, stride: int, source: str) -> LatentSpace:
+    factor = number(fields, "scaling_factor", 0.18215, source)
+    mean, deviation = (numbers_or_none(fields, key, source) for key in ("latents_mean", "latents_std"))
     if mean is not None and deviation is not None:
-        scale = tuple(factor / float(value) for value in deviation)
-        return LatentSpace(channels=channels, stride=stride, scale=scale, shift=tuple(float(value) for value in mean))
-    shift = float(fields.get("shift_factor") or 0.0)
+        if 0.0 in deviation:
+            raise CheckpointError(f"{source} sets latents_std to {list(deviation)}, but deviations are above 0.")
+        scale = tuple(factor / value for value in deviation)
+        return LatentSpace(channels=channels, stride=stride, scale=scale, shift=mean)
+    shift = 0.0 if fields.get("shift_factor") is None else number(fields, "shift_factor", 0.0, source)
     return LatentSpace(channels=channels, stride=stride, scale=(factor,) * channels, shift=(shift,) * channels)

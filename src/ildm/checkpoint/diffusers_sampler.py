@@ -24,6 +24,25 @@ SAMPLERS = {
 }
 _SUBSTITUTE = "dpmpp-2m"
 
+_IN_SIGMA = {"EulerDiscreteScheduler", "HeunDiscreteScheduler"}
+_BY_LOG_SNR = {"DPMSolverMultistepScheduler", "UniPCMultistepScheduler"}
+# Settings of the schedule that only some classes heed. What a scheduler of another class left in the file says nothing, as in diffusers.
+HEEDED_BY: dict[str, set[str]] = {
+    "use_karras_sigmas": _IN_SIGMA | _BY_LOG_SNR | {"FlowMatchEulerDiscreteScheduler"},
+    "final_sigmas_type": _BY_LOG_SNR | {"EulerDiscreteScheduler"},
+    "rescale_betas_zero_snr": set(SAMPLERS) - {"PNDMScheduler", "HeunDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"},
+    "clip_sample": {"DDIMScheduler", "DDPMScheduler", "HeunDiscreteScheduler", "LCMScheduler"},
+    "skip_prk_steps": {"PNDMScheduler"},
+    "steps_offset": set(SAMPLERS) - {"FlowMatchEulerDiscreteScheduler"},
+}
+
+# what diffusers' pipelines of Stable Diffusion 1 and 2 set, whatever the file says
+_SET_BY_PIPELINE: dict[str, dict[str, Any]] = {
+    "StableDiffusionPipeline": {"steps_offset": 1, "clip_sample": False},
+    "StableDiffusionImg2ImgPipeline": {"steps_offset": 1, "clip_sample": False},
+    "StableDiffusionInpaintPipeline": {"steps_offset": 1, "skip_prk_steps": True},
+}
+
 # what a class takes a setting for that is not there, where that differs from the others
 _UNSAID: dict[str, dict[str, Any]] = {
     "DDIMScheduler": {"clip_sample": True},
@@ -66,9 +85,35 @@ class SubstitutedSamplerWarning(UserWarning):
     """A folder asks for a sampler that this program does not have."""
 
 
+class OverriddenSettingWarning(UserWarning):
+    """A folder's scheduler has a setting that diffusers' pipeline of this kind puts right."""
+
+
 def as_said(fields: Fields) -> Fields:
-    """A scheduler's configuration with what its class takes for granted."""
-    return _UNSAID.get(str(fields.get("_class_name")), {}) | dict(fields)
+    """A scheduler's configuration with what its class takes for granted, and without what it does not heed."""
+    class_name = str(fields.get("_class_name"))
+    unheeded = {key for key, classes in HEEDED_BY.items() if class_name in SAMPLERS and class_name not in classes}
+    return _UNSAID.get(class_name, {}) | {key: value for key, value in fields.items() if key not in unheeded}
+
+
+def as_drawn(fields: Fields, pipeline: str, *, source: str) -> Fields:
+    """The same as a pipeline draws by it; settings that it puts right are told in a warning.
+
+    Args:
+        pipeline: the class that a folder's index names.
+    """
+    said, class_name = as_said(fields), str(fields.get("_class_name"))
+    usual = {"steps_offset": 0, "clip_sample": False, "skip_prk_steps": True}
+    changed = {
+        key: value
+        for key, value in _SET_BY_PIPELINE.get(pipeline, {}).items()
+        if class_name in HEEDED_BY[key] and said.get(key, usual[key]) != value
+    }
+    if changed:
+        drawn = " and ".join(f"{key}={value!r}" for key, value in changed.items())
+        sentence = f"{source} is outdated: the model draws with {drawn}, as in diffusers' {pipeline}."
+        warnings.warn(sentence, OverriddenSettingWarning, stacklevel=4)
+    return {**said, **changed}
 
 
 def sampler_from_diffusers(fields: Fields, *, source: str) -> tuple[str, dict[str, Any]]:

@@ -1,11 +1,10 @@
-"""What a diffusers scheduler's configuration says about the path, the prediction and the sampler; and the same written."""
+"""What a diffusers scheduler's configuration says about the path, the prediction and the sampler."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from ildm.checkpoint.diffusers_sampler import SAMPLERS, as_said, sampler_from_diffusers, sampler_to_diffusers
+from ildm.checkpoint.diffusers_sampler import SAMPLERS, as_said, sampler_from_diffusers
 from ildm.checkpoint.fields import Fields
 from ildm.core import extensions
 from ildm.core.config import from_json, to_json
@@ -16,8 +15,8 @@ from ildm.diffusion.prediction import Prediction
 from ildm.diffusion.published import Published
 from ildm.diffusion.schedule import Convention
 
-_PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "velocity", "sample": "data"}
-_BETAS: dict[str, Literal["linear", "scaled_linear", "cosine"]] = {
+PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "velocity", "sample": "data"}
+BETAS: dict[str, Literal["linear", "scaled_linear", "cosine"]] = {
     "linear": "linear",
     "scaled_linear": "scaled_linear",
     "squaredcos_cap_v2": "cosine",
@@ -38,22 +37,22 @@ def path_from_scheduler(fields: Fields, *, source: str) -> tuple[VariancePreserv
     if class_name not in SAMPLERS and "beta_schedule" not in fields:
         raise CheckpointError(f"{source} is of {class_name}, whose noise levels are not known to this program.")
     betas = fields.get("beta_schedule", "linear")
-    if betas not in _BETAS or fields.get("trained_betas") is not None:
+    if not isinstance(betas, str) or betas not in BETAS or fields.get("trained_betas") is not None:
         raise CheckpointError(f"{source} has the noise schedule {betas!r} with its own betas, which is not supported.")
     kind = fields.get("prediction_type", "epsilon")
-    if kind not in _PREDICTIONS:
-        raise CheckpointError(f"{source} has the prediction type {kind!r}: known are {', '.join(_PREDICTIONS)}.")
+    if not isinstance(kind, str) or kind not in PREDICTIONS:
+        raise CheckpointError(f"{source} has the prediction type {kind!r}: known are {', '.join(PREDICTIONS)}.")
     try:
         path = VariancePreserving(
             num_timesteps=int(fields.get("num_train_timesteps", 1000)),
-            betas=_BETAS[betas],
+            betas=BETAS[betas],
             beta_start=float(fields.get("beta_start", 0.0001)),
             beta_end=float(fields.get("beta_end", 0.02)),
             zero_terminal_snr=bool(fields.get("rescale_betas_zero_snr", False)),
         )
-    except (TypeError, ValueError, ConfigError) as error:
+    except (TypeError, ValueError, OverflowError, ConfigError) as error:
         raise CheckpointError(f"{source} describes a noise schedule that cannot be: {error}") from error
-    return path, _PREDICTIONS[kind]
+    return path, PREDICTIONS[kind]
 
 
 def defaults_from_scheduler(fields: Fields, *, guidance_scale: float, is_told: bool = False, source: str) -> Defaults:
@@ -79,35 +78,8 @@ def defaults_from_scheduler(fields: Fields, *, guidance_scale: float, is_told: b
             published=None if linear else to_json(_published(fields)),
             shift=float(fields.get("shift", 1.0)) if linear else 1.0,
         )
-    except (TypeError, ValueError, ConfigError) as error:
+    except (TypeError, ValueError, OverflowError, ConfigError) as error:
         raise CheckpointError(f"{source} describes a sampler that cannot be: {error}") from error
-
-
-def scheduler_to_diffusers(
-    path: VariancePreserving | LinearInterpolation, prediction: Prediction, defaults: Defaults
-) -> Fields:
-    """The `scheduler_config.json` of a path, a prediction and a sampler."""
-    if isinstance(path, LinearInterpolation):
-        return {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": defaults.shift}
-    settings: Mapping[str, Any] = defaults.published or {"steps_offset": 1}
-    fields = sampler_to_diffusers(defaults.sampler, defaults.sampler_options) | {
-        "num_train_timesteps": path.num_timesteps,
-        "beta_schedule": {ours: theirs for theirs, ours in _BETAS.items()}[path.betas],
-        "beta_start": path.beta_start,
-        "beta_end": path.beta_end,
-        "rescale_betas_zero_snr": path.zero_terminal_snr,
-        "prediction_type": {ours: theirs for theirs, ours in _PREDICTIONS.items()}[prediction],
-        "steps_offset": settings.get("steps_offset", 0),
-        "set_alpha_to_one": settings.get("set_alpha_to_one", True),
-        "final_sigmas_type": "zero" if settings.get("final_sigma_zero", True) else "sigma_min",
-        "use_karras_sigmas": settings.get("karras", False),
-        "skip_prk_steps": True,
-    }
-    if settings.get("spacing"):
-        fields["timestep_spacing"] = settings["spacing"]
-    if defaults.sampler == "lcm":
-        fields["original_inference_steps"] = settings.get("original_steps", 50)
-    return fields
 
 
 def _published(fields: Fields) -> Published:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ildm.checkpoint.clip_text import AnyClip, AnyClipConfig, encoders, make_clip
 from ildm.checkpoint.diffusers_folder import find_weights, read_config, write_part
-from ildm.checkpoint.fields import Fields
+from ildm.checkpoint.fields import Fields, whole_or_none
 from ildm.checkpoint.layout import write_layout
 from ildm.checkpoint.text_layout import diffusers_text, fill_text, text_from_diffusers, text_to_diffusers
 from ildm.conditioning.clip import ClipConfig
@@ -39,7 +39,7 @@ def text_config(folder: Path, index: Fields, unet: Fields, image_size: tuple[int
             second_padding=paddings[1],
             image_size=image_size,
             aesthetic_score=REFINER_SCORE if index.get("requires_aesthetics_score") else None,
-            size_width=int(unet.get("addition_time_embed_dim") or 256),
+            size_width=whole_or_none(unet, "addition_time_embed_dim", str(folder / "unet" / "config.json")) or 256,
             zero_empty=bool(index.get("force_zeros_for_empty_prompt", True)),
         )
     return None if first is None else ClipConfig(encoder=first, padding=paddings[0])

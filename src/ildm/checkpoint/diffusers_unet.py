@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ildm.checkpoint.fields import Fields, check_fixed, check_known
+from ildm.checkpoint.fields import (
+    Fields,
+    check_fixed,
+    check_known,
+    number,
+    whole,
+    whole_or_none,
+    wholes,
+    wholes_per_level,
+    words,
+)
 from ildm.core.errors import CheckpointError, ConfigError
 from ildm.denoiser.config import UNetConfig
 
@@ -52,44 +62,54 @@ def unet_from_diffusers(fields: Fields, *, source: str) -> UNetConfig:
     conditional = "cross_attention_dim" in fields
     check_fixed(fields, _FIXED, source)
     check_known(fields, _READ | _FREE | set(_FIXED), source)
-    channels = tuple(fields["block_out_channels"])
+    channels = wholes(fields, "block_out_channels", (), source)
     levels = len(channels)
     attentive = _block_kinds(fields, "down_block_types", _DOWN, source)
     if _block_kinds(fields, "up_block_types", _UP, source)[::-1] != attentive:
         raise CheckpointError(
             f"{source} has attention at other levels on the way up than on the way down, which is not supported."
         )
-    depths = _per_level(fields.get("transformer_layers_per_block", 1), levels)
+    if len(attentive) != levels:
+        raise CheckpointError(
+            f"{source} has {levels} levels by block_out_channels, but {len(attentive)} by down_block_types: fetch the model again."
+        )
+    depths = wholes_per_level(fields, "transformer_layers_per_block", 1, levels, source)
     if fields.get("mid_block_type", _MIDDLES[0]) not in _MIDDLES:
         raise CheckpointError(f"{source} sets mid_block_type to {fields['mid_block_type']!r}, which is not supported.")
-    head = _per_level(fields.get("attention_head_dim") or 8, levels)
+    head = (8,) * levels
+    if fields.get("attention_head_dim") is not None:
+        head = wholes_per_level(fields, "attention_head_dim", 8, levels, source)
     residual = "resnet" in (fields.get("downsample_type"), fields.get("upsample_type"))
-    residual = residual or any(kind.startswith("Resnet") for kind in fields["down_block_types"])
-    latent, entering = int(fields.get("out_channels", 4)), int(fields.get("in_channels", 4))
+    residual = residual or any(kind.startswith("Resnet") for kind in words(fields, "down_block_types", source))
+    latent, entering = whole(fields, "out_channels", 4, source), whole(fields, "in_channels", 4, source)
+    if entering < latent:
+        raise CheckpointError(f"{source} takes {entering} channels and gives {latent}, which is not supported.")
     settings: dict[str, Any] = {
         "in_channels": latent,
         "out_channels": latent,
         # what enters beside the noised latent: a mask and a masked image, a small image
         "concat_channels": entering - latent,
         "channels": channels,
-        "res_blocks": _per_level(fields.get("layers_per_block", 2), levels),
+        "res_blocks": wholes_per_level(fields, "layers_per_block", 2, levels, source),
         "depths": tuple(depth if given else 0 for depth, given in zip(depths, attentive, strict=True)),
         "mid_depth": depths[-1],
         "attention": "transformer" if conditional else "plain",
         # diffusers calls the number of heads attention_head_dim in its conditional networks, and the width of one in the others
         "heads": head if conditional else tuple(width // size for width, size in zip(channels, head, strict=True)),
-        "context_width": fields["cross_attention_dim"] if conditional else None,
+        "context_width": whole_or_none(fields, "cross_attention_dim", source) if conditional else None,
         "linear_projection": bool(fields.get("use_linear_projection", False)),
-        "pooled_width": fields.get("projection_class_embeddings_input_dim") if _takes_pooled(fields, source) else None,
-        "labels": fields.get("num_class_embeds"),
-        "guidance_width": fields.get("time_cond_proj_dim"),
+        "pooled_width": whole_or_none(fields, "projection_class_embeddings_input_dim", source)
+        if _takes_pooled(fields, source)
+        else None,
+        "labels": whole_or_none(fields, "num_class_embeds", source),
+        "guidance_width": whole_or_none(fields, "time_cond_proj_dim", source),
         "scale_shift_norm": fields.get("resnet_time_scale_shift", "default") == "scale_shift",
         "resample": "residual" if residual else "convolution",
-        "time_width": fields.get("time_embedding_dim"),
+        "time_width": whole_or_none(fields, "time_embedding_dim", source),
         "cosine_first": bool(fields.get("flip_sin_to_cos", True)),
-        "norm_groups": int(fields.get("norm_num_groups", 32)),
-        "norm_eps": float(fields.get("norm_eps", 1e-5)),
-        "dropout": float(fields.get("dropout", 0.0)),
+        "norm_groups": whole(fields, "norm_num_groups", 32, source),
+        "norm_eps": number(fields, "norm_eps", 1e-5, source),
+        "dropout": number(fields, "dropout", 0.0, source),
     }
     try:
         return UNetConfig(**settings)
@@ -178,14 +198,11 @@ def _takes_pooled(fields: Fields, source: str) -> bool:
 
 
 def _block_kinds(fields: Fields, key: str, kinds: Mapping[str, bool], source: str) -> list[bool]:
-    unknown = [kind for kind in fields[key] if kind not in kinds]
+    found = words(fields, key, source)
+    unknown = [kind for kind in found if kind not in kinds]
     if unknown:
         raise CheckpointError(f"{source} has blocks of the kind {unknown[0]!r} in {key}: known are {', '.join(kinds)}.")
-    return [kinds[kind] for kind in fields[key]]
-
-
-def _per_level(value: int | list[int] | tuple[int, ...], levels: int) -> tuple[int, ...]:
-    return (value,) * levels if isinstance(value, int) else tuple(value)
+    return [kinds[kind] for kind in found]
 
 
 def _one_or_list(values: tuple[int, ...]) -> int | list[int]:

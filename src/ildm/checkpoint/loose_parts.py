@@ -62,6 +62,8 @@ def read_unet_file(path: Path, wanted: UNetConfig) -> UNet:
         CheckpointError: when there is none, it is damaged, or of another graph.
     """
     weights = _part(open_weights(path), UNET)
+    if any("lora" in name.lower() for name in weights):
+        raise CheckpointError(f"{path} is an adapter (LoRA), not a U-Net: give it as --lora.")
     layout: Layout
     if "conv_in.weight" in weights:
         told = "time_embedding.cond_proj.weight"

@@ -235,8 +235,9 @@ def _read_pair(weights: Weights, layer: str, parts: Mapping[str, str], settings:
         down = _joined(_floating(weights, parts["mid"]), down, weights.source, parts["mid"])
     if "alpha" not in parts:
         return LowRank(down, up * settings.scale(layer, rank))
-    alpha = _floating(weights, parts["alpha"])
-    if alpha.numel() != 1:
+    # most write it as a floating-point number, diffusers as a whole one
+    alpha = weights[parts["alpha"]]
+    if alpha.numel() != 1 or alpha.is_complex():
         raise CheckpointError(f"{weights.source} holds {parts['alpha']} of shape {_shape(alpha)}, but alpha is one number.")
     return LowRank(down, up * (float(alpha) / rank))
 

@@ -167,7 +167,7 @@ def _assemble(weights: Weights, path: Path, prediction: Prediction | None) -> Mo
         image_size=(side, side),
         defaults=family.defaults(is_told=unet.guidance_width is not None),
     )
-    return assemble(configurations, make_clip(_text_config(weights, family), vocabulary))
+    return assemble(configurations, make_clip(_text_config(weights, family), vocabulary), source=weights.source)
 
 
 def _text_config(weights: Weights, family: Family) -> AnyClipConfig:

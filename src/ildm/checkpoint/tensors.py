@@ -40,7 +40,7 @@ def load_tensors(path: Path, *, expected_sha256: str | None = None) -> dict[str,
     if expected_sha256 is not None:
         check_hash(path, expected_sha256)
     try:
-        return safetensors.torch.load_file(path)
+        return {name: widened(tensor) for name, tensor in safetensors.torch.load_file(path).items()}
     except (safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}): fetch the model again.") from error
 
@@ -96,6 +96,11 @@ def check_numbers(tensor: Tensor, name: str, source: str) -> None:
             f"{source} holds {name!r} with values that are not numbers (NaN or infinite): "
             "a training went wrong; use an earlier checkpoint."
         )
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """A tensor of one-byte floating-point numbers in float32, which holds them to the bit; nothing can be computed in their own format."""
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
 
 
 def refuse_pickle(path: Path) -> None:

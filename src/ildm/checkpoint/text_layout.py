@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ildm.checkpoint.fields import whole, words
 from ildm.checkpoint.layout import Layout, Piece, Place, Third, Turned, fill_by_layout, rename
 from ildm.checkpoint.weights import Weights
 from ildm.conditioning.clip_encoder import ClipEncoder, ClipEncoderConfig
@@ -90,7 +91,7 @@ def fill_text(encoder: ClipEncoder, weights: Weights) -> None:
         unread = (*_UNREAD, *behind, *(() if config.projection_width else ("text_projection",)))
     else:
         layout = diffusers_text(config, wrapped=_is_wrapped(weights))
-        unread = _UNREAD
+        unread = (*_UNREAD, *(() if config.projection_width else ("text_projection.weight",)))
     fill_by_layout(encoder, layout, weights.without(*unread))
 
 
@@ -138,20 +139,20 @@ def text_from_diffusers(fields: Mapping[str, Any], *, source: str) -> ClipEncode
         raise CheckpointError(
             f"{source} sets hidden_act to {fields['hidden_act']!r}, but only quick_gelu and gelu are supported."
         )
-    projected = "CLIPTextModelWithProjection" in fields.get("architectures", ())
+    projected = "CLIPTextModelWithProjection" in words(fields, "architectures", source)
     try:
         # what is not said is as transformers has it by default
         return ClipEncoderConfig(
-            width=int(fields.get("hidden_size", 512)),
-            depth=int(fields.get("num_hidden_layers", 12)),
-            num_heads=int(fields.get("num_attention_heads", 8)),
-            feed_forward_width=int(fields.get("intermediate_size", 2048)),
+            width=whole(fields, "hidden_size", 512, source),
+            depth=whole(fields, "num_hidden_layers", 12, source),
+            num_heads=whole(fields, "num_attention_heads", 8, source),
+            feed_forward_width=whole(fields, "intermediate_size", 2048, source),
             activation=fields.get("hidden_act", "quick_gelu"),
-            projection_width=int(fields.get("projection_dim", 512)) if projected else None,
-            max_tokens=int(fields.get("max_position_embeddings", 77)),
-            vocabulary_size=int(fields.get("vocab_size", 49408)),
+            projection_width=whole(fields, "projection_dim", 512, source) if projected else None,
+            max_tokens=whole(fields, "max_position_embeddings", 77, source),
+            vocabulary_size=whole(fields, "vocab_size", 49408, source),
         )
-    except (TypeError, ValueError, ConfigError) as error:
+    except ConfigError as error:
         raise CheckpointError(f"{source} describes a text encoder that cannot be built: {error}") from error
 
 

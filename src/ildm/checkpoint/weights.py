@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors
 from torch import Tensor
 
-from ildm.checkpoint.tensors import check_numbers, refuse_pickle
+from ildm.checkpoint.tensors import check_numbers, refuse_pickle, widened
 from ildm.core.errors import CheckpointError
 
 
@@ -100,6 +100,8 @@ class _File:
     """One open safetensors file."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise CheckpointError(f"{path} is a folder, but a file of weights is wanted: give the .safetensors file in it.")
         if not path.is_file():
             raise CheckpointError(f"The weights file {path} is missing: fetch or export the model again.")
         refuse_pickle(path)
@@ -128,6 +130,6 @@ class _File:
         return tuple(self._open.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        tensor = self._open.get_tensor(name)
+        tensor = widened(self._open.get_tensor(name))
         check_numbers(tensor, name, str(self.path))
         return tensor

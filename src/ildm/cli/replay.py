@@ -73,4 +73,6 @@ def replay(
     if verify and not replayed.outcomes:
         raise ConfigError(f"No branch in {file} was finished, so there is nothing to verify: make its last step first.")
     if verify and replayed.same_shape and replayed.same_model and not replayed.exact:
-        raise ProtocolError(f"{file} does not come out as it was recorded: its log or its hashes have been changed.")
+        # a model is known by its weights, which do not say what they predict
+        untold = "" if prediction or loaded.manifest.files else ", or --prediction was given then and is not now"
+        raise ProtocolError(f"{file} does not come out as it was recorded: its log or its hashes have been changed{untold}.")

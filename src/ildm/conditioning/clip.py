@@ -17,8 +17,9 @@ from ildm.conditioning.clip_vocabulary import END, TOKENIZER
 from ildm.conditioning.clip_words import AddedWords
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.places import marked
-from ildm.conditioning.prompt import WeightedText, literal, weighted_parts
+from ildm.conditioning.prompt import literal, weighted_parts
 from ildm.conditioning.weighting import emphasise
+from ildm.conditioning.windows import Parts, encode_alike
 from ildm.core.types import Conditioning
 
 
@@ -47,10 +48,11 @@ class ClipConfig:
 
 
 class ClipConditioner(Conditioner):
-    """Prompts to a context of 77 tokens per window, with no mask: the published models attend to the padding too.
+    """Prompts to a context of 77 tokens per window: the published models attend to the padding in it too.
 
-    Prompts of more than 75 tokens take several windows, each encoded alone, and a `BREAK` begins another one. Weights multiply the
-    tokens of the context, in each window apart.
+    Prompts of more than 75 tokens take several windows, each encoded alone, and a `BREAK` begins another one. In a batch of prompts
+    with different numbers of windows those that a prompt does not need are masked. Weights multiply the tokens of the context, in each
+    window apart.
 
     Raises:
         CheckpointError: when the vocabulary does not fit the encoder.
@@ -72,7 +74,7 @@ class ClipConditioner(Conditioner):
         prompts: Sequence[str],
         size: tuple[int, int] | None = None,  # noqa: ARG002 - these models are not told
     ) -> Conditioning:
-        """The context of plain texts, (batch, 77 * windows, width)."""
+        """The context of plain texts, (batch, 77 * most windows, width)."""
         return self._encode([literal(prompt) for prompt in prompts])
 
     def read(
@@ -80,7 +82,7 @@ class ClipConditioner(Conditioner):
         prompts: Sequence[str],
         size: tuple[int, int] | None = None,  # noqa: ARG002
     ) -> Conditioning:
-        """The context of prompts in prompt syntax, (batch, 77 * windows, width)."""
+        """The context of prompts in prompt syntax, (batch, 77 * most windows, width)."""
         return self._encode([weighted_parts(prompt) for prompt in prompts])
 
     def places(self, prompt: str, word: str) -> Bool[Tensor, " tokens"]:
@@ -109,7 +111,10 @@ class ClipConditioner(Conditioner):
         """Write the vocabulary, without added words."""
         (folder / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
 
-    def _encode(self, prompts: Sequence[Sequence[WeightedText]]) -> Conditioning:
+    def _encode(self, prompts: Sequence[Parts]) -> Conditioning:
+        return encode_alike(prompts, self.tokenizer.count_windows, self._encode_together)
+
+    def _encode_together(self, prompts: Sequence[Parts]) -> Conditioning:
         tokens, weights = self.tokenizer.weighted(prompts)
         hidden = self.encoder(tokens)[-self.config.clip_skip]  # (batch, windows, 77, width)
         context = emphasise(self.encoder.normalise(hidden), weights, keep="mean")

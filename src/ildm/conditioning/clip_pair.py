@@ -17,8 +17,9 @@ from ildm.conditioning.clip_vocabulary import END, TOKENIZER
 from ildm.conditioning.clip_words import AddedWords
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.places import marked
-from ildm.conditioning.prompt import WeightedText, literal, weighted_parts, words_of
+from ildm.conditioning.prompt import literal, weighted_parts, words_of
 from ildm.conditioning.weighting import emphasise
+from ildm.conditioning.windows import Parts, encode_alike
 from ildm.core.errors import ConfigError
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
@@ -84,11 +85,12 @@ class ClipPairConfig:
 
 
 class ClipPairConditioner(Conditioner):
-    """Prompts to context (77 tokens per window, no mask) and pooled vector.
+    """Prompts to context (77 tokens per window) and pooled vector.
 
     Prompts of more than 75 tokens take several windows, each encoded alone, and a `BREAK` begins another one; the first one gives the
-    pooled vector. Weights multiply the tokens of the context, in each window and for each encoder apart, and leave the pooled vector
-    as it is, as in AUTOMATIC1111's program.
+    pooled vector. In a batch of prompts with different numbers of windows those that a prompt does not need are masked. Weights multiply
+    the tokens of the context, in each window and for each encoder apart, and leave the pooled vector as it is, as in AUTOMATIC1111's
+    program.
 
     Args:
         first_tokenizer: None where the configuration has no first encoder.
@@ -118,7 +120,7 @@ class ClipPairConditioner(Conditioner):
     def forward(
         self, prompts: Sequence[str], size: tuple[int, int] | None = None, *, aesthetic_score: float | None = None
     ) -> Conditioning:
-        """The context of plain texts, (batch, 77 * windows, context_width), and their pooled vectors, (batch, pooled_width).
+        """The context of plain texts, (batch, 77 * most windows, context_width), and their pooled vectors, (batch, pooled_width).
 
         Args:
             size: (width, height) of the image to be drawn, in pixels; None = the model's own.
@@ -165,12 +167,19 @@ class ClipPairConditioner(Conditioner):
             (folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         (folder / SECOND_TOKENIZER).write_text(second.to_json(), encoding="utf-8")
 
-    def _tokens(self, prompts: Sequence[Sequence[WeightedText]]) -> list[tuple[Tensor, Tensor]]:
+    def _count_windows(self, parts: Parts) -> int:
+        """How many windows a prompt takes, the same for both encoders."""
+        return max(tokenizer.count_windows(parts) for tokenizer, _ in self._readers)
+
+    def _tokens(self, prompts: Sequence[Parts]) -> list[tuple[Tensor, Tensor]]:
         """Each encoder's token numbers and weights, (batch, windows, 77), all with as many windows."""
-        windows = max(tokenizer.weighted(prompts)[0].shape[1] for tokenizer, _ in self._readers)
+        windows = max(map(self._count_windows, prompts), default=1)
         return [tokenizer.weighted(prompts, windows=windows) for tokenizer, _ in self._readers]
 
-    def _encode(self, prompts: Sequence[Sequence[WeightedText]], told: Float[Tensor, "1 features"]) -> Conditioning:
+    def _encode(self, prompts: Sequence[Parts], told: Float[Tensor, "1 features"]) -> Conditioning:
+        return encode_alike(prompts, self._count_windows, lambda alike: self._encode_together(alike, told))
+
+    def _encode_together(self, prompts: Sequence[Parts], told: Float[Tensor, "1 features"]) -> Conditioning:
         read = self._tokens(prompts)
         hidden = [encoder(tokens) for (_, encoder), (tokens, _) in zip(self._readers, read, strict=True)]
         chosen = [states[-self.config.clip_skip] for states in hidden]

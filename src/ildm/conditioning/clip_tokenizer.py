@@ -150,6 +150,10 @@ class ClipTokenizer:
                 weights[place, number, 1:stop] = torch.tensor([weight for _, weight in window], dtype=torch.float64)
         return tokens, weights
 
+    def count_windows(self, parts: Sequence[WeightedText]) -> int:
+        """How many windows the parts of one prompt take."""
+        return len(self._windows(parts))
+
     def _windows(self, parts: Sequence[WeightedText]) -> list[list[tuple[int, float]]]:
         """Numbers with their weights, without marks."""
         windows: list[list[tuple[int, float]]] = []

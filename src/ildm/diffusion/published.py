@@ -28,7 +28,7 @@ class Published:
         steps_offset: added to "leading" timesteps.
         set_alpha_to_one: whether DDIM and PLMS end at clean data, or else at the first timestep's level.
         final_sigma_zero: the same for Euler, DPM-Solver and their like.
-        karras: whether Euler and DPM-Solver replace the spacing's levels by Karras'.
+        karras: whether Euler, DPM-Solver and their like replace the spacing's levels by Karras', each in its way.
         original_steps: of how many timesteps LCM chooses its own.
     """
 

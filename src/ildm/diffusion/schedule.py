@@ -72,7 +72,8 @@ class Convention:
         laid_over: what is spread evenly over the timesteps: the starts of the "steps" (DDIM, DDPM, PNDM, Euler; None = so), or all
             "borders", the end among them (DPM-Solver++, UniPC). The same for "trailing".
         whole_timesteps: whether "linspace" is rounded to whole timesteps, as by everyone but Euler and its like.
-        karras: whether Karras' levels replace the spacing's own between its first and last (Euler's `use_karras_sigmas`).
+        karras: whether Karras' levels replace the spacing's own: between its first and last (Euler, Heun), or, laid over borders,
+            between the path's own ends, whatever the spacing (DPM-Solver++, UniPC).
         ends_at_data: whether the last border is clean data, or else the first timestep's level (`set_alpha_to_one` false,
             `final_sigmas_type` "sigma_min"). A last step that would then lead nowhere is left out.
         original_steps: of how many evenly spaced timesteps "lcm" chooses its own; None = 50, as Luo 2023 distilled.
@@ -183,11 +184,23 @@ def _discrete_times(path: VariancePreserving, num_steps: int, spacing: str, conv
         raise ConfigError(f"This model has {total} timesteps, but num_steps={num_steps} was given: use at most {total}.")
     if spacing == "karras":
         return _with_end(_discrete_karras_times(path, num_steps, 1.0, 1.0 / total), 0.0)
-    times = _times_at(path, _timesteps(total, num_steps, spacing, convention))
     end = 0.0 if convention.ends_at_data else 1.0 / total
+    if convention.karras and convention.laid_over == "borders":
+        return _with_end(_discrete_karras_times(path, num_steps, 1.0, 1.0 / total), end)
+    index = _timesteps(total, num_steps, spacing, convention)
+    if not _falls(index):
+        fewer = next(count for count in range(num_steps - 1, 0, -1) if _falls(_timesteps(total, count, spacing, convention)))
+        raise ConfigError(
+            f"{num_steps} steps do not fit into this model's {total} timesteps as this sampler lays them out: use at most {fewer}."
+        )
+    times = _times_at(path, index)
     if convention.karras:
         times = _discrete_karras_times(path, num_steps, float(times[0]), float(times[-1]))
     return _with_end(times, end)
+
+
+def _falls(index: Tensor) -> bool:
+    return bool((index.diff() < 0).all())
 
 
 def _times_at(path: VariancePreserving, index: Tensor) -> Tensor:

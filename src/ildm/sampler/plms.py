@@ -19,8 +19,8 @@ class PLMS(Sampler):
     """Move along a mixture of the last four noise estimates (Liu 2022, sec. 3; its first step is pseudo improved Euler).
 
     The weights suppose steps of equal length in t; on others, Karras' say, the order falls to one. The first step evaluates
-    twice, so a run costs num_steps + 1 evaluations. First order from alpha = 0, where the noise estimate alone does not say
-    which data to move to. The history holds up to three former noise estimates.
+    twice, so a run costs num_steps + 1 evaluations; a run of a single step is Euler's. First order from alpha = 0, where the noise
+    estimate alone does not say which data to move to. The history holds up to three former noise estimates.
     """
 
     def advance(self, state: SamplerState, move: Move, denoise: Denoise) -> tuple[Latent, Latent, tuple[Tensor, ...]]:
@@ -28,7 +28,8 @@ class PLMS(Sampler):
         data = denoise_at(denoise, state.latent, move.t)
         noise = move.noise_estimate(state.latent, data)
         noises = (noise, *state.history)
-        if move.alpha_t == 0.0 or (not state.history and move.sigma_s == 0.0):
+        alone = not state.history and (move.sigma_s == 0.0 or state.schedule.num_steps == 1)
+        if move.alpha_t == 0.0 or alone:
             return move.first_order(data, noise), data, noises[:3]
         if state.history:
             weights = ADAMS_BASHFORTH[len(state.history)]

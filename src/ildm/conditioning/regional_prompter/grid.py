@@ -1,4 +1,4 @@
-"""Boxes in rows of cells, or in columns of cells: found, divided evenly, and written as ratios."""
+"""Boxes in rows of cells, or in columns of cells: found, given the sizes that were asked for, and written as ratios."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
 from math import lcm
-from typing import Literal
 
-from ildm.conditioning.ratios import Box, split
+from ildm.conditioning.ratios import Box, Direction, Group, lay_out
 from ildm.core.errors import ConfigError
-
-Direction = Literal["columns", "rows"]
-"""Columns: rows first, each a line of cells side by side. Rows: columns first, each a stack of cells."""
 
 _PLACES = 10**12
 _LARGEST_DENOMINATOR = 5_000  # a larger one could lie halfway between two numbers of 12 decimals, as 1 / 8192 does
@@ -26,7 +22,28 @@ def groups(boxes: Sequence[Box], direction: Direction) -> list[list[Box]]:
 
 def even(counts: Sequence[int], direction: Direction) -> list[Box]:
     """As many cells in each group as `counts` says, all groups of one size and the cells of each group too."""
-    return split(_written([(1, [1] * count) for count in counts], direction), direction)
+    return lay_out([Group(1.0, [1.0] * count) for count in counts], direction, "")
+
+
+def filled(rows: Sequence[Sequence[float]], counts: Sequence[int], direction: Direction, given: str) -> list[Box]:
+    """As many cells in each group as `counts` says, of the sizes in `rows`, as Regional Prompter fits the two together.
+
+    Where a row has too few numbers for its cells, the last one stands for the others too; where it has more, they go on in the next
+    group, its own size first. Groups without a row are as large as the last one, and their cells alike. What is left over is not used.
+
+    Args:
+        rows: see `ildm.conditioning.ratios.read_ratios`.
+        given: how to call the sizes in a sentence.
+    """
+    groups: list[Group] = []
+    for row in rows:
+        rest = row
+        while rest and len(groups) < len(counts):
+            count, cells = counts[len(groups)], list(rest[1:] or rest)
+            groups.append(Group(rest[0], [*cells[:count], *cells[-1:] * (count - len(cells))]))
+            rest = cells[count:]
+    groups += [Group(groups[-1].size, [1.0] * count) for count in counts[len(groups) :]]
+    return lay_out(groups, direction, given)
 
 
 def write_ratios(boxes: Sequence[Box]) -> tuple[str, Direction]:

@@ -10,10 +10,10 @@ import numpy as np
 from PIL.Image import Image
 
 from ildm.conditioning.prompt import weights
-from ildm.conditioning.ratios import split
+from ildm.conditioning.ratios import Direction, read_ratios, split
 from ildm.conditioning.regional_prompter.colours import describe_colour, read_colours
 from ildm.conditioning.regional_prompter.division import Area, Calculation, Division, Overlap, Part, Word, kept_mask
-from ildm.conditioning.regional_prompter.grid import Direction, even, groups
+from ildm.conditioning.regional_prompter.grid import even, filled
 from ildm.conditioning.regional_prompter.keywords import Sections, read_sections
 from ildm.core.errors import ConfigError, nearest
 
@@ -59,8 +59,9 @@ def read_division(
     Args:
         negative_prompt: divided in the same way; one text alone serves all regions and the base. With a base there may be one text
             more than there are regions, which is the base's.
-        ratios: see `ildm.conditioning.ratios.split`. Empty, or beside ADDCOL and ADDROW of another number of cells: all of one size.
-            Not read by the other modes.
+        ratios: see `ildm.conditioning.ratios.split`. Empty: all of one size. Beside ADDCOL and ADDROW they are the sizes of the cells
+            that these make, see `ildm.conditioning.regional_prompter.grid.filled`; without `;`, beside one of the two words alone, they
+            are sizes along it. Not read by the other modes.
         mode: for `prompt` and `prompt-ex` the first text is always the base, and each region's ends in a comma and a word of the base
             prompt, which says where; areas that overlap are added in the one and cover what came before in the other.
         flip: swap `,` and `;` in the ratios.
@@ -116,7 +117,6 @@ def read_division(
 
 def _boxes(ratios: str, direction: Direction, flip: bool, told: Sections) -> Sequence[Area]:
     count = len(told.texts)
-    boxes = split(ratios, direction, flip) if ratios.strip() else []
     if set(told.separators) - {"BREAK"}:
         next_group = "ADDROW" if direction == "columns" else "ADDCOL"
         counts = [1]
@@ -125,8 +125,11 @@ def _boxes(ratios: str, direction: Direction, flip: bool, told: Sections) -> Seq
                 counts.append(1)
             else:
                 counts[-1] += 1
-        fits = [len(group) for group in groups(boxes, direction)] == counts
-        return boxes if fits else even(counts, direction)
+        if not ratios.strip():
+            return even(counts, direction)
+        line = "cells" if len(counts) == 1 else "groups" if set(counts) == {1} else None
+        return filled(read_ratios(ratios, direction, flip, line=line), counts, direction, ratios)
+    boxes = split(ratios, direction, flip) if ratios.strip() else []
     if not boxes:
         return even([count], direction)
     if len(boxes) != count:

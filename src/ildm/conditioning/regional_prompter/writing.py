@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ildm.conditioning.ratios import Box
+from ildm.conditioning.ratios import Box, Direction
 from ildm.conditioning.regional_prompter.division import Division
-from ildm.conditioning.regional_prompter.grid import Direction, groups, write_ratios
+from ildm.conditioning.regional_prompter.grid import groups, write_ratios
 from ildm.conditioning.regional_prompter.keywords import find
 from ildm.conditioning.regional_prompter.settings import Settings
 from ildm.core.errors import ConfigError
