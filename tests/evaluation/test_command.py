@@ -9,6 +9,7 @@ import pytest
 
 from ildm.checkpoint import load as load_module
 from ildm.cli.main import main
+from ildm.core.errors import DataError
 
 
 @pytest.fixture
@@ -71,8 +72,48 @@ def test_json_goes_to_the_output_alone(run, tmp_path):
         ),
         (("--batch-size", 0), "--batch-size (images drawn at once) takes a whole number from 1"),
         (("--out", "/proc/nowhere"), "/proc/nowhere cannot be written"),
+        (("--seeds", 3, "--seed", 2**53 - 2**20), "is the largest: take 9007199252643328 or less"),
+        (("--count", 1000, "--seed", 2**53 - 999), "Seeds from 9007199254739993 on would reach 9007199254740992"),
+        (("--seed", 2**53), "A seed is a whole number from 0 to 9007199254740991"),
+        (("--split", "unseen_scene", "--split", "unseen_style"), "The split 'unseen_style' is empty for 6 concepts"),
+        (("--sampler", "hoin"), "did you mean 'heun'"),
     ],
 )
-def test_bad_arguments_end_with_one_sentence(run, arguments, sentence):
+def test_bad_arguments_end_with_one_sentence_and_nothing_is_drawn(run, noise_model, arguments, sentence):
+    former = len(noise_model.calls)
     code, _, err = run(*arguments, "--sprites", "sample")
     assert code == 2 and sentence in err and len(err.splitlines()) == 1
+    assert len(noise_model.calls) == former
+
+
+@pytest.mark.parametrize(("broken", "code"), [(KeyboardInterrupt(), 130), (DataError("It broke."), 2)])
+def test_what_was_measured_is_kept_when_it_ends_early(run, monkeypatch, fake_model, noise_model, tmp_path, broken, code):
+    def draw(prompt, seed):
+        drawn.append(seed)
+        if len(drawn) > 10:
+            raise broken
+        return noise_model.draw(prompt, seed)
+
+    drawn = []
+    monkeypatch.setattr(load_module, "load", lambda *_, **__: fake_model(draw))
+    ended, _, err = run(*SMALL)
+    assert ended == code and "What was measured until now is in evaluation-fake." in err
+    told = json.loads((tmp_path / "evaluation-fake" / "report.json").read_text())
+    assert {figure["kind"] for figure in told["figures"]} == {"scenes"}
+    assert told["notes"][0].endswith("unseen_scene, scenes; unseen_scene, one object; unseen_scene, two objects.")
+    page = (tmp_path / "evaluation-fake" / "report.md").read_text()
+    assert "This was written before all was measured." in page and (tmp_path / "evaluation-fake" / "contact-sheet.png").exists()
+
+
+def test_a_whole_report_says_nothing_of_being_unfinished(run, tmp_path):
+    run(*SMALL)
+    assert json.loads((tmp_path / "evaluation-fake" / "report.json").read_text())["notes"] == []
+
+
+def test_who_ends_before_anything_was_measured_finds_no_report(run, monkeypatch, fake_model, tmp_path):
+    def draw(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(load_module, "load", lambda *_, **__: fake_model(draw))
+    code, _, err = run(*SMALL)
+    assert code == 130 and "measured" not in err and not (tmp_path / "evaluation-fake").exists()

@@ -117,8 +117,9 @@ class MeanBrightness:
 
 def test_another_package_adds_a_metric(monkeypatch, noise_model, config):
     point = EntryPoint("brightness", "somewhere:MeanBrightness", "ildm.metrics")
+    found = extensions._found
     monkeypatch.setattr(EntryPoint, "load", lambda _: MeanBrightness)
-    monkeypatch.setattr(extensions, "_found", lambda _: {"brightness": point})
+    monkeypatch.setattr(extensions, "_found", lambda group: {"brightness": point} if group == "ildm.metrics" else found(group))
     report = evaluate(noise_model, config)
     assert report.find("brightness", kind="two objects").estimate.value == pytest.approx(127.5, abs=2)
     assert len(report.entries) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -37,6 +38,16 @@ def test_markdown_has_the_figure_with_interval_count_and_what_stands_beside_it(r
     assert "| object-top-1 | 8 | **0.5000 [0.2500, 0.7500]** | real renders 1234 |" in page
     assert "\nNo FID here, and this is why.\n" in page and report.to_json()["notes"] == ["No FID here, and this is why."]
     assert "heun, 9 steps, guidance 2.5" in page and "0123456789abcdef;" not in page and "0123456789abcdef." in page
+
+
+def test_only_the_brackets_of_speed_are_a_range(report):
+    assert "Brackets hold 95 % intervals. N is" in report.to_markdown()
+    speed = Figure(name="images-per-second-batch-8", estimate=Estimate(value=2.0, count=40, interval=(1.5, 2.25)))
+    [entry] = report.entries
+    timed = replace(report, entries=(entry, replace(entry, metric="throughput", figure=speed)))
+    assert (
+        "Brackets hold 95 % intervals, but for images per second the slowest and the fastest of 5 runs." in timed.to_markdown()
+    )
 
 
 def test_files_are_written_and_read_back(report, tmp_path):

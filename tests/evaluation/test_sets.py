@@ -9,7 +9,7 @@ import torch
 
 from ildm.core.errors import ConfigError, DataError
 from ildm.data.layout import relation
-from ildm.evaluation.sets import Drawing, EvaluationConfig, emoji_sets
+from ildm.evaluation.sets import Drawing, EvaluationConfig, emoji_sets, plan_sets
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,18 @@ def test_splits_without_anything_to_show_are_left_out_unless_asked_for(network, 
     assert splits == {"train", "unseen_scene", "unseen_pair", "unseen_concept_pair"}
     with pytest.raises(ConfigError, match="unseen_style"):
         list(emoji_sets(noise_model, network, replace(config, splits=("unseen_style",))))
+
+
+def test_every_split_is_looked_at_before_the_first_is_made(network, noise_model, config):
+    with pytest.raises(ConfigError, match="'unseen_style' is empty"):
+        emoji_sets(noise_model, network, replace(config, splits=("unseen_scene", "unseen_style")))
+
+
+def test_a_plan_knows_what_its_sets_provide(network, noise_model, config):
+    for planned in plan_sets(noise_model, network, replace(config, splits=("train", "unseen_pair"))):
+        made = planned.make()
+        assert (planned.split, planned.kind, planned.provides) == (made.split, made.kind, made.provides)
+        assert len(made.real) == 12
 
 
 def test_two_held_out_objects_leave_no_scene_with_one(network, noise_model, config):

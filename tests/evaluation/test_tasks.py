@@ -22,7 +22,9 @@ from ildm.data.opening import open_dataset
 from ildm.denoiser.unet import UNet
 from ildm.evaluation import classical
 from ildm.evaluation.evaluate import evaluate
-from ildm.evaluation.metric import EvaluationSet
+from ildm.evaluation.metric import Estimate, EvaluationSet
+from ildm.evaluation.metrics import boxes, maps
+from ildm.evaluation.recogniser import Recogniser
 from ildm.evaluation.sets import emoji_sets
 from ildm.model import Model
 from ildm.recipes import find_recipe
@@ -70,6 +72,10 @@ def condition(task, concepts):
 
 def key(prompt, image):
     return prompt, None if image is None else image.tobytes()
+
+
+def scenes_labels(scenes):
+    return tuple(sorted({thing.concept for sample in scenes.real.samples for thing in sample.objects}))
 
 
 def overlaps(one, other):
@@ -159,6 +165,26 @@ def test_a_model_that_does_not_listen_is_no_better_than_its_control(reports, tas
         [control] = [one for words, one in figure.beside.items() if words.startswith("shuffled") and "mean" not in words]
         assert overlaps(figure.estimate, control)
         assert figure.estimate.value < figure.beside["real renders"].value
+
+
+@pytest.mark.parametrize(("task", "module"), [("layout", boxes), ("semantic-map", maps)])
+def test_things_are_counted_with_the_images_they_are_in(monkeypatch, stand_in, network, config, task, module):
+    told = []
+    nothing = Estimate(value=0.0, count=1)
+    for name in ("share_of_things", "mean_of_things"):
+        monkeypatch.setattr(module, name, lambda values, sizes: told.append((len(values), sizes)) or nothing)
+    scenes = next(emoji_sets(stand_in(task, True), network, config))
+    labels = scenes_labels(scenes)
+    recogniser = Recogniser(
+        labels=labels, centre=torch.zeros(1280), whitening=torch.eye(1280), means=torch.rand(len(labels), 1280)
+    )
+    [metric] = METRICS[task]
+    figures = extensions.load("ildm.metrics", metric)().compute(replace(scenes, recogniser=lambda: recogniser))
+    sizes = [len(sample.objects) for sample in scenes.real.samples]
+    dealt = [sizes[-1], *sizes[:-1]]
+    assert [kept for _, kept in told].count(dealt) == 3 and [kept for _, kept in told].count(sizes) == 9
+    assert sizes != dealt and all(count == sum(kept) for count, kept in told)
+    assert all("image" in figure.how["interval"] for figure in figures)
 
 
 def test_a_map_of_nothing_drawn_scores_one_half(stand_in, config, ildm_home):
@@ -267,8 +293,13 @@ def test_without_opencv_one_sentence_says_what_to_install(monkeypatch, stand_in,
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(ConfigError, match="opencv-python-headless is not installed"):
         classical.opencv_version()
-    with pytest.raises(ConfigError, match="opencv-python-headless is not installed"):
-        evaluate(stand_in("inpainting", True), replace(config, metrics=("inpainting",)))
+    model = stand_in("inpainting", True)
+    for metrics in (("kernel-distance", "inpainting"), None):
+        with pytest.raises(ConfigError, match="opencv-python-headless is not installed"):
+            evaluate(model, replace(config, metrics=metrics))
+    assert not model.calls
+    # who has no holes needs none
+    evaluate(stand_in("unconditional", True), replace(config, metrics=("inpainting", "reconstruction")))
 
 
 @pytest.mark.parametrize("task", ["unconditional", "class", "layout", "semantic-map", "super-resolution", "inpainting"])

@@ -54,11 +54,13 @@ def evaluate(
 
     Example: `ildm evaluate emoji-scenes --split unseen_scene --count 2000`
 
-    The first split given also lends the scenes with one and with two objects.
+    The first split given also lends the scenes with one and with two objects. What was measured is kept in the folder all along, also when
+    you stop it.
     """
     import json
 
     from ildm.checkpoint.load import load
+    from ildm.core.errors import IldmError
     from ildm.core.files import check_writable
     from ildm.core.progress import named_bars
     from ildm.core.seeds import check_seed
@@ -66,6 +68,7 @@ def evaluate(
     from ildm.evaluation.drawing import Drawing
     from ildm.evaluation.evaluate import check_metrics
     from ildm.evaluation.evaluate import evaluate as measure
+    from ildm.evaluation.report import Report
     from ildm.evaluation.sets import EvaluationConfig
 
     for name in split or ():
@@ -91,8 +94,18 @@ def evaluate(
     loaded = load(model, device=device, dtype=dtype)
     folder = out or Path(f"evaluation-{loaded.manifest.name}")
     check_writable(folder, folder=True)
-    with named_bars() as progress:
-        report = measure(loaded, config, progress=progress)
+    kept: list[Path] = []
+
+    def keep(report: Report) -> None:
+        kept[:] = report.save(folder)
+
+    try:
+        with named_bars() as progress:
+            report = measure(loaded, config, progress=progress, keep=keep)
+    except (KeyboardInterrupt, IldmError, OSError):
+        if kept:
+            typer.echo(f"What was measured until now is in {folder}.", err=True)
+        raise
     paths = report.save(folder)
     if as_json:
         typer.echo(json.dumps(report.to_json() | {"written": [str(path) for path in paths]}, ensure_ascii=False))

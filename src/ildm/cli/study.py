@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ildm.cli.options import Device, DType
+from ildm.cli.options import MAX_GUIDANCE, Device, DType
 from ildm.cli.sitting import Sitting, carry_out, folder_of, show_config
 
 if TYPE_CHECKING:
@@ -142,7 +142,10 @@ def conditioning(
 def sampling(
     model: Annotated[str, typer.Argument(help="A shipped name, a run's name or a model folder.")],
     guidance_scale: Annotated[
-        list[float] | None, typer.Option(help="A guidance to judge; give it again for more.", show_default="1, 2, 3, 5, 7")
+        list[float] | None,
+        typer.Option(
+            min=0.0, max=MAX_GUIDANCE, help="A guidance to judge; give it again for more.", show_default="1, 2, 3, 5, 7"
+        ),
     ] = None,
     num_steps: Annotated[
         list[int] | None,

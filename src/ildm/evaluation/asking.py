@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import torch
 from jaxtyping import Bool
 from PIL import Image as PILImage
 from torch import Tensor
 
 from ildm.conditioning.hint import Hint
-from ildm.conditioning.label import LabelConditioner
+from ildm.conditioning.label import LabelConditioner, LabelConfig
+from ildm.conditioning.layout import LayoutConditioner
+from ildm.conditioning.semantic_map import SemanticMapConfig
 from ildm.core.picture import from_picture
+from ildm.data.concepts import concepts_by_label
 from ildm.data.holes import HOLE_KINDS, HoleKind
 from ildm.data.sample import Sample
 from ildm.data.telling import ClassOf, Layouts, pixels_of, with_hole, wordings_for
@@ -46,10 +51,17 @@ class Asking:
     `tells` names what it is told by that: "captions" (which say all), "class", "boxes", "map", "small picture" or "hole", "things" where
     it learns of every thing what it is, and "places" where it learns of several how they lie. A model that is shown the picture itself,
     small or with a hole, has seen what its words say, so they are not counted.
+
+    A model that was trained to know other things by name is `foreign`: what it draws cannot be judged by a scene. So that it can be asked
+    at all, the things of each scene go by names of its own, one after the other.
+
+    Args:
+        concepts: labels of those that scenes show; none = all there are.
     """
 
-    def __init__(self, conditioner: object | None, hint: Hint | None) -> None:
+    def __init__(self, conditioner: object | None, hint: Hint | None, concepts: Sequence[str] = ()) -> None:
         self._conditioner = conditioner
+        self._shown = tuple(concepts) or tuple(concepts_by_label())
         self._wordings = None if conditioner is None else wordings_for(conditioner)
         self._hint = hint
 
@@ -70,6 +82,18 @@ class Asking:
             return ()
         return self._conditioner.config.names
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What scenes show that it has no name for, in prompts or in maps; nothing where it needs none."""
+        read = () if self.styles else _names_read(self._conditioner)
+        lists = [{_plain(name) for name in names} for names in (read, _names_seen(self._hint)) if names]
+        return tuple(label for label in self._shown if any(_plain(label) not in names for names in lists))
+
+    @cached_property
+    def foreign(self) -> bool:
+        """See the class."""
+        return bool(self.missing)
+
     def __call__(self, samples: Sequence[Sample]) -> list[Ask]:
         """One for each scene, always the same for the same place in the list; holes take turns between their kinds.
 
@@ -79,14 +103,59 @@ class Asking:
         return [self._ask(place, sample) for place, sample in enumerate(samples)]
 
     def _ask(self, place: int, sample: Sample) -> Ask:
-        prompt = "" if self._wordings is None else self._wordings(sample)[0]
+        read, seen = _names_read(self._conditioner), _names_seen(self._hint)
+        told = _renamed(sample, read, place) if self.foreign else sample
+        prompt = "" if self._wordings is None else self._wordings(told)[0]
         if self._hint is None:
             return Ask(prompt=prompt)
+        if seen:
+            sample = _mapped(_renamed(sample, seen, place) if self.foreign else sample, seen)
         rng = random.Random(f"evaluation: {place}")
         hole = HOLE_KINDS[place % len(HOLE_KINDS)] if "hole" in self.tells else None
         pixels = pixels_of(self._hint)(sample, rng) if hole is None else with_hole(sample, rng, hole)
         [(image, mask)] = self._hint.pictures(pixels[None])
         return Ask(prompt=prompt, image=image, mask=mask, hole=hole)
+
+
+def _names_read(conditioner: object | None) -> tuple[str, ...]:
+    """The names of classes and boxes; a class without a name goes by its number."""
+    if isinstance(conditioner, LayoutConditioner):
+        return conditioner.config.names
+    if not isinstance(conditioner, LabelConditioner):
+        return ()
+    return conditioner.config.names or _numbers(conditioner.config)
+
+
+def _numbers(config: LabelConfig) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(config.count) if number != config.unconditional)
+
+
+def _names_seen(hint: Hint | None) -> tuple[str, ...]:
+    """The names of what maps show."""
+    return hint.config.names if hint is not None and isinstance(hint.config, SemanticMapConfig) else ()
+
+
+def _renamed(sample: Sample, names: Sequence[str], place: int) -> Sample:
+    """A scene whose things go by these names; as it is where there are none."""
+    if not names:
+        return sample
+    things = [replace(thing, concept=names[(place + number) % len(names)]) for number, thing in enumerate(sample.objects)]
+    return replace(sample, objects=tuple(things))
+
+
+def _mapped(sample: Sample, names: Sequence[str]) -> Sample:
+    """A scene whose map has the number that each of its things has among these names, from 1 on."""
+    if sample.instance_map is None:
+        return sample
+    places = {_plain(name): place for place, name in enumerate(names, start=1)}
+    numbers = torch.zeros(len(sample.objects) + 1, dtype=torch.long)
+    for thing in sample.objects:
+        numbers[thing.instance] = places[_plain(thing.concept)]
+    return replace(sample, semantic_map=numbers[sample.instance_map.long()])
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
 
 
 def derangement(count: int) -> list[int]:

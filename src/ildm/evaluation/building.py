@@ -30,7 +30,7 @@ class Builder:
     def __init__(
         self, model: EvaluatedModel, network: Lite0, drawing: Drawing, *, turns: int = 1, progress: NamedProgress | None = None
     ) -> None:
-        self.asking = Asking(model.conditioner, model.hint)
+        self.asking = Asking(model.conditioner, model.hint, model.manifest.concepts)
         self._model = model
         self._network = network
         self._progress = progress or (lambda *_: None)
@@ -38,7 +38,7 @@ class Builder:
         self._turns = turns
 
     def build(self, split: str, kind: Kind, samples: Sequence[Sample], *, reference: Images | None = None) -> EvaluationSet:
-        """The set of these scenes.
+        """The set of these scenes; for a model that does not know their things by name, without drawings and what they are held against.
 
         Args:
             reference: other renders of the same split.
@@ -47,7 +47,7 @@ class Builder:
         asked = self.asking(samples)
         has_words = self._model.conditioner is not None
         where = f"{split}, {kind}"
-        first = EvaluationSet(
+        alone = EvaluationSet(
             split=split,
             kind=kind,
             real=real,
@@ -55,10 +55,15 @@ class Builder:
             asked=asked,
             prompts=[ask.prompt for ask in asked] if has_words else None,
             generate=lambda asks: self._draw(asks, "drawing"),
+            reconstructed=Images(lambda: self._reconstruct(real.pixels, where), self._network),
+        )
+        if self.asking.foreign:
+            return alone
+        first = replace(
+            alone,
             generated=Images(lambda: fill(asked, self._draw(asked, f"drawing: {where}")), self._network),
             shuffled=self._shuffled(asked, where, 0),
             reference=reference,
-            reconstructed=Images(lambda: self._reconstruct(real.pixels, where), self._network),
         )
         return replace(first, further=tuple(self._again(first, where, turn) for turn in range(1, self._turns)))
 

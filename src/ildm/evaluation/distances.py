@@ -6,11 +6,14 @@ earns the name FID.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ildm.core.errors import DataError, ShapeError
+from ildm.evaluation.blocks import row_blocks
 from ildm.evaluation.intervals import Interval
 
 Features = Float[Tensor, "count width"]
@@ -27,7 +30,10 @@ def kernel_distance(ours: Features, reference: Reference) -> float:
         ShapeError: when the feature widths differ.
         DataError: for fewer than two images on a side.
     """
-    return _discrepancy(*_kernels(ours, reference)).item()
+    ours, reference = _checked(ours, reference)
+    n, m = len(ours), len(reference)
+    across = sum(block.sum().item() for _, block in _kernel(ours, reference))
+    return _pair_sum(ours) / (n * (n - 1)) + _pair_sum(reference) / (m * (m - 1)) - 2 * across / (n * m)
 
 
 def kernel_distance_interval(ours: Features, reference: Reference, *, subsets: int = 200, seed: int = 0) -> Interval:
@@ -36,16 +42,13 @@ def kernel_distance_interval(ours: Features, reference: Reference, *, subsets: i
     Halves drawn without replacement spread about as much as fresh samples of the full size would, and unlike a
     bootstrap with replacement they never pair an image with itself.
     """
-    within_ours, within_reference, across = _kernels(ours, reference)
+    ours, reference = _checked(ours, reference)
     draws = torch.Generator().manual_seed(seed)
-    mine = _halves(len(ours), subsets, draws).to(across.device)
-    theirs = _halves(len(reference), subsets, draws).to(across.device)
-    estimates = (
-        _pair_mean(within_ours, mine)
-        + _pair_mean(within_reference, theirs)
-        - 2 * ((mine @ across) * theirs).sum(dim=1) / (mine.sum(dim=1) * theirs.sum(dim=1))
-    )
-    low, high = estimates.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64, device=across.device)).tolist()
+    mine = _halves(len(ours), subsets, draws).to(ours.device)
+    theirs = _halves(len(reference), subsets, draws).to(ours.device)
+    across = _chosen_sums(_kernel(ours, reference), mine, theirs) / (mine.sum(dim=1) * theirs.sum(dim=1))
+    estimates = _chosen_pair_mean(ours, mine) + _chosen_pair_mean(reference, theirs) - 2 * across
+    low, high = estimates.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64, device=ours.device)).tolist()
     return low, high
 
 
@@ -91,22 +94,20 @@ def _checked(ours: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return ours.double(), reference.double()
 
 
-def _kernels(ours: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    ours, reference = _checked(ours, reference)
-    within_ours, within_reference = _kernel(ours, ours), _kernel(reference, reference)
-    # the unbiased estimate leaves out the pairs of an image with itself
-    within_ours.fill_diagonal_(0)
-    within_reference.fill_diagonal_(0)
-    return within_ours, within_reference, _kernel(ours, reference)
+def _kernel(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The table of kernels, len(x) by len(y), a few rows at a time."""
+    return ((rows, (x[rows] @ y.T / x.shape[1] + 1) ** 3) for rows in row_blocks(len(x), len(y)))
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+def _pairs(x: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The table of one side's kernels with itself, 0 for the pairs of an image with itself: the unbiased estimate leaves these out."""
+    for rows, block in _kernel(x, x):
+        block.diagonal(rows.start).zero_()
+        yield rows, block
 
 
-def _discrepancy(within_ours: Tensor, within_reference: Tensor, across: Tensor) -> Tensor:
-    n, m = across.shape
-    return within_ours.sum() / (n * (n - 1)) + within_reference.sum() / (m * (m - 1)) - 2 * across.mean()
+def _pair_sum(x: Tensor) -> float:
+    return sum(block.sum().item() for _, block in _pairs(x))
 
 
 def _halves(count: int, subsets: int, draws: torch.Generator) -> Tensor:
@@ -115,9 +116,17 @@ def _halves(count: int, subsets: int, draws: torch.Generator) -> Tensor:
     return (order < max(2, count // 2)).double()
 
 
-def _pair_mean(kernel: Tensor, chosen: Tensor) -> Tensor:
+def _chosen_pair_mean(x: Tensor, chosen: Tensor) -> Tensor:
     size = chosen.sum(dim=1)
-    return ((chosen @ kernel) * chosen).sum(dim=1) / (size * (size - 1))
+    return _chosen_sums(_pairs(x), chosen, chosen) / (size * (size - 1))
+
+
+def _chosen_sums(table: Iterator[tuple[slice, Tensor]], mine: Tensor, theirs: Tensor) -> Tensor:
+    """Of each subset, the sum over the rows and columns that belong to it, (subsets,)."""
+    sums = torch.zeros_like(mine[:, 0])
+    for rows, block in table:
+        sums += ((mine[:, rows] @ block) * theirs).sum(dim=1)
+    return sums
 
 
 def _deviation(rows: Tensor) -> Tensor:

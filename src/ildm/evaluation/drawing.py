@@ -17,6 +17,7 @@ from ildm.core.errors import ConfigError
 from ildm.core.manifest import Manifest
 from ildm.core.picture import from_picture, to_picture
 from ildm.core.progress import NamedProgress
+from ildm.core.seeds import MAX_SEED, check_seed
 from ildm.core.types import Latent
 from ildm.evaluation.asking import Ask
 from ildm.evaluation.images import Pixels
@@ -79,6 +80,24 @@ class Drawing:
             raise ConfigError(f"The batch size must be 1 or more, but {self.batch_size} was given: take 16, say.")
         if self.num_steps is not None and self.num_steps < 1:
             raise ConfigError(f"A drawing takes 1 step or more, but {self.num_steps} was given: take 25, say.")
+        check_seed(self.seed)
+
+    def seeds(self, turn: int, start: int, count: int) -> list[int]:
+        """Of `count` images of a set from the one at `start` on, in one of the turns in which the set is drawn."""
+        return [self.seed + turn * _FURTHER + start + place for place in range(count)]
+
+    def check_seeds(self, turns: int, count: int) -> None:
+        """See that so many turns of sets of so many images have seeds.
+
+        Raises:
+            ConfigError: when those of the last turn are too large.
+        """
+        [last] = self.seeds(turns - 1, count - 1, 1)
+        if last > MAX_SEED:
+            raise ConfigError(
+                f"Seeds from {self.seed} on would reach {last} for {count} images drawn {turns} times, but {MAX_SEED} is the largest: "
+                f"take {self.seed - (last - MAX_SEED)} or less."
+            )
 
 
 class Drawer:
@@ -103,7 +122,7 @@ class Drawer:
                 num_steps=drawing.num_steps,
                 guidance_scale=drawing.guidance_scale,
                 sampler=drawing.sampler,
-                seed=[drawing.seed + turn * _FURTHER + start + place for place in range(len(batch))],
+                seed=drawing.seeds(turn, start, len(batch)),
                 image=None if images[0] is None else images,
                 mask=None if masks[0] is None else masks,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,17 @@ from ildm.core import extensions
 from ildm.core.config import to_json
 from ildm.core.errors import ConfigError
 from ildm.core.progress import NamedProgress
+from ildm.evaluation.asking import Asking
 from ildm.evaluation.circumstances import machine, versions
 from ildm.evaluation.drawing import Drawing, EvaluatedModel
 from ildm.evaluation.inception import RESIZE
 from ildm.evaluation.inception_features import InceptionFeatures
 from ildm.evaluation.inception_weights import find_inception, load_inception, missing_inception
-from ildm.evaluation.metric import EvaluationSet, Metric
+from ildm.evaluation.metric import CheckedMetric, EvaluationSet, Metric
 from ildm.evaluation.network import PACKAGE, load_lite0
 from ildm.evaluation.report import Entry, Picture, Report
 from ildm.evaluation.seeds import over_seeds
-from ildm.evaluation.sets import EvaluationConfig, emoji_sets
+from ildm.evaluation.sets import EvaluationConfig, PlannedSet, plan_sets
 
 _PICTURES = 64
 _RESIZING = (
@@ -33,45 +34,96 @@ _RESIZING = (
 )
 
 
-def evaluate(model: EvaluatedModel, config: EvaluationConfig | None = None, *, progress: NamedProgress | None = None) -> Report:
+def evaluate(
+    model: EvaluatedModel,
+    config: EvaluationConfig | None = None,
+    *,
+    progress: NamedProgress | None = None,
+    keep: Callable[[Report], object] | None = None,
+) -> Report:
     """Every figure of a model, on every set that the chosen metrics can use.
 
+    What can be seen to be wrong is told before anything is drawn.
+
+    Args:
+        keep: is given the report so far whenever a metric has looked at a set, with a note on what is missing.
+
     Raises:
-        ConfigError: for an unknown metric (nearest match named), a missing package, weights that were named or whose metric was, but that
-            are not there, or a model of a size that the data lacks.
+        ConfigError: for an unknown metric or sampler (nearest match named), a missing package, weights that were named or whose metric was,
+            but that are not there, a split that is empty for this model, or a model of a size that the data lacks.
         CheckpointError: when the weights for a FID are not the published ones.
         DataError: when the data was not built.
     """
     config = config or EvaluationConfig()
     config = replace(config, drawing=_resolved(model, config.drawing))
+    extensions.load("ildm.samplers", str(config.drawing.sampler))
     metrics = _metrics(config.metrics)
     inception, notes = _inception(metrics, config, model.device, progress)
-    network = load_lite0(str(model.device))
-    entries: list[Entry] = []
-    pictures: list[Picture] = []
-    for made in emoji_sets(model, network, config, progress=progress):
-        further = tuple(replace(one, inception=inception) for one in made.further)
-        samples = replace(made, inception=inception, further=further)
-        for name, metric in metrics.items():
-            if metric.requires <= samples.provides:
-                entries += [
-                    Entry(metric=name, split=samples.split, kind=samples.kind, figure=figure)
-                    for figure in over_seeds(metric, samples)
-                ]
-        pictures = pictures or _pictures(samples)
-    if config.metrics is not None:
-        idle = [name for name in metrics if name not in {entry.metric for entry in entries}]
-        notes += tuple(
-            f"{name} asks what this model is not told, or what these sets do not show: it has no figure." for name in idle
-        )
-    return Report(
+    notes = _foreign(model) + notes
+    plan = plan_sets(model, load_lite0(str(model.device)), config, progress=progress)
+    given = frozenset() if inception is None else frozenset({"inception"})
+    _check_usable(metrics, [planned.provides | given for planned in plan])
+    report = Report(
         model=_describe_model(model),
         settings=to_json(config) | {"guidance_interval": model.manifest.defaults.guidance_interval},
         machine=machine(model.device),
         versions=versions(PACKAGE),
-        entries=tuple(entries),
-        pictures=tuple(pictures),
+        entries=(),
         notes=notes,
+    )
+    for number, planned in enumerate(plan):
+        made = planned.make()
+        further = tuple(replace(one, inception=inception) for one in made.further)
+        samples = replace(made, inception=inception, further=further)
+        for name, metric in metrics.items():
+            if metric.requires <= samples.provides:
+                report = replace(report, entries=report.entries + _entries(name, metric, samples))
+                report = replace(report, pictures=report.pictures or tuple(_pictures(samples)))
+                if keep is not None:
+                    keep(replace(report, notes=(_unfinished(plan[number:]), *notes)))
+    return replace(report, notes=notes + _idle(config, report))
+
+
+def _entries(name: str, metric: Metric, samples: EvaluationSet) -> tuple[Entry, ...]:
+    figures = over_seeds(metric, samples)
+    return tuple(Entry(metric=name, split=samples.split, kind=samples.kind, figure=figure) for figure in figures)
+
+
+def _check_usable(metrics: Mapping[str, Metric], provided: Sequence[frozenset[str]]) -> None:
+    """See that every metric that has a set to look at can do it here.
+
+    Raises:
+        ConfigError: when one cannot.
+    """
+    for metric in metrics.values():
+        if isinstance(metric, CheckedMetric) and any(metric.requires <= provides for provides in provided):
+            metric.check()
+
+
+def _unfinished(left: Sequence[PlannedSet]) -> str:
+    told = "; ".join(f"{planned.split}, {planned.kind}" for planned in left)
+    return f"This was written before all was measured. Not measured yet, the first of them in part: {told}."
+
+
+def _foreign(model: EvaluatedModel) -> tuple[str, ...]:
+    """What is left out of the report of a model of other things, and why."""
+    missing = Asking(model.conditioner, model.hint, model.manifest.concepts).missing
+    if not missing:
+        return ()
+    return (
+        f"The model has no name for {len(missing)} of the things that EmojiScenes shows, such as {missing[0]!r}, so it cannot be asked for "
+        "them: of what it draws only the speed was measured, by names of its own, and of its autoencoder the reconstruction. Distances and "
+        "accuracies, which compare drawings with these scenes, are left out.",
+    )
+
+
+def _idle(config: EvaluationConfig, report: Report) -> tuple[str, ...]:
+    """What is said of metrics that were asked for by name and found nothing to look at."""
+    busy = {entry.metric for entry in report.entries}
+    return tuple(
+        f"{name} asks what this model is not told, or what these sets do not show: it has no figure."
+        for name in config.metrics or ()
+        if name not in busy
     )
 
 

@@ -30,7 +30,7 @@ class Estimate:
     Args:
         value: the estimate.
         count: how many images it was measured on, or what else the figure says it counts.
-        interval: its 95 % confidence interval; None where none was computed.
+        interval: its 95 % confidence interval, or the range seen where the figure's `how` says so; None where none was computed.
     """
 
     value: float
@@ -114,4 +114,17 @@ class Metric(Protocol):
 
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """The figures of one set."""
+        ...
+
+
+@runtime_checkable
+class CheckedMetric(Metric, Protocol):
+    """A metric that may lack something: it is asked before anything is drawn, when there is a set that it can use."""
+
+    def check(self) -> None:
+        """See that the figures can be computed here.
+
+        Raises:
+            ConfigError: when not, and what to install.
+        """
         ...

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ildm.core.errors import DataError
+from ildm.evaluation.blocks import row_blocks
 from ildm.evaluation.distances import Features, Reference
 
 
@@ -44,19 +45,27 @@ def neighbourhood(ours: Features, reference: Reference, *, k: int = 3) -> Neighb
         )
     ours, reference = ours.double(), reference.double()
     radius, radius_reference = _radius(ours, k), _radius(reference, k)
-    across = _distances(ours, reference)
-    in_real_ball = across <= radius_reference[None, :]
-    return Neighbourhood(
-        precise=in_real_ball.any(dim=1),
-        recalled=(across <= radius[:, None]).any(dim=0),
-        covered=in_real_ball.any(dim=0),
-        density=in_real_ball.double().sum(dim=1) / k,
-    )
+    holders = []  # of each image of ours, how many real balls
+    recalled = covered = torch.zeros(len(reference), dtype=torch.bool, device=reference.device)
+    for rows in row_blocks(len(ours), len(reference)):
+        across = _distances(ours[rows], reference)
+        in_real_ball = across <= radius_reference[None, :]
+        holders.append(in_real_ball.sum(dim=1))
+        recalled = recalled | (across <= radius[rows, None]).any(dim=0)
+        covered = covered | in_real_ball.any(dim=0)
+    held = torch.cat(holders)
+    return Neighbourhood(precise=held > 0, recalled=recalled, covered=covered, density=held.double() / k)
 
 
 def _radius(rows: Tensor, k: int) -> Tensor:
+    return torch.cat([_kth(rows, part, k) for part in row_blocks(len(rows), len(rows))])
+
+
+def _kth(rows: Tensor, part: slice, k: int) -> Tensor:
+    distances = _distances(rows[part], rows)
     # the smallest distance is that of a row to itself
-    return _distances(rows, rows).fill_diagonal_(0).kthvalue(k + 1, dim=1).values
+    distances.diagonal(part.start).zero_()
+    return distances.kthvalue(k + 1, dim=1).values
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:

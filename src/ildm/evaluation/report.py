@@ -14,7 +14,7 @@ from ildm.core.files import atomic_file, write_json
 from ildm.core.picture import enlarged, paste_grid, to_picture
 from ildm.evaluation.circumstances import say_circumstances
 from ildm.evaluation.metric import Figure, Kind
-from ildm.evaluation.wording import say_estimate
+from ildm.evaluation.wording import say_brackets, say_estimate
 
 _KINDS: dict[Kind, str] = {
     "scenes": "scenes as the split has them",
@@ -91,8 +91,8 @@ class Report:
             f"{drawing['seed']}, batches of {drawing['batch_size']}; {say_circumstances(self.machine, self.versions)}"
             f"; model sha256 {self.model['sha256'][:16]}.",
             "",
-            "Brackets hold 95 % intervals, N is the number of images, or of what a figure counts. KID-Lite0 and FD-Lite0 are measured in "
-            "the features of EfficientNet-Lite0 and are not comparable with a FID.",
+            f"{say_brackets(entry.figure.name for entry in self.entries)}. N is the number of images, or of what a figure counts. "
+            "KID-Lite0 and FD-Lite0 are measured in the features of EfficientNet-Lite0 and are not comparable with a FID.",
         ]
         for note in self.notes:
             lines += ["", note]

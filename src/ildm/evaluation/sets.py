@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 from ildm.core.errors import ConfigError, DataError
@@ -64,18 +64,41 @@ class EvaluationConfig:
                 raise ConfigError(f"{key} must be {least} or more, but {getattr(self, key)} was given.")
         if not 1 <= self.num_seeds <= MOST_SEEDS:
             raise ConfigError(f"A set is drawn with 1 to {MOST_SEEDS} seeds, but {self.num_seeds} was given: take 3, say.")
+        self.drawing.check_seeds(self.num_seeds, max(self.num_images, self.num_probes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSet:
+    """A set that nothing was rendered or drawn for, but that is known to be one.
+
+    Args:
+        provides: see `EvaluationSet.provides`.
+        make: makes it.
+    """
+
+    split: str
+    kind: Kind
+    provides: frozenset[str]
+    make: Callable[[], EvaluationSet]
 
 
 def emoji_sets(
     model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: NamedProgress | None = None
 ) -> Iterator[EvaluationSet]:
-    """The sets of EmojiScenes, restricted to the model's concepts and to the styles it was trained on, one after the other.
+    """The sets of `plan_sets`, made one after the other."""
+    return (planned.make() for planned in plan_sets(model, network, config, progress=progress))
+
+
+def plan_sets(
+    model: EvaluatedModel, network: Lite0, config: EvaluationConfig, *, progress: NamedProgress | None = None
+) -> list[PlannedSet]:
+    """The sets of EmojiScenes, restricted to the model's concepts and to the styles it was trained on; each was tried with one scene.
 
     A model that is told one thing at most is measured on scenes with as many things as it was trained on.
 
     Raises:
         ConfigError: when the model's size is none that EmojiScenes has, or a split is empty for its concepts or not to be told to it.
-        DataError: when the sprites were not built.
+        DataError: when the sprites were not built, or scenes with one or two objects are too few.
     """
     builder = Builder(model, network, config.drawing, turns=config.num_seeds, progress=progress)
     asking = builder.asking
@@ -90,18 +113,36 @@ def emoji_sets(
     )
     recognisers = _recognisers(GalleryConfig(size=data.size, sprites=config.sprites), asking, network, progress)
     splits = config.splits or tuple(split for split in SPLITS if _is_for(replace(data, split=split), asking))
+    if not splits:
+        EmojiScenes(data)  # which says why there is nothing to show
+
+    def scenes(split: Split, count: int) -> EvaluationSet:
+        wanted = replace(data, split=split, seed=_PROMPT_SEED, length=count)
+        reference = Images.of(list(_drawn(replace(wanted, seed=_REFERENCE_SEED))), network)
+        return _with(builder.build(split, "scenes", list(_drawn(wanted)), reference=reference), recognisers)
+
+    def probes(kind: Kind, found: EmojiScenes, places: Sequence[int]) -> EvaluationSet:
+        return _with(builder.build(splits[0], kind, [found[place] for place in places]), recognisers)
+
+    planned = []
     for split in splits:
         _check_told(split, asking)
-        scenes = replace(data, split=split, seed=_PROMPT_SEED)
-        reference = Images.of(list(_drawn(replace(scenes, seed=_REFERENCE_SEED))), network)
-        yield _with(builder.build(split, "scenes", list(_drawn(scenes)), reference=reference), recognisers)
-    kinds: dict[Kind, bool] = {"one object": bool(asking.tells), "two objects": "places" in asking.tells}
-    for kind, is_asked in kinds.items():
-        if not is_asked:
-            continue
-        samples = _probes(replace(data, split=splits[0]), kind, config.num_probes)
-        if samples:
-            yield _with(builder.build(splits[0], kind, samples), recognisers)
+        planned.append(_planned(scenes(split, 1), partial(scenes, split, config.num_images)))
+    for kind in _kinds(asking):
+        found, places = _probes(replace(data, split=splits[0]), kind, config.num_probes)
+        if places:
+            planned.append(_planned(probes(kind, found, places[:1]), partial(probes, kind, found, places)))
+    return planned
+
+
+def _planned(tried: EvaluationSet, make: Callable[[], EvaluationSet]) -> PlannedSet:
+    return PlannedSet(split=tried.split, kind=tried.kind, provides=tried.provides, make=make)
+
+
+def _kinds(asking: Asking) -> list[Kind]:
+    """Of scenes with so many objects, those that the model can be asked for."""
+    one: list[Kind] = ["one object"] if asking.tells else []
+    return [*one, "two objects"] if "places" in asking.tells and not asking.foreign else one
 
 
 def _recognisers(
@@ -171,12 +212,9 @@ def _drawn(config: EmojiScenesConfig) -> Iterator[Sample]:
     return (scenes[index] for index in range(len(scenes)))
 
 
-def _probes(config: EmojiScenesConfig, kind: Kind, count: int) -> list[Sample]:
-    """Scenes with exactly one object, or with two whose relation the caption names."""
+def _probes(config: EmojiScenesConfig, kind: Kind, count: int) -> tuple[EmojiScenes, Sequence[int]]:
+    """Scenes, and which of them have exactly one object, or two whose relation the caption names."""
     one = kind == "one object"
-    if one and config.split == "unseen_concept_pair":
-        # its scenes have two objects by definition
-        return []
     wanted = replace(
         config,
         seed=_OBJECT_SEEDS[kind],
@@ -184,13 +222,17 @@ def _probes(config: EmojiScenesConfig, kind: Kind, count: int) -> list[Sample]:
         max_objects=1 if one else 2,
         single_object_share=1.0 if one else 0.0,
     )
-    found: list[Sample] = []
-    for sample in _drawn(wanted):
-        boxes = [thing.box for thing in sample.objects]
-        if one or (len(boxes) == 2 and relation(boxes[0], boxes[1]) is not None):
-            found.append(sample)
+    scenes = EmojiScenes(wanted)
+    if one:
+        # all are, but those that have two objects by definition
+        return scenes, range(0 if config.split == "unseen_concept_pair" else count)
+    found: list[int] = []
+    for place in range(len(scenes)):
+        boxes = [thing.box for thing in scenes[place].objects]
+        if len(boxes) == 2 and relation(boxes[0], boxes[1]) is not None:
+            found.append(place)
         if len(found) == count:
-            return found
+            return scenes, found
     raise DataError(
         f"Only {len(found)} of {count} scenes with {kind} could be drawn from the split {config.split!r}: "
         "give the model more concepts, or ask for fewer scenes."

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ildm.evaluation.metric import Estimate
+from ildm.evaluation.metrics.throughput import REPEATS, SPEED
+
+
+def say_brackets(names: Iterable[str]) -> str:
+    """What the brackets behind figures of these names hold."""
+    speed = f", but for images per second the slowest and the fastest of {REPEATS} runs"
+    return "Brackets hold 95 % intervals" + (speed if any(name.startswith(SPEED) for name in names) else "")
 
 
 def say_estimate(estimate: Estimate | None) -> str:
-    """A number with its 95 % interval in brackets, where it has one; empty for None."""
+    """A number with its interval in brackets, where it has one; empty for None."""
     if estimate is None:
         return ""
     if estimate.interval is None:

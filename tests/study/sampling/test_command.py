@@ -35,8 +35,9 @@ def test_a_tiny_one_runs_and_goes_on(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--guidance-scale", -2), "Guidance is 0 or more"),
-        (("--guidance-scale", "nan"), "Guidance is 0 or more"),
+        (("--guidance-scale", -2), "takes a number from 0 to 100, but '-2' was given"),
+        (("--guidance-scale", 2, "--guidance-scale", 500), "takes a number from 0 to 100, but '500' was given"),
+        (("--guidance-scale", "nan"), "takes a number from 0 to 100, but 'nan' was given"),
         (("--tiny", "--metric", "map-agreement"), "asks what this model is not told"),
         (("--num-steps", 0), "--num-steps"),
         (("--sampler", "hoin"), "did you mean 'heun'"),

@@ -82,6 +82,34 @@ def test_a_study_that_was_stopped_goes_on(finished, small, run_study, stop_after
     assert ours.tobytes() == theirs.tobytes()
 
 
+def test_nearly_the_same_guidance_is_another_setting(finished, small, model, stop_after, tmp_path):
+    near = replace(small.base, guidance_scale=small.base.guidance_scale + 1e-7)
+    assert small.base.name == "dpmpp-2m-2-steps-guidance-3" and near.name == "dpmpp-2m-2-steps-guidance-3.0000001"
+    copied = shutil.copytree(finished[0], tmp_path / "study")
+
+    def judged(config):
+        return Study(config, model, copied, stop_after(0), lambda _: None, lambda: 0.0)()
+
+    config = replace(small, guidance_scales=(near.guidance_scale,), num_steps=(), samplers=())
+    assert judged(config).missing == (near.name,) and "| figure | 3 | 3.0000001 |" in to_markdown(
+        replace(finished[1], config=config, points=(finished[1].points[0], replace(finished[1].points[0], setting=near)))
+    )
+    # a folder from when names were rounded
+    result = copied / "settings" / small.base.name / "result.json"
+    kept = json.loads(result.read_text())
+    kept["setting"]["guidance_scale"] = near.guidance_scale
+    result.write_text(json.dumps(kept))
+    assert judged(config).missing == (small.base.name, near.name)
+
+
+def test_brackets_of_speed_are_not_called_intervals(finished):
+    _, report = finished
+    assert "Brackets hold 95 % intervals; the best" in to_markdown(report)
+    figures = {"images-per-second": Measured(estimate=Estimate(value=2.0, count=5, interval=(1.5, 2.25)))}
+    timed = replace(report, points=(replace(report.points[0], figures=figures),))
+    assert "but for images per second the slowest and the fastest of 5 runs; the best" in to_markdown(timed)
+
+
 def test_the_report_is_written(finished, small):
     folder, report = finished
     paths = write_report(report, folder)

@@ -10,11 +10,11 @@ from torch import Tensor
 from ildm.conditioning.layout import Placed, read_layout
 from ildm.evaluation.asking import derangement
 from ildm.evaluation.crops import crop, score_crops
-from ildm.evaluation.estimates import mean, share
+from ildm.evaluation.estimates import mean_of_things, share_of_things
 from ildm.evaluation.foreground import drawn_boxes, foreground, overlap
 from ildm.evaluation.images import Images
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure
-from ildm.evaluation.metrics.objects import beside, how
+from ildm.evaluation.metrics.objects import beside, how_of_things
 from ildm.evaluation.recogniser import Recogniser, hits
 
 _RANKS = (1, 5)
@@ -37,6 +37,7 @@ class BoxAccuracy:
         judged[_CONTROL] = (samples.generated, dealt)
         found = {words: _found(images, boxes, recogniser) for words, (images, boxes) in judged.items()}
         fits = {words: _fits(images, boxes) for words, (images, boxes) in judged.items()}
+        sizes = {words: [len(layout) for layout in boxes] for words, (_, boxes) in judged.items()}
         crowd = torch.tensor([len(layout) for layout in layouts for _ in layout])
         counts = {"N": "boxes", _CONTROL: "every image judged by the boxes of another one"}
         looking = {"crop": "the box and a sixteenth of it around, on its border's colour"}
@@ -44,20 +45,20 @@ class BoxAccuracy:
             *(
                 _figure(
                     f"box-found-top-{rank}",
-                    {words: share(hit[rank]) for words, hit in found.items()},
-                    how(len(recogniser.labels), control=_CONTROL) | counts | looking,
+                    {words: share_of_things(hit[rank], sizes[words]) for words, hit in found.items()},
+                    how_of_things(len(recogniser.labels), control=_CONTROL) | counts | looking,
                     _by_crowd(crowd, found[""][rank].double()),
                 )
                 for rank in _RANKS
             ),
             _figure(
                 "box-iou",
-                {words: mean(fit) for words, fit in fits.items()},
+                {words: mean_of_things(fit, sizes[words]) for words, fit in fits.items()},
                 counts
                 | {
                     "drawn": "the box around all pixels unlike the colours along the image's border, each counted to the nearest box",
                     "judged": "all scenes: every background shows all its colours along the border",
-                    "interval": "bootstrap of the mean over boxes",
+                    "interval": "bootstrap of the mean of all boxes, over images",
                 },
                 _by_crowd(crowd, fits[""]),
             ),

@@ -33,6 +33,14 @@ class InpaintingQuality:
 
     requires = frozenset({"scenes", "generated", "shuffled", "reconstructed", "hole"})
 
+    def check(self) -> None:
+        """See that OpenCV is there.
+
+        Raises:
+            ConfigError: when it is not installed.
+        """
+        opencv_version()
+
     def compute(self, samples: EvaluationSet) -> list[Figure]:
         """`hole-lite0-distance`, `hole-surroundings-lite0-distance` and `seam-ratio`, over all holes and over those of each kind.
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from ildm.data.sample import Sample
 from ildm.evaluation.asking import derangement
 from ildm.evaluation.crops import crop, score_crops
-from ildm.evaluation.estimates import mean, share
+from ildm.evaluation.estimates import mean, mean_of_things, share_of_things
 from ildm.evaluation.foreground import foreground
 from ildm.evaluation.images import Images
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure
-from ildm.evaluation.metrics.objects import beside, how
+from ildm.evaluation.metrics.objects import beside, how_of_things
 from ildm.evaluation.recogniser import Recogniser, hits
 from ildm.evaluation.seam import band_around
 
@@ -37,6 +37,7 @@ class MapAgreement:
         judged = {words: (images, asked) for words, images in {"": samples.generated, **beside(samples)}.items()}
         judged[_CONTROL] = (samples.generated, dealt)
         by_colour = {words: _by_colour(images, scenes) for words, (images, scenes) in judged.items()}
+        sizes = {words: [len(scene.objects) for scene in scenes] for words, (_, scenes) in judged.items()}
         found = {words: _found(images, scenes, recogniser) for words, (images, scenes) in judged.items()}
         reading = {
             "foreground": "pixels unlike the colours along the image's border",
@@ -44,7 +45,7 @@ class MapAgreement:
             _CONTROL: "every image judged by the map of another one",
         }
         agreement = {words: mean(whole) for words, (whole, _) in by_colour.items()}
-        contrast = {words: mean(parts) for words, (_, parts) in by_colour.items()}
+        contrast = {words: mean_of_things(parts, sizes[words]) for words, (_, parts) in by_colour.items()}
         counts = {"N": "instances"}
         looking = {"crop": "the instance's own pixels on the colour around them"}
         return [
@@ -56,14 +57,14 @@ class MapAgreement:
                 | counts
                 | {
                     "others": "the background in a band around the instance, a sixteenth of the side wide",
-                    "interval": "bootstrap of the mean over instances",
+                    "interval": "bootstrap of the mean of all instances, over images",
                 },
             ),
             *(
                 _figure(
                     f"map-instance-top-{rank}",
-                    {words: share(hit[rank]) for words, hit in found.items()},
-                    how(len(recogniser.labels), control=_CONTROL) | counts | looking,
+                    {words: share_of_things(hit[rank], sizes[words]) for words, hit in found.items()},
+                    how_of_things(len(recogniser.labels), control=_CONTROL) | counts | looking,
                 )
                 for rank in _RANKS
             ),

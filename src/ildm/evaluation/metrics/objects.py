@@ -97,6 +97,12 @@ def how(concepts: int, *, control: str = "shuffled prompts") -> dict[str, object
     }
 
 
+def how_of_things(concepts: int, *, control: str) -> dict[str, object]:
+    """The same of an accuracy that counts things of which images hold several."""
+    worth = "Wilson, for as many things as those are worth that share images (Kish's design effect)"
+    return how(concepts, control=control) | {"interval": worth}
+
+
 def _by(names: list[str], found: Tensor) -> Mapping[str, float]:
     table = {}
     for name in sorted(set(names)):

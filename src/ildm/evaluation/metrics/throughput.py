@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from ildm.evaluation.asking import Ask
 from ildm.evaluation.metric import Estimate, EvaluationSet, Figure, Generate
 
-_REPEATS = 5
+SPEED = "images-per-second"
+"""What the names of its figures begin with."""
+REPEATS = 5
 _BATCHES = (1, 8)
 
 
@@ -22,7 +24,7 @@ class Throughput:
         """Two figures: `images-per-second` and `images-per-second-batch-8`."""
         assert samples.generate is not None and samples.asked is not None
         alone, together = _BATCHES
-        names = {"images-per-second": alone, f"images-per-second-batch-{together}": together}
+        names = {SPEED: alone, f"{SPEED}-batch-{together}": together}
         return [_figure(name, samples.generate, _cycled(samples.asked, batch)) for name, batch in names.items()]
 
 
@@ -30,13 +32,13 @@ def _figure(name: str, generate: Generate, asks: Sequence[Ask]) -> Figure:
     # the first call also pays for allocations and lazy imports
     generate(asks)
     rates = []
-    for _ in range(_REPEATS):
+    for _ in range(REPEATS):
         begun = time.perf_counter()
         generate(asks)
         rates.append(len(asks) / (time.perf_counter() - begun))
     # the interval is the range seen: with so few repeats a percentile would promise more than is known
-    estimate = Estimate(value=statistics.median(rates), count=_REPEATS * len(asks), interval=(min(rates), max(rates)))
-    return Figure(name=name, estimate=estimate, how={"repeats": _REPEATS, "value": "median", "interval": "slowest and fastest"})
+    estimate = Estimate(value=statistics.median(rates), count=REPEATS * len(asks), interval=(min(rates), max(rates)))
+    return Figure(name=name, estimate=estimate, how={"repeats": REPEATS, "value": "median", "interval": "slowest and fastest"})
 
 
 def _cycled(asks: Sequence[Ask], count: int) -> list[Ask]:

@@ -26,8 +26,8 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Of its folder: `dpmpp-2m-25-steps-guidance-3`."""
-        return f"{self.sampler}-{self.num_steps}-steps-guidance-{self.guidance_scale:g}"
+        """Of its folder, another for every setting: `dpmpp-2m-25-steps-guidance-3`."""
+        return f"{self.sampler}-{self.num_steps}-steps-guidance-{say_exactly(self.guidance_scale)}"
 
     def on(self, axis: Axis) -> float | int | str:
         """Its value on an axis."""
@@ -155,5 +155,11 @@ def tiny(config: SamplingConfig) -> SamplingConfig:
     )
 
 
+def say_exactly(value: float) -> str:
+    """A number in as few digits as tell it from every other one."""
+    short = f"{value:g}"
+    return short if float(short) == value or not math.isfinite(value) else repr(value)
+
+
 def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values) or "none"
+    return ", ".join(map(say_exactly, values)) or "none"

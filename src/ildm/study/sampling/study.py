@@ -73,6 +73,9 @@ class Study:
         for setting in self.config.settings:
             folder = self.folder_of(setting)
             point = load_result(Point, folder)
+            if point is not None and point.setting != setting:
+                # names were once rounded, so a folder may hold what was drawn at another guidance
+                point = None
             if point is None and self.stop.reason is None:
                 point = self._judge(setting)
                 keep_result(point, folder)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ildm.core.durations import say_duration
 from ildm.evaluation.circumstances import say_circumstances
-from ildm.evaluation.wording import say_estimate
+from ildm.evaluation.wording import say_brackets, say_estimate
 from ildm.study.measured import Measured, lower_is_better, say_figure
-from ildm.study.sampling.config import AXES, Axis
+from ildm.study.sampling.config import AXES, Axis, say_exactly
 from ildm.study.sampling.report import Point, SamplingReport
 
 _TITLES: dict[Axis, str] = {"guidance": "Guidance", "steps": "Steps", "sampler": "Samplers"}
@@ -45,7 +45,7 @@ def _head(report: SamplingReport) -> list[str]:
         f"{base.guidance_scale:g} but for what a table changes.",
         f"{say_circumstances(report.machine, report.versions)}; weights {config.weights[:16]}; {say_duration(report.spent)} spent.",
         "",
-        "What a figure means stands in the guide to evaluation. Brackets hold 95 % intervals; the best of a row is bold.",
+        f"What a figure means stands in the guide to evaluation. {say_brackets(names_of(report.points))}; the best of a row is bold.",
         "",
     ]
     if report.missing:
@@ -54,7 +54,9 @@ def _head(report: SamplingReport) -> list[str]:
 
 
 def _axis(axis: Axis, points: Sequence[Point]) -> list[str]:
-    values = [str(point.setting.on(axis)) if axis == "sampler" else f"{point.setting.on(axis):g}" for point in points]
+    values = [
+        str(point.setting.on(axis)) if axis == "sampler" else say_exactly(float(point.setting.on(axis))) for point in points
+    ]
     lines = [f"## {_TITLES[axis]}", "", f"| figure | {' | '.join(values)} |", "|---|" + "---|" * len(points)]
     for name in names_of(points):
         row = [point.figures.get(name) for point in points]
