@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ildm.core.files import atomic_folder, check_writable
+from ildm.core.locks import lock
 from ildm.data.folder import is_whole
 
 REFUSED = "refused.txt"
@@ -81,8 +81,7 @@ def _leftovers(target: Path, kind: str) -> Iterator[Path]:
 def _locked(folder: Path) -> Generator[None, None, None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some network disks have no locks: nothing is free there, and leftovers stay
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)  # some network disks have no locks: nothing is free there, and leftovers stay
         yield
     finally:
         os.close(descriptor)
@@ -94,9 +93,6 @@ def _is_free(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+        return lock(descriptor) is True
     finally:
         os.close(descriptor)
-    return True

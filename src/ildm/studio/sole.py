@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from ildm.core.errors import ConfigError, StorageError
 from ildm.core.files import storage_sentence
+from ildm.core.locks import lock
 
 PATIENCE = 10.0
 """Seconds that are given to the engine of a studio that was killed: it still keeps the step that it had in hand."""
@@ -31,18 +31,10 @@ def sole_studio(store: Path, *, patience: float = PATIENCE) -> Generator[int, No
         raise StorageError(storage_sentence(path, error.errno)) from error
     try:
         deadline = time.monotonic() + patience
-        while not _locked(descriptor):
+        while lock(descriptor) is False:
             if time.monotonic() > deadline:
                 raise ConfigError(f"Another studio serves the sessions in {store}: end it, or give another file with --store.")
             time.sleep(0.05)
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -8,26 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError
 from ildm.core.files import write_json
+from ildm.core.locks import lock
 from ildm.data.sample import ImageDataset
 from ildm.model import Model
 from ildm.training.recipe import Recipe
 
 RECIPE = "recipe.json"
 """What a run was begun with, in its folder."""
-_FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
-
-
-LOCK = ".lock"
 BEGUN = "begun.json"
 """What it learns from, and the model whose weights it began with."""
+LOCK = ".lock"
+_FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
 
 
 def claim(folder: Path, recipe: Recipe, dataset: ImageDataset, initial: Model | None) -> None:
@@ -62,16 +56,9 @@ def held(folder: Path) -> Generator[None, None, None]:
     Raises:
         ConfigError: when another program is at it.
     """
-    if fcntl is None:
-        yield
-        return
     with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"Another program is training in {folder}: stop it first, or choose another --name.") from error
-        except OSError:  # a disk that knows no locks
-            pass
+        if lock(file.fileno()) is False:
+            raise ConfigError(f"Another program is training in {folder}: stop it first, or choose another --name.")
         yield
 
 
