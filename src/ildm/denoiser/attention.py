@@ -192,11 +192,6 @@ def project(
     return tuple(layer.project(context) for layer in layers)
 
 
-def told_apart(x: Float[Tensor, "some *rest"], rows: int | None) -> Float[Tensor, "rows *rest"]:
-    """A row for each of those that the given ones stand for, see `Attended`."""
-    return x if rows is None or x.shape[0] == rows else torch.cat([x] * (rows // x.shape[0]))
-
-
 def token_mask(context_mask: Bool[Tensor, "*batch tokens"] | None) -> Bool[Tensor, "flat 1 1 tokens"] | None:
     """A context mask, of regions or plain, shaped to broadcast over heads and positions."""
     return None if context_mask is None else context_mask.reshape(-1, 1, 1, context_mask.shape[-1])

@@ -40,6 +40,7 @@ from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.low_rank import carry, flattened, plain, stacked, strengths_in
 from ildm.denoiser.packed import can_pack, pack_layers
 from ildm.denoiser.references import Companions, companions
+from ildm.denoiser.rows import repeats_after
 from ildm.denoiser.transformer import Transformer
 from ildm.denoiser.unet import UNet, join
 
@@ -153,14 +154,6 @@ class PreparedUNet(nn.Module):
 
     def _accompany(self, weights: Tensor, queries: Tensor | None, size: Grid) -> Companions | None:
         return companions(weights, queries, self.network.grids(size))
-
-
-def repeats_after(*tensors: Tensor | None) -> int:
-    """After how many rows all of them repeat themselves to the end; the number of rows where they do not."""
-    given = [one for one in tensors if one is not None]
-    rows = given[0].shape[0]
-    periods = (count for count in range(1, rows) if rows % count == 0)
-    return next((count for count in periods if all(one[count:].equal(one[:-count]) for one in given)), rows)
 
 
 def frozen_program(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ildm.denoiser.attention import Attended, told_apart
+from ildm.denoiser.attention import Attended
 from ildm.denoiser.blocks import ResBlock
+from ildm.denoiser.rows import told_apart
 
 Attention = nn.Module
 """A `Transformer`, an `AttentionBlock` or nothing (`nn.Identity` would not take `attended`), after a residual block."""

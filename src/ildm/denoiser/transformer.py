@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.masks import Grid
-from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads, told_apart
+from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads
 from ildm.denoiser.blocks import start_at_zero
+from ildm.denoiser.rows import told_apart
 
 NORM_EPS = 1e-6  # of the transformer's outer norm in every LDM and Stable Diffusion checkpoint
 

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from ildm.core.masks import Grid
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
-from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context, told_apart
+from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context
 from ildm.denoiser.blocks import Downsample, EmbeddingMLP, Resample, ResBlock, Upsample, start_at_zero
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.levels import DownBlock, MidBlock, UpBlock
 from ildm.denoiser.references import companions
+from ildm.denoiser.rows import told_apart
 from ildm.denoiser.transformer import AttentionBlock, Transformer
 
 

@@ -8,8 +8,8 @@ from ildm.session.commands import Cancel, Compare
 from ildm.session.events import AnyEvent, CommandApplied, CursorMoved, StepCompleted
 
 
-def left_to_make(events: Iterable[AnyEvent]) -> list[int]:
-    """The branches that a live session was yet to open, in order, when its log ended in the midst of a comparison.
+def left_to_make(events: Iterable[AnyEvent], cursor: int) -> list[int]:
+    """The branches that a cursor was yet to open, in order, when its log ended in the midst of a comparison.
 
     A session that makes a comparison stands on the first of the branches it has begun, and opens the next whenever one is finished.
     Whoever goes elsewhere meanwhile, or cancels, lets the rest be.
@@ -17,6 +17,8 @@ def left_to_make(events: Iterable[AnyEvent]) -> list[int]:
     left: list[int] = []
     begun, over = 0, False
     for event in events:
+        if event.cursor != cursor:
+            continue
         match event:
             case CommandApplied(command=Compare(choices=choices)):
                 begun = len(choices)

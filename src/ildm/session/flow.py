@@ -43,7 +43,7 @@ class Flow:
     def __init__(self, session_id: str, logged: LoggedCursor, status: Status) -> None:
         self._id, self._logged, self._log = session_id, logged, logged.log
         branches = logged.run.timeline.branches
-        self._futures = deque(one for one in left_to_make(self._log.events) if one in branches)
+        self._futures = deque(one for one in left_to_make(self._log.events, logged.cursor.number) if one in branches)
         self._steps_left: int | None = None
         self.full: str | None = None
         self.status: Status = "finished" if self._is_over else "paused" if status == "finished" else status

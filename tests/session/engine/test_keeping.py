@@ -277,13 +277,15 @@ def test_a_comparison_that_was_interrupted_goes_on_to_its_last_picture(quick, se
 def test_where_its_first_picture_is_finished_the_others_are_still_made(quick, tmp_path):
     """As it comes from a script that has made one alone."""
     session = Session(quick, "a red rose", seed=7, num_steps=4).step()
-    session.apply(commands.Compare(choices=CHOICES)).run()
+    session.apply(commands.Compare(choices=CHOICES))
+    session.branch("another").run()  # which is somebody else's way
+    session.run()
     session.export(tmp_path / "compared.ildm")
     with Store(tmp_path / "store.sqlite") as store, Engine(quick, keeper=store) as engine:
         session_id = import_session(store, tmp_path / "compared.ildm").session_id
         engine.resume(session_id, store.load(session_id), store.events(session_id)).result(PATIENT)
         engine.submit(session_id, commands.Resume())
-        assert len(finals(done(engine, session_id))) == 3
+        assert {event.branch for event in of(RunFinished, done(engine, session_id))} == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(
