@@ -20,8 +20,8 @@ def serve(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def real(toy_home, tmp_path_factory):
-    """One for the tests of a file, whose sessions are in nobody else's way."""
-    studio = RealStudio(toy_home, "--store", str(tmp_path_factory.mktemp("store") / "sessions.sqlite")).wait_ready()
+def real(toy_home):
+    """One for the tests of a file."""
+    studio = RealStudio(toy_home).wait_ready()
     yield studio
     studio.stop(signal.SIGKILL)

@@ -2,12 +2,13 @@
 
 import io
 import json
+import signal
 
 import pytest
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
-from studios import ANNA_TOKEN
+from studios import ANNA_TOKEN, RealStudio
 
 from ildm.core.errors import ProtocolError
 from ildm.session.store import Store
@@ -117,6 +118,14 @@ def test_it_takes_one_s_own_upload_alone(studio, owner):
         assert anna.post("/api/sessions/restore", json={"upload": number}).status_code == 404
     for body in ({}, {"upload": "../x"}, {"upload": number, "more": 1}, {"upload": None}):
         assert owner.post("/api/sessions/restore", json=body).status_code == 422
+
+
+@pytest.fixture(scope="module")
+def real(toy_home, tmp_path_factory):
+    """With a store of its own: sessions without a picture would be in the way of whoever lists them in the common one."""
+    studio = RealStudio(toy_home, "--store", str(tmp_path_factory.mktemp("store") / "sessions.sqlite")).wait_ready()
+    yield studio
+    studio.stop(signal.SIGKILL)
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------------
