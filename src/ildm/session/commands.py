@@ -279,5 +279,7 @@ Command = Annotated[
 ]
 """Any command. `wire.from_json(Command, text)` reads one; `wire.adapter(Command).json_schema()` is their schema."""
 
+RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
+"""Commands after which a session that rests goes on by itself: what they ask for is yet to be made."""
 FLOW = (Pause, Resume, StepOnce, Cancel, SetPreviewRate)
 """Commands about when steps are made and shown; they change no state, so a replay leaves them out."""

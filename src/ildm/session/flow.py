@@ -5,19 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from ildm.session.commands import (
-    Cancel,
-    Command,
-    Compare,
-    DislikeArea,
-    OpenBranch,
-    Pause,
-    RedoArea,
-    Resume,
-    StartFromImage,
-    StartOver,
-    StepOnce,
-)
+from ildm.session.commands import RESTARTS, Cancel, Command, OpenBranch, Pause, Resume, StepOnce
 from ildm.session.comparing import left_to_make
 from ildm.session.events import RunCancelled, RunFailed, RunPaused, RunResumed, StepCompleted
 from ildm.session.failures import in_a_sentence, is_expected
@@ -25,8 +13,6 @@ from ildm.session.log import LoggedCursor
 from ildm.session.refusals import NotNow
 from ildm.session.storage.records import Status
 
-_RESTARTS = (StartOver, StartFromImage, RedoArea, DislikeArea, Compare)
-"""Commands after which a session that rests goes on by itself: what they ask for is yet to be made."""
 _logger = logging.getLogger(__name__)
 
 
@@ -95,10 +81,10 @@ class Flow:
         if begun or elsewhere:
             # whoever goes elsewhere does not want to be taken to the next future of an old comparison
             self._futures = deque(begun[1:])
-        if isinstance(command, _RESTARTS):
+        if isinstance(command, RESTARTS):
             self._go_on()
         elif self.status in ("finished", "paused"):
-            self.status = "finished" if self._logged.cursor.finished else "paused"
+            self.status = "finished" if self._is_over else "paused"
 
     def _go_on(self) -> None:
         if self.full is not None:

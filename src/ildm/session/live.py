@@ -131,15 +131,19 @@ class LiveSession:
         """
         with self._lock:
             self._stopped = True
-        self._drain(conditions, beside, patience)
-        self._tell_news()
-        if self.saving.is_full:
+        try:
+            self._drain(conditions, beside, patience)
+            self._tell_news()
+            if self.saving.is_full:
+                raise StorageError(
+                    f"Session {self.id} stays open, because its last changes are not on the disk: {self.saving.full}"
+                )
+            self._keep_news()
+        except BaseException:
+            # whatever it was, whoever works with the session goes on
             with self._lock:
                 self._stopped = False
-            raise StorageError(
-                f"Session {self.id} stays open, because its last changes are not on the disk: {self.saving.full}"
-            )
-        self._keep_news()
+            raise
         return self.saving.pending
 
     def check_open(self) -> None:

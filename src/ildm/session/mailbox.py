@@ -12,7 +12,7 @@ from typing import get_args
 
 from ildm.core.types import Conditioning
 from ildm.session.commands import (
-    FLOW,
+    RESTARTS,
     BranchOff,
     Command,
     Compare,
@@ -21,10 +21,12 @@ from ildm.session.commands import (
     NameNode,
     OpenBranch,
     OpenNode,
+    Pause,
     Redo,
     RedoArea,
     Rewind,
     SetNegativePrompt,
+    SetPreviewRate,
     SetPrompt,
     StartFromImage,
     StartOver,
@@ -43,12 +45,13 @@ _EVERY = get_args(get_args(Command)[0])
 _HOLDS_UP: tuple[tuple[tuple[type[Command], ...], tuple[type[Command], ...]], ...] = (
     (_LATEST_WINS, _MADE_OF_WHAT_IS_ASKED),
     (_REGIONS, (*_REGIONS, *_MOVES)),
-    (_MOVES, tuple(kind for kind in _EVERY if kind not in (*FLOW, NameNode, NameBranch))),
+    (_MOVES, tuple(kind for kind in _EVERY if kind not in (Pause, SetPreviewRate, NameNode, NameBranch))),
+    (RESTARTS, (Pause,)),
 )
 """Which commands, as long as they wait, hold up which that came behind them: those that would mean something else before them.
 
 A prompt is on its way for however long its encoder takes, and what it does not concern acts meanwhile. Whoever rewinds meanwhile wants
-the new prompt there.
+the new prompt there. Whoever pauses behind a new start wants that paused, which would go on by itself.
 """
 
 Encoding = list[Future[Conditioning]]

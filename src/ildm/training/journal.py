@@ -14,6 +14,7 @@ from typing import Any, Self
 from PIL import Image as PILImage
 from rich.console import Console
 
+from ildm.core.errors import StorageError
 from ildm.core.files import atomic_file
 from ildm.core.progress import make_bar
 
@@ -94,9 +95,9 @@ class Journal:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
         if kept != lines:
-            self._file.close()
             with atomic_file(path) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
+            self._file.close()
             self._file = path.open("a", encoding="utf-8")
 
     def _write(self, record: Mapping[str, float]) -> None:
@@ -107,11 +108,10 @@ class Journal:
         """Write a record; one that cannot be written is not worth a training."""
         try:
             write()
-        except OSError as error:
+        except (OSError, StorageError) as error:
             if not self._complained:
-                self.say(
-                    f"records cannot be written in {self.folder} ({error.strerror or error}); training goes on without them."
-                )
+                why = getattr(error, "strerror", None) or error
+                self.say(f"records cannot be written in {self.folder} ({why}); training goes on without them.")
             self._complained = True
 
 

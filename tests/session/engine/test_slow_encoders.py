@@ -280,9 +280,26 @@ def test_what_is_made_of_what_is_asked_waits_for_a_slow_prompt(command, slow, sl
     events = done(engine, session_id)
     assert not of(CommandRejected, events)
     order = [event.op for event in of(CommandApplied, events) if event.op >= before]
-    assert {before, free} < set(order[: order.index(numbers[0])])
+    assert {before, free} <= set(order[: order.index(numbers[0])])
     assert [op for op in order if op in numbers[:3]] == numbers[:3]
     assert replay(slow, events).exact or not finals(events)
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [(commands.Cancel(), "cancelled"), (commands.Pause(), "paused"), (commands.Resume(), "finished")]
+)
+def test_what_stops_a_new_start_behind_a_slow_prompt_stops_it(command, status, slow, slow_engine, settings):
+    """It acts behind the start, which would go on by itself."""
+    session_id = opened(slow_engine, settings)
+    done(slow_engine, session_id)
+    asked = [commands.SetPrompt(text="a slow key"), commands.StartOver(seed=9), command]
+    numbers = [slow_engine.submit(session_id, one) for one in asked]
+    slow_engine.on_thread(lambda: None).result(PATIENT)
+    slow.conditioner.gate.set()
+    events = done(slow_engine, session_id)
+    assert not of(CommandRejected, events)
+    assert [event.op for event in of(CommandApplied, events)] == numbers
+    assert slow_engine.session(session_id).status == status
 
 
 def test_an_old_place_is_gone_to_before_a_slow_prompt_acts_there(slow, slow_engine, settings):

@@ -42,7 +42,7 @@ def _head(report: SamplingReport) -> list[str]:
         "",
         f"Split {config.split}, {config.num_images} scenes as they are and {config.num_probes} with one and with two objects at each "
         f"setting, the same prompts and seeds (from {config.seed}) at all; {base.sampler}, {base.num_steps} steps and guidance "
-        f"{base.guidance_scale:g} but for what a table changes.",
+        f"{say_exactly(base.guidance_scale)} but for what a table changes.",
         f"{say_circumstances(report.machine, report.versions)}; weights {config.weights[:16]}; {say_duration(report.spent)} spent.",
         "",
         f"What a figure means stands in the guide to evaluation. {say_brackets(names_of(report.points))}; the best of a row is bold.",
