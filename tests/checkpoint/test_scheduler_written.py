@@ -68,6 +68,21 @@ def test_what_comes_out_otherwise_is_said(settings, told):
     assert re.search(told, note)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"sampler": "lcm", "sampler_options": {"num_timesteps": 20}, "spacing": "lcm", "num_steps": 4}, []),
+        ({"sampler": "dpmpp-2m", "num_steps": 19}, ["DPMSolverMultistepScheduler lays its steps out otherwise"]),
+        ({"sampler": "somebody-elses"}, ["diffusers has no scheduler for 'somebody-elses' on this path: there 'ddim' draws"]),
+    ],
+)
+def test_a_schedule_that_cannot_be_laid_out_is_written_all_the_same(settings, told):
+    """Of 20 timesteps, or of a sampler that is not installed."""
+    fields, notes = written(path=VariancePreserving(num_timesteps=20), **settings)
+    assert fields["num_train_timesteps"] == 20
+    assert len(notes) == len(told) and all(said in note for said, note in zip(told, notes, strict=True))
+
+
 @pytest.mark.parametrize("sampler", ["euler", "ddim"])
 def test_a_straight_path_is_written_for_velocities_alone(sampler):
     fields, notes = written(LINEAR, "velocity", sampler=sampler, shift=3.0)

@@ -106,7 +106,7 @@ def test_every_refusal_is_listed_with_its_reason(photos):
         "words.jpg": "not an image that can be read",
     }
     written = (report.folder / "refused.txt").read_text(encoding="utf-8").splitlines()
-    assert written == [f"{file}: {reason}" for file, reason in sorted(report.refused)]
+    assert written == [f"{file}\t{reason}" for file, reason in sorted(report.refused)]
     assert seen[-1] == (5, 5)
 
 

@@ -96,9 +96,19 @@ def test_signs_that_part_lines_elsewhere_are_part_of_a_text(album, separator):
 def test_refusals_are_told_in_lines_whatever_the_names(album):
     album.add("a.png", "a")
     album.add("two\nlines\u2028here.png")
+    album.add("after: a colon.png")
     report = album.take_in()
-    assert report.refused == [("two\\nlines\\u2028here.png", "it has no caption")]
+    assert [file for file, _ in report.refused] == ["after: a colon.png", "two\\nlines\\u2028here.png"]
+    assert {reason for _, reason in report.refused} == {"it has no caption"}
     assert album.take_in().refused == report.refused
+
+
+def test_what_comes_along_with_images_is_no_image(album):
+    """`lonely.txt` describes nothing, whatever else is called so; what an earlier import refused describes nothing either."""
+    album.add("a.png", "a")
+    for name in ("lonely.txt", "lonely.json", "refused.txt"):
+        (album.folder / name).write_text("{}")
+    assert album.take_in().refused == [("lonely.txt", "a caption without an image of the same name")]
 
 
 @pytest.mark.parametrize("key", ["instance_map", "semantic_map"])

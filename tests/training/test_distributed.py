@@ -88,6 +88,10 @@ def test_a_stop_of_one_stops_all_and_they_resume_exactly(measured):
         assert found["stopped at"] == [4, 4] and found["exact"]
 
 
+def test_data_that_fail_one_end_all_and_what_was_learned_is_kept(measured):
+    assert measured[1]["breaks off"] == {"told": ["An image is gone."] * 2, "saved": [3, 3]}
+
+
 def test_what_two_began_one_finishes_and_the_other_way_round(measured, tmp_path):
     folder, alone = measured[0], load_together()
     assert load_state(folder / "begun-together").step == 4

@@ -1,24 +1,25 @@
 """What is saved is worth coming back to, and what is not leads further back."""
 
 import json
+import re
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 
-from ildm.core.errors import DataError, IldmError
+from ildm.core.errors import DataError, IldmError, StorageError
 from ildm.training.collapse import CollapseGuard
 from ildm.training.journal import RECORDS, Journal
 from ildm.training.loop import LoopConfig, train
-from ildm.training.run_state import load_former, load_state
+from ildm.training.run_state import FORMER, LATEST, load_state
 from ildm.training.stopping import Stop
 
 
 @dataclass
 class Wavering:
-    """A stage whose weights are spoiled by the sample at `spoiled_by`, which shows `late` + 1 steps later, and not before."""
+    """A stage whose weights are spoiled by the samples at `spoiled_by`, which shows `late` + 1 steps later, and not before."""
 
-    spoiled_by: int | None = None
+    spoiled_by: tuple[int, ...] = ()
     late: int = -1
     gradients: dict = field(default_factory=dict)
     missing: int | None = None
@@ -36,7 +37,7 @@ class Wavering:
             position += 1
 
     def train_step(self, step, batch):  # noqa: ARG002
-        if batch == self.spoiled_by or self.bad_for >= 0:
+        if batch in self.spoiled_by or self.bad_for >= 0:
             self.bad_for += 1
         self.position = batch
         error = 9.0 if self.bad_for > self.late else 1.0
@@ -74,13 +75,18 @@ class StopAt(Stop):
         return "test" if self.task.position == self.position else None
 
 
-def run(task, folder, steps=20, stop=None):
+def run(task, folder, steps=20, stop=None, save_every=0.0):
+    config = LoopConfig(steps=steps, log_every=1, save_every=save_every)
     with Journal(folder, "test", steps) as journal:
-        return train(task, LoopConfig(steps=steps, log_every=1, save_every=0.0), folder, journal=journal, stop=stop or Stop())
+        return train(task, config, folder, journal=journal, stop=stop or Stop())
+
+
+def steps_recorded(folder):
+    return [json.loads(line)["step"] for line in (folder / RECORDS).read_text().splitlines()]
 
 
 def test_nothing_is_saved_while_it_falls_apart(tmp_path):
-    task = Wavering(spoiled_by=7)
+    task = Wavering(spoiled_by=(7,))
     state = run(task, tmp_path)
     assert (state.step, state.rollbacks) == (20, 1)
     assert all(bad < 0 for _, bad in task.exported)
@@ -88,23 +94,34 @@ def test_nothing_is_saved_while_it_falls_apart(tmp_path):
 
 def test_a_state_that_fails_again_leads_to_the_one_before(tmp_path):
     """It looked well when it was saved."""
-    task = Wavering(spoiled_by=7, late=0)
+    task = Wavering(spoiled_by=(7,), late=0)
     state = run(task, tmp_path)
     assert (state.step, task.bad_for) == (20, -1)
     assert state.rollbacks == 2
 
 
+def test_a_state_that_was_given_up_is_not_taken_again(tmp_path, capfd):
+    for steps in (10, 20):
+        run(Wavering(), tmp_path, steps=steps, save_every=1e9)
+    capfd.readouterr()
+    task = Wavering(spoiled_by=(22, 27, 32, 37))
+    assert run(task, tmp_path, steps=60, save_every=1e9).rollbacks == 4
+    assert re.findall(r"rolled back to step (\d+)", "".join(capfd.readouterr())) == ["20", "10", "10", "10"]
+    assert steps_recorded(tmp_path) == list(range(1, 61))
+
+
 def test_what_cannot_be_mended_is_given_up(tmp_path):
     with pytest.raises(IldmError, match="rolled back 5 times"):
-        run(Wavering(spoiled_by=7, late=4), tmp_path)
+        run(Wavering(spoiled_by=(7,), late=4), tmp_path)
 
 
 def test_a_stop_while_it_falls_apart_goes_on_from_before(tmp_path, capfd):
-    task = Wavering(spoiled_by=7)
+    task = Wavering(spoiled_by=(7,))
     assert run(task, tmp_path, stop=StopAt(task, 8)).step == 9
     told = " ".join("".join(capfd.readouterr()).split())
     assert "where reconstructions are falling apart; the same command goes on from step 7, saved before." in told
-    assert load_state(tmp_path).task["bad_for"] == load_former(tmp_path).task["bad_for"] == -1
+    latest, former = (torch.load(tmp_path / name, weights_only=True) for name in (LATEST, FORMER))
+    assert latest["task"]["bad_for"] == former["task"]["bad_for"] == -1
 
 
 @pytest.mark.parametrize("size", [float("inf"), float("nan")])
@@ -123,10 +140,23 @@ def test_what_was_learned_is_kept_when_the_data_fail(tmp_path):
     assert load_state(tmp_path).step == 13
 
 
+def test_a_full_disk_does_not_hide_what_is_wrong_with_the_data(tmp_path, monkeypatch, capfd):
+    def full(*_):
+        raise StorageError("The disk is full.")
+
+    with Journal(tmp_path, "test", 20) as journal:
+        train(Wavering(), LoopConfig(steps=3), tmp_path, journal=journal, stop=Stop())
+        monkeypatch.setattr("ildm.training.loop.save_state", full)
+        with pytest.raises(DataError, match="An image is gone"):
+            train(Wavering(missing=13), LoopConfig(steps=20), tmp_path, journal=journal, stop=Stop())
+    assert "what was learned after step 3 is lost. The disk is full." in " ".join("".join(capfd.readouterr()).split())
+    assert load_state(tmp_path).step == 3
+
+
 def test_records_of_a_sitting_that_was_killed_are_made_again(tmp_path):
     run(Wavering(), tmp_path, steps=5)
     records = tmp_path / RECORDS
     with records.open("a") as file:
         file.write(json.dumps({"step": 6, "loss": 0.0}) + "\n" + '{"step": 7, "lo')
     run(Wavering(), tmp_path, steps=9)
-    assert [json.loads(line)["step"] for line in records.read_text().splitlines()] == list(range(1, 10))
+    assert steps_recorded(tmp_path) == list(range(1, 10))

@@ -17,7 +17,7 @@ from accelerate.utils import gather_object
 
 from conftest import CAPTIONS, build_stage_one, build_stage_two
 from ildm.conditioning.semantic_map import SemanticMap, SemanticMapConfig
-from ildm.core.errors import IldmError
+from ildm.core.errors import DataError, IldmError
 from ildm.core.fingerprint import fingerprint
 from ildm.data.mentions import Mentions
 from ildm.recipes.emoji_tiny import recipe
@@ -25,6 +25,7 @@ from ildm.training.codebook import CodebookConfig
 from ildm.training.distributed import Distributed, joined
 from ildm.training.journal import Silence
 from ildm.training.loop import LoopConfig, train
+from ildm.training.run_state import load_state
 from ildm.training.stopping import Stop
 from ildm.training.world import ALONE
 
@@ -193,6 +194,27 @@ def resumes(folder, world):
     return found
 
 
+def breaks_off(folder, world):
+    """A run whose data fail on the last process alone, at the fourth step."""
+    task = stage_two(world)
+    whole = task.batches(0)
+
+    def batches(position):  # noqa: ARG001
+        for _ in range(3):
+            yield next(whole)
+        if world.share.number == world.share.count - 1:
+            raise DataError("An image is gone.")
+        yield from whole
+
+    task.batches = batches
+    told = ""
+    try:
+        train(task, LoopConfig(steps=8, log_every=2), folder, journal=Silence(), stop=Stop(), world=world)
+    except IldmError as error:
+        told = str(error)
+    return {"told": gather_object([told]), "saved": gather_object([load_state(folder).step])}
+
+
 def manners(world):
     """How processes speak with each other."""
 
@@ -227,6 +249,7 @@ def main(folder):
             "steps": {name: follow(CASES[name], world) for name in FOLLOWED},
             "statistics": statistics(world),
             "resumes": resumes(folder, world),
+            "breaks off": breaks_off(folder / "breaks-off", world),
             "manners": manners(world),
         }
         if world.is_first:

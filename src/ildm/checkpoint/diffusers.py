@@ -105,12 +105,13 @@ def save_diffusers(model: Model, folder: Path, *, dtype: torch.dtype | None = No
             )
         try:
             scheduler = scheduler_to_diffusers(model.path, model.manifest.prediction, model.manifest.defaults)
+        except CheckpointError as error:
+            notes.append(f"The scheduler is left out. {error}")
+        else:
             (temporary / "scheduler").mkdir()
             write_config(temporary / "scheduler", scheduler, SCHEDULER)
             entries["scheduler"] = ["diffusers", scheduler["_class_name"]]
             notes += scheduler_notes(model.path, model.manifest.defaults, scheduler)
-        except CheckpointError as error:
-            notes.append(f"The scheduler is left out. {error}")
         write_config(temporary, _index(model, entries), INDEX)
         weights = sorted(temporary.rglob("*.safetensors"))
         files = {path.relative_to(temporary).as_posix(): sha256(path) for path in weights}

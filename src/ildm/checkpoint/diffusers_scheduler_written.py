@@ -14,7 +14,7 @@ from ildm.checkpoint.diffusers_scheduler import BETAS, PREDICTIONS, defaults_fro
 from ildm.checkpoint.fields import Fields
 from ildm.core import extensions
 from ildm.core.config import from_json
-from ildm.core.errors import CheckpointError
+from ildm.core.errors import CheckpointError, ConfigError
 from ildm.core.manifest import Defaults
 from ildm.diffusion.path import AnyPath, LinearInterpolation
 from ildm.diffusion.prediction import Prediction
@@ -54,7 +54,7 @@ def scheduler_to_diffusers(path: AnyPath, prediction: Prediction, defaults: Defa
     if settings.get("spacing"):
         fields["timestep_spacing"] = settings["spacing"]
     if defaults.sampler == "lcm":
-        fields["original_inference_steps"] = settings.get("original_steps", 50)
+        fields["original_inference_steps"] = settings.get("original_steps", min(50, path.num_timesteps))
     return fields
 
 
@@ -77,7 +77,7 @@ def scheduler_notes(path: AnyPath, defaults: Defaults, fields: Fields) -> list[s
         notes.append(
             f"diffusers' {fields['_class_name']} does not know this model's zero terminal SNR: choose another scheduler there."
         )
-    elif not _same_times(*(_schedule(path, each, ours, defaults.num_steps) for each in (defaults, read))):
+    elif ours is not None and not _are_laid_out_alike(path, defaults, read, ours):
         notes.append(
             f"diffusers' {fields['_class_name']} lays its steps out otherwise than this model's schedule, so its pictures will be others."
         )
@@ -92,7 +92,11 @@ def _own_settings(spacing: str | None) -> Mapping[str, Any]:
 
 
 def _sampler(defaults: Defaults) -> Any:
-    kind: type[Sampler] = extensions.load("ildm.samplers", defaults.sampler)
+    """The sampler that a model draws with; None where it is somebody's that is not installed."""
+    try:
+        kind: type[Sampler] = extensions.load("ildm.samplers", defaults.sampler)
+    except ConfigError:
+        return None
     return from_json(kind, defaults.sampler_options, where="sampler_options")
 
 
@@ -103,5 +107,9 @@ def _schedule(path: AnyPath, defaults: Defaults, sampler: Sampler, num_steps: in
     return make_schedule(path, num_steps, spacing, shift=defaults.shift, convention=convention)
 
 
-def _same_times(one: Schedule, other: Schedule) -> bool:
+def _are_laid_out_alike(path: AnyPath, ours: Defaults, theirs: Defaults, sampler: Sampler) -> bool:
+    try:
+        one, other = (_schedule(path, each, sampler, ours.num_steps) for each in (ours, theirs))
+    except ConfigError:  # so many steps cannot be laid out by one of the two
+        return False
     return one.num_steps == other.num_steps and torch.allclose(one.times, other.times, rtol=0.0, atol=1e-9)

@@ -53,9 +53,8 @@ def read_annotations(listing: Listing) -> dict[Path, Annotation]:
             annotation = _read_row(row, table, line, listing)
             _merge(found.setdefault(listing.find(name, table.parent), Annotation()), annotation)
     by_stem: dict[str, list[Path]] = {}
-    for file in files:
-        if file.suffix.lower() != ".txt" and file.suffix.lower() not in TABLES:
-            by_stem.setdefault(spelling(file.with_suffix("")), []).append(file)
+    for picture in listing.pictures:
+        by_stem.setdefault(spelling(picture.with_suffix("")), []).append(picture)
     for sidecar in (file for file in files if file.suffix.lower() == ".txt"):
         for image in by_stem.get(spelling(sidecar.with_suffix("")), ()):
             _merge(found.setdefault(image, Annotation()), _read_sidecar(folder, sidecar))

@@ -36,8 +36,19 @@ def read_former(target: Path) -> tuple[int, list[tuple[str, str]]] | None:
         lines = (target / REFUSED).read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError, KeyError):
         return None
-    parts = (line.partition(": ") for line in lines if line)
+    # earlier imports had a colon, which may be part of a name
+    parts = (line.partition("\t" if "\t" in line else ": ") for line in lines if line)
     return count, [(file, reason) for file, _, reason in parts]
+
+
+def write_refused(folder: Path, refused: list[tuple[str, str]]) -> None:
+    """Write what was refused for a data set, for a person and for `read_former`.
+
+    Args:
+        refused: (file, reason); the files as `shown`, without tabs.
+    """
+    lines = [f"{file}\t{reason}\n" for file, reason in refused]
+    (folder / REFUSED).write_text("".join(lines), encoding="utf-8")
 
 
 def clear_leftovers(target: Path) -> None:

@@ -22,13 +22,11 @@ from ildm.data.boxed_objects import BoxedObject
 from ildm.data.cells import LARGEST_CLASS
 from ildm.data.fitting import Fit, Fitting
 from ildm.data.folder import write_folder
-from ildm.data.former import REFUSED, clear_leftovers, former_origin, fresh_folder, read_former
+from ildm.data.former import REFUSED, clear_leftovers, former_origin, fresh_folder, read_former, write_refused
 from ildm.data.listing import Listing, list_files, shown, spelling
 from ildm.data.picture import NUMBERS, RefusedFile, read_colour, read_numbers, read_picture
 from ildm.data.sample import Sample, SceneObject
-from ildm.data.tables import TABLES
 
-_COMPANIONS = (*TABLES, ".txt", ".json", ".md", ".ini", ".db")
 _LARGEST_INSTANCE = 65535  # a picture of 16 bits holds them
 _SMALLEST = 8  # shorter side, pixels
 
@@ -115,15 +113,14 @@ def import_folder(source: Path, name: str, options: ImportOptions, *, progress: 
         if report.kept == 0:
             raise _nothing_usable(source, report, images)
         report.refused.sort()
-        lines = [f"{file}: {reason}\n" for file, reason in report.refused]
-        (folder / REFUSED).write_text("".join(lines), encoding="utf-8")
+        write_refused(folder, report.refused)
     return report
 
 
 def _find_images(listing: Listing, annotations: dict[Path, Annotation]) -> list[Path]:
     files, source = listing.files, listing.folder
     maps = {path for one in annotations.values() for path in (one.instance_map, one.semantic_map) if path is not None}
-    images = [file for file in files if file.suffix.lower() not in _COMPANIONS and file not in maps]
+    images = [file for file in listing.pictures if file not in maps]
     if not images and listing.refused:
         first = ", ".join(f"{shown(path)} ({reason})" for path, reason in sorted(listing.refused.items())[:3])
         raise DataError(f"The folder {source} holds no image that can be read: {first}.")
@@ -141,7 +138,8 @@ def _orphans(listing: Listing, annotations: dict[Path, Annotation], images: list
         yield shown(path), f"named in a table, but {'outside the folder' if outside else 'not there'}"
     stems = {spelling(path.with_suffix("")) for path in there if path.name}
     for path in listing.files:
-        if path.suffix.lower() == ".txt" and spelling(path.with_suffix("")) not in stems:
+        is_text = path.suffix.lower() == ".txt" and path.name != REFUSED
+        if is_text and spelling(path.with_suffix("")) not in stems:
             yield shown(path), "a caption without an image of the same name"
 
 

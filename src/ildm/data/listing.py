@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ildm.data.tables import TABLES
+
+_COMPANIONS = (*TABLES, ".txt", ".json", ".md", ".ini", ".db")
+
 
 @dataclass(kw_only=True)
 class Listing:
@@ -38,6 +42,11 @@ class Listing:
         if path in self._there:
             return path
         return self._by_spelling.get(spelling(path)) or self._by_place.get(self._place(path)) or path
+
+    @cached_property
+    def pictures(self) -> list[Path]:
+        """The files that are to be images, or maps of images; the others are what comes along with them."""
+        return [file for file in self.files if file.suffix.lower() not in _COMPANIONS]
 
     @cached_property
     def _there(self) -> set[Path]:

@@ -76,7 +76,7 @@ class Convention:
             between the path's own ends, whatever the spacing (DPM-Solver++, UniPC).
         ends_at_data: whether the last border is clean data, or else the first timestep's level (`set_alpha_to_one` false,
             `final_sigmas_type` "sigma_min"). A last step that would then lead nowhere is left out.
-        original_steps: of how many evenly spaced timesteps "lcm" chooses its own; None = 50, as Luo 2023 distilled.
+        original_steps: of how many evenly spaced timesteps "lcm" chooses its own; None = 50, as Luo 2023 distilled, or all.
         unit_start: whether a run starts from noise of deviation 1 (DDIM, DDPM, PNDM, DPM-Solver++, UniPC, LCM, and Euler on
             "leading", whose sqrt(1 + (sigma / alpha)^2) it is in this frame), or of the noise's share at the first level
             (k-diffusion, and Euler otherwise, whose sigma / alpha it is).
@@ -220,7 +220,7 @@ def _with_end(times: Tensor, end: float) -> Tensor:
 def _timesteps(total: int, num_steps: int, spacing: str, convention: Convention) -> Tensor:
     """Where each step starts, as falling indices 0 .. total - 1."""
     if spacing == "lcm":
-        return _distilled_timesteps(total, num_steps, 50 if convention.original_steps is None else convention.original_steps)
+        return _distilled_timesteps(total, num_steps, convention.original_steps or min(50, total))
     # with the end among the points there is one more, the lowest, and no step starts there
     extra = 1 if convention.laid_over == "borders" else 0
     steps = torch.arange(num_steps + extra, dtype=torch.float64).flip(0)[:num_steps]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +29,8 @@ def sole_studio(store: Path, *, patience: float = PATIENCE) -> Generator[int, No
     except OSError as error:
         raise StorageError(storage_sentence(path, error.errno)) from error
     try:
-        deadline = time.monotonic() + patience
-        while lock(descriptor) is False:
-            if time.monotonic() > deadline:
-                raise ConfigError(f"Another studio serves the sessions in {store}: end it, or give another file with --store.")
-            time.sleep(0.05)
+        if lock(descriptor, patience=patience) is False:
+            raise ConfigError(f"Another studio serves the sessions in {store}: end it, or give another file with --store.")
         yield descriptor
     finally:
         os.close(descriptor)

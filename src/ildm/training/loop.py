@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from ildm.core.errors import CheckpointError, ConfigError, IldmError
+from ildm.core.errors import CheckpointError, ConfigError, IldmError, StorageError
 from ildm.training.journal import Journal
-from ildm.training.run_state import RunState, load_former, load_state, save_state
+from ildm.training.run_state import RunState, forget_latest, load_state, save_state
 from ildm.training.stopping import Stop
 from ildm.training.task import Metrics, Task
 from ildm.training.world import ALONE, World
@@ -57,7 +59,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         world: the processes that train together. The first one writes for all.
 
     Raises:
-        IldmError: when the loss is no number or the stage collapses again after `MAX_ROLLBACKS` roll-backs.
+        IldmError: when the loss is no number or the stage collapses again after `MAX_ROLLBACKS` roll-backs, or the data fail, on any
+            process; what was learned is saved.
         StorageError: when a state cannot be written; the former one survives.
     """
     state = _restore(task, folder, world)
@@ -68,16 +71,12 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
     journal.forget_after(state.step)
     batches, sums = task.batches(state.position), _Sums()
     saved_at, saved_step = time.monotonic(), state.step
-    reason = None
-    while state.step < config.steps and (reason := world.agree(stop.reason)) is None:
-        try:
-            batch = next(batches)
-        except IldmError:
-            # whatever is wrong with the data, what was learned from them is kept
-            if world.is_first and _is_sound(task, sums.averages()):
-                state.seconds += sums.seconds
-                _save(task, folder, state)
-            raise
+    reason = wrong = None
+    while state.step < config.steps:
+        batch, wrong = _next_of(batches)
+        # all leave together, or some would wait for the others for ever
+        if (reason := world.agree(stop.reason if wrong is None else str(wrong))) is not None:
+            break
         sums.add(task.train_step(state.step, batch))
         state.step += 1
         state.position += task.batch_size
@@ -87,8 +86,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             figures = world.average(sums.averages()) | {"samples_per_second": sums.steps * task.batch_size / sums.seconds}
             trouble = _no_number(figures) or task.judge(figures)
             if trouble is not None:
-                state = _roll_back(task, folder, state, trouble, journal)
-                batches, sums = task.batches(state.position), _Sums()
+                state = _roll_back(task, folder, state, trouble, journal, world)
+                batches, sums, saved_step = task.batches(state.position), _Sums(), state.step
                 continue
             journal.log(state.step, figures)
             sums = _Sums()
@@ -103,14 +102,21 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
                 if sheet is not None:
                     journal.picture(state.step, sheet)
     journal.show(state.step)
-    if state.step == config.steps:
+    if reason is None:
         world.agree(None)  # nobody goes on before it is saved
         return state
     state.seconds += sums.seconds if sums.steps else 0.0
     averages = world.average(sums.averages()) if sums.steps else {}
     is_sound = _is_sound(task, averages)
-    if world.is_first and is_sound:
-        _save(task, folder, state)
+    unkept = _try_to_save(task, folder, state) if world.is_first and is_sound else None
+    told = world.agree(None if wrong is None else str(wrong))
+    if told is not None:
+        # whatever is wrong with the data comes first; what was learned from them is kept if it can be
+        if unkept is not None:
+            journal.say(f"what was learned after step {saved_step} is lost. {unkept}")
+        raise wrong or IldmError(told)
+    if unkept is not None:
+        raise unkept
     said = "saved; the same command goes on from here"
     if not is_sound:
         what = _no_number(averages) or "reconstructions are falling apart"
@@ -118,6 +124,14 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
     journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, {said}.")
     world.agree(None)
     return state
+
+
+def _next_of(batches: Iterator[Any]) -> tuple[Any, IldmError | None]:
+    """The next batch, or what is wrong with the data."""
+    try:
+        return next(batches), None
+    except IldmError as error:
+        return None, error
 
 
 def _no_number(figures: Mapping[str, float]) -> str | None:
@@ -185,7 +199,15 @@ def _save(task: Task, folder: Path, state: RunState) -> None:
     task.export(state)
 
 
-def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal: Journal) -> RunState:
+def _try_to_save(task: Task, folder: Path, state: RunState) -> StorageError | None:
+    try:
+        _save(task, folder, state)
+    except StorageError as error:
+        return error
+    return None
+
+
+def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal: Journal, world: World) -> RunState:
     """Back to the saved weights, but on with the data: the same batches would end the same way."""
     if state.rollbacks >= MAX_ROLLBACKS:
         raise IldmError(
@@ -194,11 +216,13 @@ def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal:
         )
     former = load_state(folder)
     if former is not None and former.step == state.failed_from:
-        # what was saved last has led here twice
-        former = load_former(folder) or former
+        # what was saved last has led here twice: it is of no use, whoever comes back
+        world.once(partial(forget_latest, folder))
+        former = load_state(folder)
     assert former is not None
     task.load_state(former.task)
     journal.say(f"{trouble} at step {state.step}; rolled back to step {former.step}.")
+    journal.forget_after(former.step)
     return RunState(
         step=former.step,
         position=state.position,

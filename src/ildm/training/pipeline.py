@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,14 +88,19 @@ class Run:
         # before anything is trained: data may lack what the model is to be told
         settled = replace(self, recipe=self.recipe.settled(dataset))
         check_data(settled.recipe, dataset, self.initial)
-        self.world.once(lambda: claim(self.folder, self.recipe, dataset, self.initial))
-        with held(self.folder) if self.world.is_first else nullcontext():
+        with ExitStack() as stack:
+            self.world.once(lambda: self._take(dataset, stack))
             return settled._train(dataset)
 
     @property
     def model_folder(self) -> Path:
         """Where the model is exported."""
         return self.folder / "model"
+
+    def _take(self, dataset: ImageDataset, stack: ExitStack) -> None:
+        """Have the folder to ourselves before anything is written there."""
+        stack.enter_context(held(self.folder))
+        claim(self.folder, self.recipe, dataset, self.initial)
 
     def _train(self, dataset: ImageDataset) -> Path | None:
         autoencoder = self._first_stage(dataset)

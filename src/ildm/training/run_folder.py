@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ildm.core.config import from_json, to_json
-from ildm.core.errors import ConfigError
-from ildm.core.files import write_json
+from ildm.core.errors import ConfigError, StorageError
+from ildm.core.files import storage_sentence, write_json
 from ildm.core.locks import lock
 from ildm.data.sample import ImageDataset
 from ildm.model import Model
@@ -21,6 +21,8 @@ RECIPE = "recipe.json"
 BEGUN = "begun.json"
 """What it learns from, and the model whose weights it began with."""
 LOCK = ".lock"
+PATIENCE = 10.0
+"""Seconds that are given to what reads ahead for a training that was killed: it looks every five whether that is still there."""
 _FREE_TO_CHANGE = ("loop.steps", "log_every", "save_every", "sample_every", "workers", "summary", "prompts")
 
 
@@ -51,13 +53,19 @@ def claim(folder: Path, recipe: Recipe, dataset: ImageDataset, initial: Model | 
 
 @contextmanager
 def held(folder: Path) -> Generator[None, None, None]:
-    """Have a run to oneself until the block is left, or this program ends.
+    """Have a run to oneself until the block is left, or this program ends; the folder is made where there is none.
 
     Raises:
-        ConfigError: when another program is at it.
+        ConfigError: when another program is at it, and stays.
+        StorageError: when the folder cannot be written.
     """
-    with (folder / LOCK).open("w") as file:
-        if lock(file.fileno()) is False:
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((folder / LOCK).open("w"))
+        except OSError as error:
+            raise StorageError(storage_sentence(folder, error.errno)) from error
+        if lock(file.fileno(), patience=PATIENCE) is False:
             raise ConfigError(f"Another program is training in {folder}: stop it first, or choose another --name.")
         yield
 

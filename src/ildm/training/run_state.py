@@ -67,10 +67,11 @@ def load_state(folder: Path) -> RunState | None:
     return state
 
 
-def load_former(folder: Path) -> RunState | None:
-    """The state before the latest; None where there is none that can be read."""
-    path = folder / FORMER
-    return _read(path) if path.is_file() else None
+def forget_latest(folder: Path) -> None:
+    """Let the state before the latest take its place, where there is one that can be read."""
+    former = folder / FORMER
+    if former.is_file() and _read(former) is not None:
+        former.replace(folder / LATEST)
 
 
 def _read(path: Path) -> RunState | None:
