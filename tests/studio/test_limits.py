@@ -1,6 +1,7 @@
 """Strict forms, bounded lengths, and so much at a time: beyond that a polite refusal, and never a hang."""
 
 import asyncio
+import time
 
 import pytest
 import websockets
@@ -351,6 +352,21 @@ def test_a_run_has_so_many_steps_and_pixels(serve):
         ):
             told = client.post(f"/api/sessions/{session}/edits", json={"command": command})
             assert told.status_code == 422 and "at most" in told.json()["error"]["text"], told.text
+
+
+def test_a_run_that_is_led_to_where_it_is_too_large_is_paused(serve):
+    """A session that was made elsewhere may have a branch that is, and any command may open it."""
+    with serve(worker=FakeWorker(interval=0.02), limits=Limits(steps=50)) as studio, studio.client() as client:
+        id_ = client.post("/api/sessions", json={"num_steps": 50}).json()["id"]
+        session = studio.worker.sessions[id_]
+        studio.calls(lambda: session.apply(SetNumSteps(num_steps=1000)))
+        deadline = time.monotonic() + 20.0
+        while session.status != "paused":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert session.step < 50
+        told = client.post(f"/api/sessions/{id_}/edits", json={"command": {"kind": "resume"}})
+        assert told.status_code == 422 and "at most 50 steps" in told.json()["error"]["text"]
 
 
 def test_changes_over_http_come_only_so_fast(serve):

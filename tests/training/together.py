@@ -199,7 +199,7 @@ def breaks_off(folder, world):
     task = stage_two(world)
     whole = task.batches(0)
 
-    def batches(position):  # noqa: ARG001
+    def batches(position):
         for _ in range(3):
             yield next(whole)
         if world.share.number == world.share.count - 1:

@@ -99,6 +99,10 @@ class Limits:
             case _:
                 pass
 
+    def is_within(self, num_steps: int, size: tuple[int, int]) -> bool:
+        """Whether a run is as large as one may be here, at most."""
+        return num_steps <= self.steps and size[0] * size[1] <= self.pixels
+
     def _check_steps(self, num_steps: int | None) -> None:
         if num_steps is not None and num_steps > self.steps:
             raise Refused("bad-value", f"A run has at most {self.steps} steps here, but {num_steps} were asked for.")

@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from ildm.core.errors import ConfigError, StorageError
-from ildm.session.commands import Command
+from ildm.session.commands import Command, Pause
 from ildm.session.envelope import Envelope
 from ildm.session.service.messages import CloseSession, Opening, PictureForm, Submit
 from ildm.session.storage.records import Status
@@ -27,6 +27,7 @@ from ildm.studio.room import Room
 from ildm.studio.worker import Reply, Worker
 
 _logger = logging.getLogger(__name__)
+_ITSELF = "server"  # among a session's clients
 
 
 class Rooms:
@@ -92,9 +93,7 @@ class Rooms:
         known = room.operations.number_of(client, op)
         if known is not None:
             return known
-        assert room.place is not None
-        settings = room.place["settings"]
-        self.limits.check_command(command, settings["num_steps"], (settings["width"], settings["height"]))
+        self.limits.check_command(command, *_extent(room))
         number = room.operations.register(client, op, command, base_rev)
         self.metrics.asked(room.id, number)
         log_prompt(room.id, getattr(command, "text", None))
@@ -209,6 +208,15 @@ class Rooms:
                 _logger.warning("The worker says something unknown: %r", fields["tell"])
         if room.status != "running":
             self._openings.dispatch()
+        elif fields["tell"] in ("seen", "moved") and not self.limits.is_within(*_extent(room)):
+            # a session that was made elsewhere can lead from a run that may be made here to one that may not
+            self._background.run(self._rein_in(room))
+
+    async def _rein_in(self, room: Room) -> None:
+        try:
+            await self.edit(room, Pause(), _ITSELF, room.rev)
+        except Refused as refused:
+            _logger.warning("Session %s makes a larger run than it may, and is not paused: %s", room.id, refused)
 
     def ready(self) -> None:
         """See `Listener`. Those that were open when the worker was lost, or when the server ended, are taken up again."""
@@ -219,3 +227,10 @@ class Rooms:
         """See `Listener`."""
         self.metrics.worker_lost()
         self._recovery.lose_all()
+
+
+def _extent(room: Room) -> tuple[int, tuple[int, int]]:
+    """How many steps the run has on which a session stands, and its pictures' width and height."""
+    assert room.place is not None
+    settings = room.place["settings"]
+    return settings["num_steps"], (settings["width"], settings["height"])

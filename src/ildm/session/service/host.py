@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from ildm.core.errors import ConfigError, IldmError, MissingError, ProtocolError, StorageError
 from ildm.session.commands import Resume
 from ildm.session.defaults import settings_for
 from ildm.session.engine import Engine
 from ildm.session.envelope import Envelope, Kind
-from ildm.session.events import StateSaved
 from ildm.session.files import save_picture
 from ildm.session.frames import Frame
 from ildm.session.mask_pictures import png_of_mask
@@ -183,15 +184,22 @@ class Host:
             have_act(engine, session, [Resume()])
 
     def _engine(self, session: str, model: str) -> Engine:
+        with self._lock:
+            known = self._watches.get(session)
+        if known is not None:
+            return known.engine
         self.engines.assign(session, model)
         return self._unless_released(session, lambda: self.engines.of_model(model))
 
     def _unless_released(self, session: str, work: Callable[[], Any]) -> Any:
-        """Do something for a session that is not open yet; when it fails, the session uses its model no more."""
+        """Do something for a session; when it fails and the session has not been open before, it uses its model no more."""
         try:
             return work()
         except BaseException:
-            self.engines.release(session)
+            with self._lock:
+                is_open = session in self._watches
+            if not is_open:
+                self.engines.release(session)
             raise
 
     def _attach(self, session: str, engine: Engine) -> None:
@@ -248,17 +256,13 @@ class Host:
         heat = engine.beside(lambda: steering.heat(request.word, state, settings)).result()
         return {"node": number}, png_of_mask(heat)
 
-    def _finished(self, session: str, engine: Engine, event: StateSaved) -> None:
+    def _finished(self, session: str, engine: Engine, node: int, draw: Callable[[], Image]) -> None:
         """Keep a finished picture beside its session, once its last state is on the disk."""
-
-        def look() -> Any:
-            return engine.session(session).logged.run.picture(event.node)
-
         try:
-            picture = engine.on_thread(look).result()
-            self._store.append(session, images={event.node: _png(picture)})
+            picture = engine.on_thread(draw).result()
+            self._store.append(session, images={node: _png(picture)})
         except IldmError as error:
-            _logger.warning("The picture of state %d of session %s is not kept: %s", event.node, session, error)
+            _logger.warning("The picture of state %d of session %s is not kept: %s", node, session, error)
 
     # --- telling ---------------------------------------------------------------------------------------------------------
 
@@ -277,7 +281,7 @@ class Host:
         self._channel.send_newest(frame.session_id, Envelope(Kind.FRAME, told.model_dump(), frame.data))
 
 
-def _png(picture: Any) -> bytes:
+def _png(picture: Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
+
+from PIL.Image import Image
 
 from ildm.session.commands import PaintRegion, SetGuidance, SetNegativePrompt, SetPrompt
 from ildm.session.engine import Engine
@@ -23,7 +26,8 @@ class Watch:
 
     Args:
         send: takes each message, and must not wait.
-        finished: told, on a thread of its own, when the last state of a branch lies on the disk.
+        finished: told, on a thread of its own, when the last state of a branch lies on the disk: of which session, which state, and what
+            draws its picture on the engine's thread, also where the session has been let go by then.
     """
 
     def __init__(
@@ -31,7 +35,7 @@ class Watch:
         session_id: str,
         engine: Engine,
         send: Callable[[Envelope], None],
-        finished: Callable[[str, Engine, StateSaved], None],
+        finished: Callable[[str, Engine, int, Callable[[], Image]], None],
     ) -> None:
         self.session_id, self.engine = session_id, engine
         self._send, self._finished = send, finished
@@ -70,7 +74,8 @@ class Watch:
                 self._ends.add(node)
             case StateSaved(node=node) if node in self._ends:
                 self._ends.discard(node)
-                self._beside.submit(self._finished, self.session_id, self.engine, event)
+                run = self.engine.session(self.session_id).logged.run
+                self._beside.submit(self._finished, self.session_id, self.engine, node, partial(run.picture, node))
             case _:
                 pass
         self._tell(Happened(session=self.session_id, event=event.model_dump()))
