@@ -102,6 +102,25 @@ def test_what_is_saved_names_the_words_that_drew_it(page, studio):
     expect(page).to_have_title("a red rose - ildm")
 
 
+def test_pictures_and_settings_go_into_the_clipboard(visit):
+    here = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = here.page
+    make(page, "a red rose")
+
+    def copied(name):
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_role("menuitem", name=name).click()
+        expect(page.get_by_text("in the clipboard.").last).to_be_visible()
+        page.get_by_text("in the clipboard.").last.click()
+        return page.evaluate("navigator.clipboard.read().then(([item]) => item.types)"), page.evaluate(
+            "navigator.clipboard.readText()"
+        )
+
+    assert copied("Copy the picture")[0] == ["image/png"]
+    assert copied("Copy the settings as text")[1].startswith("a red rose\nSteps: 4,")
+    assert json.loads(copied("Copy the settings as JSON")[1])["num_steps"] == 4
+
+
 def test_a_plain_picture_has_its_regions_with_it(page, studio):
     page.get_by_role("button", name="New picture").click()
     with studio.client() as client:

@@ -91,6 +91,27 @@ def test_what_is_written_over_a_finished_picture_is_not_said_of_it(page, studio)
     expect(words).to_have_value("a fox")
 
 
+def test_what_is_chosen_for_the_next_picture_outlives_a_reload_in_its_own_tab(visit):
+    here = visit()
+    page, steps = here.page, here.page.get_by_role("textbox", name="Steps")
+    begin(page, "a fox", steps=4, seed=8)
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    for value, tab in (("9", here.open(page.url)), ("6", page)):
+        field = tab.get_by_role("textbox", name="Steps")
+        expect(field).to_have_value("4")
+        field.fill(value)
+        tab.keyboard.press("Tab")
+    page.reload()
+    expect(timeline(page)).to_have_attribute("data-status", "finished")
+    expect(steps).to_have_value("6")
+    # another picture has its own
+    page.get_by_role("button", name="New picture").click()
+    begin(page, "a lion", steps=3, seed=8)
+    for _ in ("before that one", "the fox"):
+        page.go_back()
+    expect(steps).to_have_value("4")
+
+
 def test_words_that_came_too_late_are_for_the_next_picture(page, studio):
     """Those of an Enter in the last step reach a session that is finished: it keeps them for what comes next."""
     begin(page, "a fox", steps=4, seed=8)

@@ -6,7 +6,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 import { readableColours, theme } from "./app/theme";
 import { listenForKeys } from "./parts/keyboard";
-import { followSession } from "./session/actions";
+import { followSession } from "./session/followed";
 import { followServer, readModels } from "./session/models";
 import { connect } from "./session/store";
 

@@ -26,22 +26,25 @@ export const saveSession = () => withPicture((view) => saveAs(view, "session-png
 
 export const copyImage = () =>
   withPicture(async (view) => {
-    // made out of the promise, for browsers that let the clipboard be written only in the moment of the click
-    const picture = api.blob(pictures.image(view.session, nodeLookedAt(view)));
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+    await intoClipboard("image/png", api.blob(pictures.image(view.session, nodeLookedAt(view))));
     notice.info("The picture is in the clipboard.");
   });
 
 /** The settings as text: as other programs write them into pictures, or as JSON. */
 export const copySettings = (form: "parameters" | "json") =>
   withPicture(async (view) => {
-    const { settings } = await drawnAt(view, nodeLookedAt(view));
     const { model } = view;
-    const text =
-      form === "parameters" ? parametersText(model, settings) : JSON.stringify(openingFields(model, settings), null, 1);
-    await navigator.clipboard.writeText(text);
+    const made = drawnAt(view, nodeLookedAt(view)).then(({ settings }) =>
+      form === "parameters" ? parametersText(model, settings) : JSON.stringify(openingFields(model, settings), null, 1),
+    );
+    await intoClipboard("text/plain", made);
     notice.info("The settings are in the clipboard.");
   });
+
+/** Begun at once: some browsers let the clipboard be written only in the moment of the click. */
+function intoClipboard(type: string, content: Promise<string | Blob>): Promise<void> {
+  return navigator.clipboard.write([new ClipboardItem({ [type]: content })]);
+}
 
 async function saveAs(view: View, form: "png" | "session-png", ending: string): Promise<void> {
   const node = nodeLookedAt(view);
@@ -68,19 +71,17 @@ async function drawnAt(view: View, node: number): Promise<Drawn> {
 /** Resolves once the log is here that tells what drew each state, or does not come. */
 function logOf({ session }: View): Promise<void> {
   return new Promise((resolve) => {
-    const look = () => {
-      const { id, events } = useSession.getState();
-      if (id === session && events[0]?.seq !== 0) return;
+    const end = () => {
       clearTimeout(timer);
       stop();
       resolve();
     };
-    let stop = () => {};
-    const timer = setTimeout(() => {
-      stop();
-      resolve();
-    }, PATIENCE);
-    stop = useSession.subscribe(look);
+    const look = () => {
+      const { id, events } = useSession.getState();
+      if (id !== session || events[0]?.seq === 0) end();
+    };
+    const timer = setTimeout(end, PATIENCE);
+    const stop = useSession.subscribe(look);
     look();
   });
 }

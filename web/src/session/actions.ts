@@ -3,16 +3,11 @@
 import type { Command } from "../connection/client";
 import { readable } from "../inputs/reading";
 import type { Opening, Placed, Settings, ShowImage } from "../wire";
-import { anySeed, controlsOf, type Draft, draftOf, useDraft } from "./draft";
+import { anySeed, type Controls, controlsOf, type Draft, useDraft } from "./draft";
 import { nextModel } from "./models";
 import { edit, start, useSession, whenSeen } from "./store";
 import { isForNext, isPrepared } from "./view";
 
-/** What a control shows: the session's settings, or else the draft's. */
-export type Controls = Pick<
-  Draft,
-  "prompt" | "negative_prompt" | "num_steps" | "guidance_scale" | "sampler" | "seed" | "width" | "height"
->;
 export type LiveControl = "prompt" | "negative_prompt" | "num_steps" | "guidance_scale" | "sampler";
 
 const COMMANDS: { [name in LiveControl]: (value: Draft[name]) => Command } = {
@@ -96,16 +91,6 @@ async function seePrepared(): Promise<boolean> {
 export async function begin(opening: Partial<Opening>): Promise<string | null> {
   const { model } = useDraft.getState();
   return start({ model, ...opening });
-}
-
-/** Keep the form as the session has it, so that the next picture begins where this one is. */
-export function followSession(): () => void {
-  return useSession.subscribe(({ view }, before) => {
-    const former = before.view?.session === view?.session ? before.view : null;
-    if (!view || view.place.settings === former?.place.settings) return;
-    // what the person has chosen for the next picture stays, but for what has changed in this one
-    draftOf(view.model, view.place.settings, former?.place.settings);
-  });
 }
 
 function openingOf(draft: Draft): Opening {

@@ -1,7 +1,7 @@
 // What the next picture is to be like: the form as the person left it, kept over visits. A live session has its own settings.
 
 import { create } from "zustand";
-import { persist } from "zustand/middleware";
+import { createJSONStorage, persist } from "zustand/middleware";
 import type { ModelInfo } from "../connection/http";
 import type { Settings } from "../wire";
 
@@ -33,7 +33,27 @@ const FIRST: Draft = {
   height: 128,
 };
 
-export const useDraft = create<Draft>()(persist(() => FIRST, { name: "ildm-draft", version: 1 }));
+/** What a control shows: the session's settings, or else the draft's. */
+export type Controls = Pick<
+  Draft,
+  "prompt" | "negative_prompt" | "num_steps" | "guidance_scale" | "sampler" | "seed" | "width" | "height"
+>;
+
+/** Each tab keeps its own; a new one begins with what was kept last. */
+const storage = createJSONStorage<Draft>(() => {
+  const [own, shared] = [sessionStorage, localStorage];
+  return {
+    getItem: (name) => own.getItem(name) ?? shared.getItem(name),
+    setItem(name, value) {
+      for (const one of [own, shared]) one.setItem(name, value);
+    },
+    removeItem(name) {
+      for (const one of [own, shared]) one.removeItem(name);
+    },
+  };
+});
+
+export const useDraft = create<Draft>()(persist(() => FIRST, { name: "ildm-draft", version: 1, storage }));
 
 /** A seed by chance, short enough to be read out. */
 export function anySeed(): number {
@@ -51,20 +71,18 @@ export function draftFor(model: ModelInfo, isFirst = false): void {
   useDraft.setState({ model: model.id, ...Object.fromEntries(told) });
 }
 
-/** Take over what a session has; where its former settings are given, only what differs from them. */
-export function draftOf(model: string, settings: Settings, former?: Settings): void {
-  const now = controlsOf(settings);
-  if (!former) {
+/** Take over what a session has; where it is given what that was before, only what differs from it. */
+export function draftOf(model: string, now: Controls, then?: Controls): void {
+  if (!then) {
     useDraft.setState({ model, ...now });
     return;
   }
-  const then = controlsOf(former);
-  const changed = Object.entries(now).filter(([name, value]) => value !== then[name as keyof typeof then]);
+  const changed = Object.entries(now).filter(([name, value]) => value !== then[name as keyof Controls]);
   useDraft.setState(Object.fromEntries(changed));
 }
 
 /** What the controls of the page show of a session. */
-export function controlsOf(settings: Settings) {
+export function controlsOf(settings: Settings): Controls {
   const { prompt = "", negative_prompt = "", num_steps, guidance_scale, sampler, seed, width, height } = settings;
   return { prompt, negative_prompt, num_steps, guidance_scale, sampler, seed, width, height };
 }
