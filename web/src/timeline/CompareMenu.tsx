@@ -5,6 +5,7 @@ import { useSession } from "../session/store";
 import { compare } from "./comparing";
 import { useStoryPart } from "./hooks";
 import { wayOf } from "./strip";
+import classes from "./Transport.module.css";
 
 const MOST_SHOWN = 5;
 
@@ -16,7 +17,16 @@ export const CompareMenu = memo(() => {
     <Menu position="top-end" withinPortal>
       <Menu.Target>
         <Tooltip label="See several futures of this picture side by side">
-          <Button variant="subtle" color="gray" size="compact-sm" leftSection={<IconColumns2 size={16} />} id="compare">
+          <Button
+            variant="subtle"
+            color="gray"
+            size="compact-sm"
+            leftSection={<IconColumns2 size={16} />}
+            id="compare"
+            aria-label="Compare"
+            className={classes.button}
+            classNames={{ label: classes.label, section: classes.section }}
+          >
             Compare
           </Button>
         </Tooltip>

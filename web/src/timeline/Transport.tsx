@@ -106,7 +106,7 @@ function Readout({ way }: { way: Way | null }) {
   return (
     <Text size="sm" className={classes.readout} data-readout>
       <b>Step {step}</b> of {way.last}
-      <Text span inherit c="dimmed">
+      <Text span inherit c="dimmed" className={classes.doing}>
         {" "}
         - {begins ? "ready to begin" : isBack ? `gone back from ${way.tip}` : WORDS[place.status]}
       </Text>
