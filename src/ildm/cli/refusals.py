@@ -49,7 +49,9 @@ def _bad_value(error: Any, name: str, arguments: Sequence[str]) -> str:
     expected = _expected(parameter)
     if expected is None:
         return f"{error.format_message().rstrip('.')}: {_help(name)}"
-    given = next(_values(parameter.opts, arguments), None)
+    values = list(_values(parameter.opts, arguments))
+    # of several the error does not say which one it is
+    given = next((one for one in values if not _is_number(one)), values[0] if values else None)
     received = "something else" if given is None else repr(given)
     return f"{_named(parameter)} ({_meaning(parameter)}) takes {expected}, but {received} was given: {_help(name)}"
 
@@ -64,6 +66,14 @@ def _expected(parameter: Any) -> str | None:
     if low is not None and high is not None:
         return f"{noun} from {low:.12g} to {high:.12g}"
     return noun if low is None else f"{noun} of {low:.12g} or more"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _values(names: Sequence[str], arguments: Sequence[str]) -> Iterator[str]:
