@@ -123,7 +123,7 @@ def test_what_the_files_say_is_not_said_otherwise(folder, bare, run, trained, tm
 
 def test_what_was_put_in_is_recorded_and_asked_for_again(folder, bare, run, tmp_path):
     unet, vae = (folder / part / "diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
-    drawn, usual = tmp_path / "drawn.png", ("--model", bare, "--num-steps", 1)
+    drawn, usual = tmp_path / "drawn.png", ("--model", bare, "--num-steps", 1, "--width", 64, "--height", 64)
     parts = ("--unet", unet, "--vae", vae)
     made = run("generate", "a fox", "--seed", 1, "--prediction", "velocity", *parts, *usual, "--out", drawn)
     assert made.code == 0, made.err
@@ -141,7 +141,7 @@ def test_what_was_put_in_is_recorded_and_asked_for_again(folder, bare, run, tmp_
 def test_a_session_of_a_model_that_was_put_together_is_replayed_with_its_parts(folder, bare, run, tmp_path):
     unet, vae = (folder / part / "diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
     model = load(bare, prediction="velocity", unet=unet, vae=vae, dtype="float32")
-    Session(model, "a fox", num_steps=1, seed=1).run().save(tmp_path / "drawn.png")
+    Session(model, "a fox", num_steps=1, seed=1, width=64, height=64).run().save(tmp_path / "drawn.png")
     usual = ("replay", tmp_path / "drawn.png", "--model", bare, "--dtype", "float32", "--verify")
     parts = ("--prediction", "velocity", "--unet", unet, "--vae", vae)
     assert run(*usual, *parts).out.strip() == "state 1: the same, bit for bit"

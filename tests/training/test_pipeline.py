@@ -13,6 +13,7 @@ from ildm.core.errors import ConfigError, DataError
 from ildm.core.fingerprint import fingerprint
 from ildm.recipes import find_recipe
 from ildm.recipes.emoji_tiny import recipe
+from ildm.training import run_folder
 from ildm.training.pipeline import Run
 from ildm.training.recipe import Recipe
 from ildm.training.run_folder import BEGUN, held
@@ -131,7 +132,8 @@ def test_a_run_from_before_that_was_kept_goes_on(finished):
         run_in(finished, short())
 
 
-def test_two_programs_do_not_train_one_run(finished):
+def test_two_programs_do_not_train_one_run(finished, monkeypatch):
+    monkeypatch.setattr(run_folder, "PATIENCE", 0.2)
     with held(finished), pytest.raises(ConfigError, match=r"Another program is training in .* choose another --name"):
         run_in(finished, short("stage_two.loop.steps=3"))
     assert run_in(finished, short("stage_two.loop.steps=3")) == finished / "model"

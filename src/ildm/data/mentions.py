@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from ildm.conditioning.grounding import NOTHING, Mention
 from ildm.data.concepts import bare, phrases_among
@@ -26,10 +27,16 @@ class Mentions:
         phrases = [(phrase, number) for number in numbers for phrase in self._phrases.get(number, ())]
         found: list[Mention] = []
         for phrase, number in sorted(phrases, key=lambda one: len(one[0]), reverse=True):
-            for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w)", caption, re.IGNORECASE):
+            for match in _pattern(phrase).finditer(caption):
                 if all(match.end() <= one.start or one.end <= match.start() for one in found):
                     found.append(Mention(match.start(), match.end(), number))
         return sorted(found)
+
+
+@cache
+def _pattern(phrase: str) -> re.Pattern[str]:
+    """There are more phrases than `re` remembers by itself."""
+    return re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)", re.IGNORECASE)
 
 
 def mentions_of(dataset: ImageDataset, classes: Sequence[int]) -> Mentions | None:

@@ -84,7 +84,7 @@ function More({ isReading }: { isReading: boolean }) {
   }, [entry, isReading]);
   return (
     <div ref={ref} className={classes.more}>
-      <Loader size={16} aria-label="More is being read" />
+      <Loader size={16} role="status" aria-label="More is being read" />
     </div>
   );
 }

@@ -38,17 +38,21 @@ const client = new Client(
     welcomed(message, isRenewed) {
       const view = viewOf(message);
       const { id, events, life } = useSession.getState();
-      const same = message.session === id;
+      const session = message.session ?? null;
+      const same = session === id;
       useSession.setState({
-        id: message.session ?? null,
+        id: session,
         view: view ?? (same ? useSession.getState().view : null),
         waiting: message.waiting ?? null,
         problem: message.problem ?? null,
         life: same && isRenewed ? life + 1 : life,
         events: same && !isRenewed ? events : [],
       });
-      if (!same) forgetNewest();
-      remember(message.session ?? null);
+      if (!same) {
+        forgetNewest();
+        // not otherwise: the address may name another one already, which is about to be opened
+        remember(session);
+      }
       if (view) void readLog(view);
     },
     told(message) {
