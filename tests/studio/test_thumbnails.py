@@ -72,7 +72,7 @@ def test_a_session_has_one_once_there_is_something_to_see(real):
     with real.client() as http:
         session = begin(http, paused=True)
         answer = thumbnail(http, session)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not-found")
+        assert (answer.status_code, answer.content) == (204, b"")
         edit(http, session, kind="step-once")
         wait_for(lambda: thumbnail(http, session).status_code == 200)
         early = thumbnail(http, session)
@@ -82,7 +82,7 @@ def test_a_session_has_one_once_there_is_something_to_see(real):
         late = thumbnail(http, session)
         assert is_picture(late) and late.headers["etag"] != early.headers["etag"]
         assert thumbnail(http, session, params={"node": 1}).content == early.content
-        assert thumbnail(http, session, params={"node": 99}).status_code == 404
+        assert thumbnail(http, session, params={"node": 99}).status_code == 204
 
 
 def test_it_comes_once(real):
@@ -112,7 +112,7 @@ def test_sessions_that_sleep_are_not_woken(toy_home, tmp_path):
             assert thumbnail(http, paused).content == thumbnail(http, paused, params={"node": 1}).content == shown
             assert thumbnail(http, done).content == shrink(picture)
             assert thumbnail(http, done, params={"node": 2}).status_code == 200
-            assert thumbnail(http, fresh).status_code == 404
+            assert thumbnail(http, fresh).status_code == 204
             assert "ildm_sessions_open 0" in http.get("/metrics").text
     finally:
         studio.stop(signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_sessions_that_sleep_are_not_woken(toy_home, tmp_path):
 def test_nothing_is_loaded_for_it(serve):
     with serve() as studio, studio.client() as http:
         session = begin(http, paused=True)
-        assert thumbnail(http, session).status_code == 404
+        assert thumbnail(http, session).status_code == 204
         assert [type(one) for one in studio.worker.asked] == [OpenSession, DrawThumbnail]
 
 

@@ -36,12 +36,8 @@ class Drawing:
         """
         return await self._ask(room, DrawWord(session=room.id, word=word, node=node))
 
-    async def glance(self, room: Room, node: int | None) -> bytes:
-        """A preview of a state for a list, see `DrawThumbnail`.
-
-        Raises:
-            Refused: when there is none, for whatever reason.
-        """
+    async def glance(self, room: Room, node: int | None) -> bytes | None:
+        """A preview of a state for a list, see `DrawThumbnail`; None where there is none, for whatever reason."""
         newest = room.frame
         if node is None and room.place is not None and newest is not None:
             # a run is never far ahead of its newest frame
@@ -51,8 +47,8 @@ class Drawing:
         try:
             # nothing is taken into memory for a list
             return (await self._worker.ask(DrawThumbnail(session=room.id, node=node))).payload
-        except Refused as problem:
-            raise Refused("not-found", "This session has no picture to show in a list.") from problem
+        except Refused:
+            return None
 
     async def _ask(self, room: Room, request: DrawPicture | DrawWord) -> Reply:
         with room.used():

@@ -181,8 +181,8 @@ class Rooms:
         """Where a word acts at a state."""
         return await self._drawing.draw_word(room, word, node)
 
-    async def glance(self, room: Room, node: int | None) -> bytes:
-        """A preview of a state for a list."""
+    async def glance(self, room: Room, node: int | None) -> bytes | None:
+        """A preview of a state for a list, where there is one."""
         return await self._drawing.glance(room, node)
 
     # --- for the worker ------------------------------------------------------------------------------------------------------

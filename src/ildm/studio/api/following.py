@@ -25,6 +25,7 @@ router = APIRouter(prefix="/api/sessions/{session_id}", tags=["following"])
 KEEP_ALIVE = 15.0
 """Seconds after which a stream says that it is still there."""
 _TYPES: dict[PictureForm, str] = {"png": "image/png", "jpeg": "image/jpeg", "session-png": "image/png"}
+_SMALL: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}, 204: {"description": "There is none."}}
 Node = Annotated[int | None, Query(ge=0, le=2**53 - 1, description="A state; none = where the session stands.")]
 
 
@@ -87,7 +88,7 @@ async def image(
     return _unchanged(tag, if_none_match) or Response(data, media_type=_TYPES[form], headers=_tagged(tag))
 
 
-@router.get("/thumbnail", response_class=Response, responses=errors() | {200: {"content": {"image/jpeg": {}}}})
+@router.get("/thumbnail", response_class=Response, responses=errors() | _SMALL)
 async def thumbnail(
     here: Here,
     user: User,
@@ -97,7 +98,7 @@ async def thumbnail(
 ) -> Response:
     """A small picture for a list, no side over 192 pixels: of a state, or of the session as it is now.
 
-    There is none where one would have to load a model or take the session up.
+    There is none, and the answer is empty, where one would have to load a model or take the session up.
     """
     room = await here.rooms.find(user, session_id)
     # of one that is open where it is now, which may be further than its newest picture
@@ -107,6 +108,8 @@ async def thumbnail(
     except IldmError:
         data = None
     data = data or await here.rooms.glance(room, node)
+    if data is None:
+        return Response(status_code=204)
     tag = _tag_of(data)
     known = _unchanged(tag, if_none_match)
     return known or Response(await asyncio.to_thread(shrink, data), media_type="image/jpeg", headers=_tagged(tag))
