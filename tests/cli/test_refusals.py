@@ -13,7 +13,10 @@ from ildm.core.errors import CheckpointError, ConfigError
     [
         (["generate", "a", "--seed", "seven"], "--seed (of the first image; each further one adds 1) takes a whole number"),
         (["generate", "a", "--seed=7.5"], "but '7.5' was given"),
+        (["generate", "a", "--count", "x", "--count", "0"], "but '0' was given"),
         (["study", "sampling", "m", "--guidance-scale", "x", "--guidance-scale", "2"], "but 'x' was given"),
+        (["study", "sampling", "m", "--num-steps", "0", "--num-steps", "10"], "from 1 to 1000, but '0' was given"),
+        (["study", "sampling", "m", "--num-steps", "1.5", "--num-steps", "10"], "but '1.5' was given"),
         (["generate", "a", "--count", "0"], "takes a whole number from 1 to 10000, but '0' was given"),
         (["generate", "a", "--count", "10001"], "takes a whole number from 1 to 10000, but '10001' was given"),
         (["generate", "a", "--num-steps", "-5"], "takes a whole number from 1 to 1000, but '-5' was given"),

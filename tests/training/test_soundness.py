@@ -27,7 +27,7 @@ class Wavering:
     exported: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.bad_for, self.guard, self.position = -1, CollapseGuard(), 0
+        self.bad_for, self.guard, self.position, self.loads = -1, CollapseGuard(), 0, 0
 
     def batches(self, position):
         while True:
@@ -48,6 +48,7 @@ class Wavering:
         return {"bad_for": self.bad_for, "guard": self.guard.state()}
 
     def load_state(self, state):
+        self.loads += 1
         self.bad_for = state["bad_for"]
         self.guard.load_state(state["guard"])
 
@@ -73,6 +74,18 @@ class StopAt(Stop):
     @property
     def reason(self):
         return "test" if self.task.position == self.position else None
+
+
+class RolledBack(Stop):
+    """Stops as soon as a state is taken back."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.task = task
+
+    @property
+    def reason(self):
+        return "test" if self.task.loads > 1 else None
 
 
 def run(task, folder, steps=20, stop=None, save_every=0.0):
@@ -110,6 +123,17 @@ def test_a_state_that_was_given_up_is_not_taken_again(tmp_path, capfd):
     assert steps_recorded(tmp_path) == list(range(1, 61))
 
 
+def test_a_stop_behind_a_roll_back_leaves_the_state_before_where_it_is(tmp_path, capfd):
+    for steps in (10, 20):
+        run(Wavering(), tmp_path, steps=steps, save_every=1e9)
+    task = Wavering(spoiled_by=(22,))
+    assert run(task, tmp_path, steps=60, save_every=1e9, stop=RolledBack(task)).step == 20
+    assert [torch.load(tmp_path / name, weights_only=True)["step"] for name in (LATEST, FORMER)] == [20, 10]
+    capfd.readouterr()
+    run(Wavering(spoiled_by=(27,)), tmp_path, steps=60, save_every=1e9)
+    assert re.findall(r"rolled back to step (\d+)", "".join(capfd.readouterr())) == ["10"]
+
+
 def test_what_cannot_be_mended_is_given_up(tmp_path):
     with pytest.raises(IldmError, match="rolled back 5 times"):
         run(Wavering(spoiled_by=(7,), late=4), tmp_path)
@@ -140,17 +164,24 @@ def test_what_was_learned_is_kept_when_the_data_fail(tmp_path):
     assert load_state(tmp_path).step == 13
 
 
-def test_a_full_disk_does_not_hide_what_is_wrong_with_the_data(tmp_path, monkeypatch, capfd):
-    def full(*_):
+@pytest.mark.parametrize(
+    ("unwritten", "told", "kept"),
+    [
+        ("ildm.training.loop.save_state", "what was learned after step 3 is lost. The disk is full.", 3),
+        (f"{__name__}.Wavering.export", "test: The disk is full.", 13),
+    ],
+)
+def test_a_full_disk_does_not_hide_what_is_wrong_with_the_data(unwritten, told, kept, tmp_path, monkeypatch, capfd):
+    def full(*_, **__):
         raise StorageError("The disk is full.")
 
     with Journal(tmp_path, "test", 20) as journal:
         train(Wavering(), LoopConfig(steps=3), tmp_path, journal=journal, stop=Stop())
-        monkeypatch.setattr("ildm.training.loop.save_state", full)
+        monkeypatch.setattr(unwritten, full)
         with pytest.raises(DataError, match="An image is gone"):
             train(Wavering(missing=13), LoopConfig(steps=20), tmp_path, journal=journal, stop=Stop())
-    assert "what was learned after step 3 is lost. The disk is full." in " ".join("".join(capfd.readouterr()).split())
-    assert load_state(tmp_path).step == 3
+    assert told in " ".join("".join(capfd.readouterr()).split())
+    assert load_state(tmp_path).step == kept
 
 
 def test_records_of_a_sitting_that_was_killed_are_made_again(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -50,15 +51,16 @@ def _bad_value(error: Any, name: str, arguments: Sequence[str]) -> str:
     if expected is None:
         return f"{error.format_message().rstrip('.')}: {_help(name)}"
     values = list(_values(parameter.opts, arguments))
-    # of several the error does not say which one it is
-    given = next((one for one in values if not _is_number(one)), values[0] if values else None)
+    # of several, the last of which counts but in a list, the error does not say which one it is
+    several = reversed(values) if "list" in _annotation(parameter) else values[:1]
+    given = next((one for one in several if not _is_taken(one, parameter)), values[0] if values else None)
     received = "something else" if given is None else repr(given)
     return f"{_named(parameter)} ({_meaning(parameter)}) takes {expected}, but {received} was given: {_help(name)}"
 
 
 def _expected(parameter: Any) -> str | None:
     """What a numeric parameter takes, bounds included; None for other kinds."""
-    kind = str(getattr(getattr(parameter, "type_descriptor", None), "annotation", ""))
+    kind = _annotation(parameter)
     if "int" not in kind and "float" not in kind:
         return None
     noun = "a number" if "float" in kind else "a whole number"
@@ -68,12 +70,17 @@ def _expected(parameter: Any) -> str | None:
     return noun if low is None else f"{noun} of {low:.12g} or more"
 
 
-def _is_number(text: str) -> bool:
+def _is_taken(text: str, parameter: Any) -> bool:
     try:
-        float(text)
+        value = float(text) if "float" in _annotation(parameter) else int(text)
     except ValueError:
         return False
-    return True
+    low, high = parameter.min, parameter.max
+    return math.isfinite(value) and (low is None or low <= value) and (high is None or value <= high)
+
+
+def _annotation(parameter: Any) -> str:
+    return str(getattr(getattr(parameter, "type_descriptor", None), "annotation", ""))
 
 
 def _values(names: Sequence[str], arguments: Sequence[str]) -> Iterator[str]:

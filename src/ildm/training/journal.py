@@ -55,7 +55,8 @@ class Journal:
             self._board.close()
 
     def forget_after(self, step: int) -> None:
-        """Drop the records behind a step, and one that was cut off: they are of a sitting that was killed, and are made again."""
+        """Drop the records behind a step, and one that was cut off: they are of a sitting that was killed, or of
+        what was rolled back, and are made again."""
         self._kept(lambda: self._cut(step))
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:

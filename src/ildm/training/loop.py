@@ -59,8 +59,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         world: the processes that train together. The first one writes for all.
 
     Raises:
-        IldmError: when the loss is no number or the stage collapses again after `MAX_ROLLBACKS` roll-backs, or the data fail, on any
-            process; what was learned is saved.
+        IldmError: when the loss is no number or the stage collapses again after `MAX_ROLLBACKS` roll-backs.
+        IldmError: when the data fail, on any process; then what was learned is saved, if it is sound and there is room.
         StorageError: when a state cannot be written; the former one survives.
     """
     state = _restore(task, folder, world)
@@ -94,7 +94,8 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             is_due = task.is_sound and time.monotonic() - saved_at > config.save_every
             if world.is_first and (last or is_due):
                 with sums.paused():
-                    _save(task, folder, state)
+                    _save(task, folder, state, saved_step)
+                    task.export(state)
                 saved_at, saved_step = time.monotonic(), state.step
         if world.is_first and (last or (config.sample_every and state.step % config.sample_every == 0)):
             with sums.paused():
@@ -107,13 +108,21 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         return state
     state.seconds += sums.seconds if sums.steps else 0.0
     averages = world.average(sums.averages()) if sums.steps else {}
-    is_sound = _is_sound(task, averages)
-    unkept = _try_to_save(task, folder, state) if world.is_first and is_sound else None
+    is_sound, unkept = _is_sound(task, averages), None
+    if world.is_first and is_sound:
+        try:
+            _save(task, folder, state, saved_step)
+            saved_step = state.step
+            task.export(state)
+        except StorageError as error:
+            unkept = error
     told = world.agree(None if wrong is None else str(wrong))
     if told is not None:
         # whatever is wrong with the data comes first; what was learned from them is kept if it can be
         if unkept is not None:
-            journal.say(f"what was learned after step {saved_step} is lost. {unkept}")
+            journal.say(
+                f"what was learned after step {saved_step} is lost. {unkept}" if saved_step < state.step else str(unkept)
+            )
         raise wrong or IldmError(told)
     if unkept is not None:
         raise unkept
@@ -194,17 +203,9 @@ def _restore(task: Task, folder: Path, world: World) -> RunState:
     return state
 
 
-def _save(task: Task, folder: Path, state: RunState) -> None:
-    save_state(folder, replace(state, task=task.state()))
-    task.export(state)
-
-
-def _try_to_save(task: Task, folder: Path, state: RunState) -> StorageError | None:
-    try:
-        _save(task, folder, state)
-    except StorageError as error:
-        return error
-    return None
+def _save(task: Task, folder: Path, state: RunState, saved_step: int) -> None:
+    # nothing was learned since where the step is the same: the state before that is still one to come back to
+    save_state(folder, replace(state, task=task.state()), replaces=state.step == saved_step)
 
 
 def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal: Journal, world: World) -> RunState:
@@ -214,15 +215,14 @@ def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal:
             f"Training was rolled back {MAX_ROLLBACKS} times and failed again at step {state.step} ({trouble}): "
             "lower the learning rate or, in stage one, the discriminator's weight."
         )
+    # what was saved last and has led here twice is of no use, whoever comes back; nobody reads before that is settled
+    world.once(partial(forget_latest, folder, state.failed_from))
     former = load_state(folder)
-    if former is not None and former.step == state.failed_from:
-        # what was saved last has led here twice: it is of no use, whoever comes back
-        world.once(partial(forget_latest, folder))
-        former = load_state(folder)
     assert former is not None
     task.load_state(former.task)
     journal.say(f"{trouble} at step {state.step}; rolled back to step {former.step}.")
     journal.forget_after(former.step)
+    journal.show(former.step)
     return RunState(
         step=former.step,
         position=state.position,

@@ -38,8 +38,11 @@ class RunState:
     failed_from: int | None = None
 
 
-def save_state(folder: Path, state: RunState) -> None:
+def save_state(folder: Path, state: RunState, *, replaces: bool = False) -> None:
     """Write the state; the one before it stays beside it.
+
+    Args:
+        replaces: the latest one, of the same step, and not the one before that.
 
     Raises:
         StorageError: when the disk is full; the state that was the latest can still be read, though it may be called the former.
@@ -50,7 +53,7 @@ def save_state(folder: Path, state: RunState) -> None:
     torch.save(vars(state) | {"generator": torch.get_rng_state()}, buffer)
     with atomic_file(latest) as temporary:
         temporary.write_bytes(buffer.getbuffer())
-        if latest.exists():
+        if latest.exists() and not replaces:
             latest.replace(former)
 
 
@@ -67,10 +70,10 @@ def load_state(folder: Path) -> RunState | None:
     return state
 
 
-def forget_latest(folder: Path) -> None:
-    """Let the state before the latest take its place, where there is one that can be read."""
-    former = folder / FORMER
-    if former.is_file() and _read(former) is not None:
+def forget_latest(folder: Path, step: int | None) -> None:
+    """Where the latest state is of that step, let the one before it take its place, if there is one that can be read."""
+    latest, former = load_state(folder), folder / FORMER
+    if latest is not None and latest.step == step and former.is_file() and _read(former) is not None:
         former.replace(folder / LATEST)
 
 
