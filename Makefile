@@ -32,11 +32,11 @@ demo: $(RUNTIME) ## install, draw a contact sheet from twelve prompts with the s
 install: $(TRAINING) ## install all that drawing, training and evaluating need
 	@echo "Installed. Type: source .venv/bin/activate, then: ildm --help"
 
-test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (half an hour at most on 2 cores)
+test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (bar: 15 minutes on 2 cores, not met yet: 27)
 	@$(SEVERAL) -m "not slow"
 	@$(BIN)/pytest tests/browser -m "not slow"
 
-test-all: $(DEVELOPMENT) $(PAGE) lint ## the same with the long tests
+test-all: $(DEVELOPMENT) $(PAGE) lint ## the same with the long tests (bar: 60 minutes)
 	@$(SEVERAL)
 	@$(BIN)/pytest tests/browser
 
