@@ -6,6 +6,7 @@ import torch
 from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator
 from ildm.training.alignment import SemanticHead, naming_loss
+from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_two import CaptionedLatents, losses
 
@@ -93,3 +94,23 @@ def test_looking_inside_predicts_the_same(stage_two):
         assert output.equal(task.networks.unet(latents, torch.tensor([0.3, 0.8]), conditioning))
     head = SemanticHead(features.shape[1], 5)
     assert head(features).shape == (2, 5, 8, 8)
+
+
+def test_help_is_let_go_of_by_and_by(stage_two):
+    """In full, then less and less, then not at all: by then the head learns nothing, and nothing is said of it."""
+    latents, maps = scenes()
+    task = stage_two(latents, maps, optimizer=FAST, alignment=0.3, helped=(0.25, 0.75), loop=LoopConfig(steps=8))
+    assert [task.config.help_at(step / 8) for step in range(8)] == [1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    batches, told, heads = task.batches(0), [], []
+    for step in range(8):
+        told.append("naming" in task.train_step(step, next(batches)))
+        heads.append(task.head.conv_out.weight.detach().clone())
+    assert told == [True] * 6 + [False] * 2
+    assert not heads[4].equal(heads[5])
+    assert heads[5].equal(heads[6]) and heads[6].equal(heads[7])
+
+
+@pytest.mark.parametrize("helped", [(0.5, 0.25), (-0.1, 0.5), (0.5, 1.5), (float("nan"), 1.0)])
+def test_shares_of_help_that_are_none(stage_two, helped):
+    with pytest.raises(ConfigError, match="the smaller one first"):
+        stage_two(helped=helped)

@@ -23,19 +23,18 @@ from roles import Room, Settings, train_first, train_task, train_text
 from scenes import Scenes, draw, reserve, shared
 from telling import Captions, Tasks
 
-from ildm.conditioning.tokenizer import Tokenizer
 from ildm.data.concepts import all_concepts
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.mentions import mentions_of
-from recipe import CELLS, SHARES, recipe, task
+from recipe import CELLS, SHARES, read_tokenizer, recipe, task
 
 
 def main() -> None:
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    plan = recipe(options.channels, options.scenes)
-    assert plan.text is not None and isinstance(plan.data, EmojiScenesConfig)
-    tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
+    tokenizer = read_tokenizer(options.tokenizer)
+    plan = recipe(options.channels, options.scenes, tokenizer.vocabulary_size, every_concept=options.every_concept)
+    assert isinstance(plan.data, EmojiScenesConfig)
     plans = {name: task(name, options.channels) for name in options.tasks}
     dataset = EmojiScenes(plan.data)
     mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
@@ -116,6 +115,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", help="a model to go on from; its first stage is taken as it is")
+    parser.add_argument("--every-concept", action="store_true", help="for the text model; else those of the recipe")
     parser.add_argument("--first-until", type=float, default=215.0, help="seconds since the start")
     parser.add_argument("--second-until", type=float, default=575.0, help="seconds since the start")
     parser.add_argument("--until", type=float, default=765.0, help="seconds since the start")

@@ -20,13 +20,12 @@ from ildm.checkpoint.first_stage import save_autoencoder
 from ildm.checkpoint.load import load
 from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
-from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
 from ildm.training.making import make_model
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
 from parts import read_autoencoder, read_parts
-from recipe import SHARES, recipe, task
+from recipe import SHARES, read_tokenizer, recipe, task
 
 
 def main() -> None:
@@ -36,15 +35,16 @@ def main() -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--tokenizer", type=Path, help="of the text model")
     which.add_argument("--task", choices=list(SHARES))
+    parser.add_argument("--every-concept", action="store_true", help="the text model was trained so")
     parser.add_argument("--first-stage", default="emoji-scenes", help="name of the model that a task borrows it from")
     options = parser.parse_args()
     autoencoder, first = read_autoencoder(options.parts), _facts(options.parts, "first")
     channels, run = autoencoder.config.latent_channels, options.run
     run.mkdir(parents=True, exist_ok=True)
     if options.task is None:
-        plan = recipe(channels, first["scenes"])
+        tokenizer = read_tokenizer(options.tokenizer)
+        plan = recipe(channels, first["scenes"], tokenizer.vocabulary_size, every_concept=options.every_concept)
         assert plan.text is not None
-        tokenizer = Tokenizer.from_file(options.tokenizer, plan.text.max_tokens)
         shutil.copyfile(options.tokenizer, run / "tokenizer.json")
         networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
     else:

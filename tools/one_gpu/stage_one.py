@@ -76,7 +76,7 @@ class FirstStage:
         self._step = recorded(self._plain_step, self.device)
         say("stage one is compiled")
         rows = self._noise_shape[-1]
-        sizes = range(max(1, rows // 2), rows)
+        sizes = range(max(1, rows // 2), rows, 2)
         # so many sizes are not worth a search for the fastest convolutions
         torch.backends.cudnn.benchmark, searching = False, torch.backends.cudnn.benchmark
         pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,13 +18,12 @@ from ildm.conditioning.text import TextConditioner
 from ildm.data.concepts import all_concepts
 from ildm.training.alignment import SemanticHead
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import Networks
+from ildm.training.stage_two import Losses, Networks
 from parts import write_parts
 
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
-_WORSE = 1.08  # times the best loss so far is astray: where it was seen, nothing recovered by itself
-_HELPED = (0.25, 0.5)  # shares of the time: until then naming and grounding have their full weight, and from then on none
+_WORSE = 1.05  # times the best loss so far is astray: where it was seen, nothing recovered by itself
 
 
 class SecondStage:
@@ -38,7 +39,15 @@ class SecondStage:
     """
 
     def __init__(
-        self, name: str, plan: Recipe, networks: Networks, *, tokens: int, cells: int, batch: int, compiled: bool
+        self,
+        name: str,
+        plan: Recipe,
+        networks: Networks,
+        *,
+        tokens: int,
+        cells: int,
+        batch: int,
+        compiled: bool,
     ) -> None:
         self.name, self.config, self.networks, self.batch = name, plan.stage_two, networks, batch
         self.steps = self.returns = 0
@@ -57,7 +66,8 @@ class SecondStage:
             head = SemanticHead(width, len(all_concepts()) + 1).to(self.device)
         loss = StageTwoLoss(networks, head, grounded=bool(plan.stage_two.grounding))
         self.optimizer = Optimizer(loss.named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
-        self._run = torch.compile(loss, dynamic=False) if compiled else loss
+        both = loss, StageTwoLoss(networks, None, grounded=False)
+        self._with_help, self._alone = (torch.compile(one, dynamic=False) if compiled else one for one in both)
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
         self._sums = torch.zeros(4, device=self.device)
         self._helped = torch.zeros((), device=self.device)
@@ -67,16 +77,20 @@ class SecondStage:
         self._latents, self._tokens, self._named, self._features, self._maps = latents, tokens, named, features, maps
 
     def prepare(self) -> None:
-        """Compile a step on what was taken."""
-        for _ in range(2):
-            self._step()
-        self.optimizer.restart()
-        release()
+        """Compile a step on what was taken, and see whether it can be recorded."""
+        for loss in (self._with_help, self._alone):
+            for _ in range(2):
+                self._step(loss)
         say(f"{self.name} is compiled")
+        self.record()
+        release()
 
     def record(self) -> None:
         """Record a step on what was taken."""
-        self._recorded = recorded(self._step, self.device)
+        pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
+        self._recorded = [
+            recorded(partial(self._step, loss), self.device, pool=pool) for loss in (self._with_help, self._alone)
+        ]
         self.optimizer.restart()
         self._sums.zero_()
         say(f"{self.name} is recorded")
@@ -88,8 +102,9 @@ class SecondStage:
         for progress in by_the_clock(seconds):
             falling = min(1.0, (1.0 - progress) / config.decay_share)
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
-            self._helped.fill_(min(1.0, max(0.0, (_HELPED[1] - progress) / (_HELPED[1] - _HELPED[0]))))
-            self._recorded()
+            helped = self.config.help_at(progress)
+            self._helped.fill_(helped)
+            self._recorded[helped == 0.0]()
             self.steps += 1
             if self.steps in _FORGET:
                 self.optimizer.forget()
@@ -124,7 +139,7 @@ class SecondStage:
         """How it went."""
         return {"steps": self.steps, "batch": self.batch, "returns": self.returns, **self.told}
 
-    def _step(self) -> None:
+    def _step(self, loss: Callable[..., Losses]) -> None:
         batch, device, times = self.batch, self.device, self.config.times
         chosen = torch.randint(len(self._latents), (batch,), device=device)
         wording = torch.randint(self._tokens.shape[1], (batch,), device=device)
@@ -139,9 +154,11 @@ class SecondStage:
         noise = torch.randn(batch, *self._shape, device=device)
         mask = tokens != self._pad
         latents, maps = self._latents[chosen].float(), self._maps[chosen].long()
-        found = self._run(latents, tokens, named, mask, features, maps, t, noise)
+        found = loss(latents, tokens, named, mask, features, maps, t, noise)
         helping = self.config.alignment * found.naming + self.config.grounding * found.grounding
-        gradients = torch.autograd.grad(found.denoising + self._helped * helping, self.optimizer.parameters)
+        whole = found.denoising + self._helped * helping
+        # what names is no part of the loss that does without
+        gradients = torch.autograd.grad(whole, self.optimizer.parameters, materialize_grads=True)
         norm = self.optimizer.step(gradients)
         self._sums.add_(torch.stack([*(one.detach() for one in found), norm]))
 

@@ -60,7 +60,7 @@ def recipe() -> Recipe:
         stage_one=small.stage_one(steps=4_500),
         denoiser=small.DENOISER,
         text=small.TEXT,
-        stage_two=replace(small.stage_two(steps=20_000), alignment=0.1, grounding=0.3),
+        stage_two=replace(small.stage_two(steps=20_000), alignment=0.1, grounding=0.3, helped=(0.25, 0.5)),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
         num_latents=60_000,
         prompts=PROMPTS,

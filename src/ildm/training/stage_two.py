@@ -80,6 +80,8 @@ class StageTwoConfig:
         alignment: how much it counts that the network can name what lies where; 0 = not at all. It needs data with maps.
         grounding: how much it counts that each place looks at the words for what lies there; 0 = not at all. It needs layouts, or captions
             of things that maps show.
+        helped: two shares of the steps: up to the first, alignment and grounding count in full, from the second on not at all, and in
+            between less and less. Kept for long, they are what leads a training astray.
         seed: of noise, times, dropout and data order.
     """
 
@@ -95,6 +97,7 @@ class StageTwoConfig:
     ema_decay: float = 0.9995
     alignment: float = 0.0
     grounding: float = 0.0
+    helped: tuple[float, float] = (1.0, 1.0)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -107,6 +110,18 @@ class StageTwoConfig:
         for key in ("alignment", "grounding"):
             if not 0.0 <= getattr(self, key) < math.inf:
                 raise ConfigError(f"stage_two.{key} is a weight of at least 0, but {getattr(self, key)} was given: try 0.1.")
+        if not 0.0 <= self.helped[0] <= self.helped[1] <= 1.0:
+            raise ConfigError(
+                "stage_two.helped takes two shares in [0, 1], the smaller one first, but "
+                f"{self.helped[0]} and {self.helped[1]} were given: try 0.25 and 0.5."
+            )
+
+    def help_at(self, progress: float) -> float:
+        """What alignment and grounding are multiplied by after this share of the steps."""
+        full, none = self.helped
+        if progress < full or none == 1.0 == full:
+            return 1.0
+        return 0.0 if progress >= none else (none - progress) / (none - full)
 
 
 class Networks(nn.Module):
@@ -140,9 +155,13 @@ class Losses(NamedTuple):
     naming: Float[Tensor, ""]
     grounding: Float[Tensor, ""]
 
-    def weighted(self, config: StageTwoConfig) -> Float[Tensor, ""]:
-        """All together."""
-        return self.denoising + config.alignment * self.naming + config.grounding * self.grounding
+    def weighted(self, config: StageTwoConfig, helped: float = 1.0) -> Float[Tensor, ""]:
+        """All together.
+
+        Args:
+            helped: see `StageTwoConfig.help_at`.
+        """
+        return self.denoising + helped * (config.alignment * self.naming + config.grounding * self.grounding)
 
 
 class StageTwo:
@@ -199,11 +218,13 @@ class StageTwo:
     def train_step(self, step: int, batch: CaptionedLatents) -> Metrics:
         """One update on one batch; everything random derives from (seed, step)."""
         random = generator(self.config.seed, step_stream(step))
-        found = losses(self.networks, self.config, batch, random, self.head, self._ground, self._share)
-        norm = self._optimizer.update(found.weighted(self.config), step)
+        helped = self.config.help_at(step / max(1, self.config.loop.steps))
+        head, ground = (self.head, self._ground) if helped else (None, None)
+        found = losses(self.networks, self.config, batch, random, head, ground, self._share)
+        norm = self._optimizer.update(found.weighted(self.config, helped), step)
         self.ema.update(self.networks, step)
-        told = {} if self.head is None else {"naming": found.naming.detach()}
-        told |= {} if self._ground is None else {"grounding": found.grounding.detach()}
+        told = {} if head is None else {"naming": found.naming.detach()}
+        told |= {} if ground is None else {"grounding": found.grounding.detach()}
         return {"loss": found.denoising.detach(), "gradient_norm": norm, **told}
 
     def state(self) -> dict[str, Any]:
