@@ -16,7 +16,7 @@ from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
 import ildm
-from ildm.conditioning.layout import Placed, read_layout
+from ildm.conditioning.layout import LayoutConditioner, Placed, read_layout
 from ildm.conditioning.prompt import escape
 from ildm.core.config import from_json
 from ildm.core.picture import enlarged, paste_grid
@@ -68,7 +68,7 @@ def _draw(model: Model, ask: Ask, seed: int) -> PILImage.Image:
 def _shown(model: Model, ask: Ask, side: int) -> PILImage.Image | None:
     """What the model was shown of a scene; None where it was told in words."""
     if ask.image is None:
-        return _boxes(read_layout(ask.prompt), side) if getattr(model.manifest.conditioner, "kind", "") == "layout" else None
+        return _boxes(read_layout(ask.prompt), side) if isinstance(model.conditioner, LayoutConditioner) else None
     if model.hint is not None and model.hint.reads_numbers:
         return _coloured(np.asarray(ask.image))
     if ask.mask is not None:
