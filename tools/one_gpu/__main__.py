@@ -33,7 +33,8 @@ def main() -> None:
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = read_tokenizer(options.tokenizer)
-    plan = recipe(options.channels, options.scenes, tokenizer.vocabulary_size, every_concept=options.every_concept)
+    begun = options.start is not None
+    plan = recipe(options.channels, options.scenes, tokenizer.vocabulary_size, every_concept=options.every_concept, begun=begun)
     assert isinstance(plan.data, EmojiScenesConfig)
     plans = {name: task(name, options.channels) for name in options.tasks}
     dataset = EmojiScenes(plan.data)
@@ -121,7 +122,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--until", type=float, default=765.0, help="seconds since the start")
     parser.add_argument("--forgiving", type=float, default=25.0, help="seconds of the decoder's last training")
     parser.add_argument("--tasks", nargs="*", choices=list(SHARES), default=list(SHARES))
-    parser.add_argument("--channels", type=int, default=8, help="of the latents")
+    parser.add_argument("--channels", type=int, default=12, help="of the latents")
     parser.add_argument("--scenes", type=int, default=262_144)
     parser.add_argument("--things", type=int, default=98_304, help="scenes for the tasks")
     parser.add_argument("--least", type=int, default=32_768, help="scenes that are drawn before the first stage begins")

@@ -36,6 +36,7 @@ def main() -> None:
     which.add_argument("--tokenizer", type=Path, help="of the text model")
     which.add_argument("--task", choices=list(SHARES))
     parser.add_argument("--every-concept", action="store_true", help="the text model was trained so")
+    parser.add_argument("--begun", action="store_true", help="the text model went on from another")
     parser.add_argument("--first-stage", default="emoji-scenes", help="name of the model that a task borrows it from")
     options = parser.parse_args()
     autoencoder, first = read_autoencoder(options.parts), _facts(options.parts, "first")
@@ -43,7 +44,9 @@ def main() -> None:
     run.mkdir(parents=True, exist_ok=True)
     if options.task is None:
         tokenizer = read_tokenizer(options.tokenizer)
-        plan = recipe(channels, first["scenes"], tokenizer.vocabulary_size, every_concept=options.every_concept)
+        plan = recipe(
+            channels, first["scenes"], tokenizer.vocabulary_size, every_concept=options.every_concept, begun=options.begun
+        )
         assert plan.text is not None
         shutil.copyfile(options.tokenizer, run / "tokenizer.json")
         networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))

@@ -17,8 +17,12 @@ SHARES = {"layout": 50, "inpainting": 45, "semantic-map": 35, "class": 25, "supe
 """The tasks, and how much of their time each has."""
 
 
-def recipe(channels: int, scenes: int, vocabulary: int, *, every_concept: bool) -> Recipe:
-    """The shipped model's, for latents of so many channels and so large a vocabulary."""
+def recipe(channels: int, scenes: int, vocabulary: int, *, every_concept: bool, begun: bool) -> Recipe:
+    """The shipped model's, for latents of so many channels and so large a vocabulary.
+
+    Args:
+        begun: by another training, which has bound words to things: naming has done its work, and places can go on to learn their words.
+    """
     plan = emoji.recipe()
     assert isinstance(plan.data, EmojiScenesConfig) and plan.text is not None
     concepts = None if every_concept else plan.data.concepts
@@ -29,7 +33,13 @@ def recipe(channels: int, scenes: int, vocabulary: int, *, every_concept: bool) 
         denoiser=replace(plan.denoiser, in_channels=channels, out_channels=channels),
         text=replace(plan.text, vocabulary_size=vocabulary),
         # on plateaus of 2e-3 and 3e-3, and helped for longer, it went astray after 2.3 million samples
-        stage_two=replace(_patient(plan, hidden_learning_rate=1.5e-3, learning_rate=7e-4, decay_share=1.0), helped=(0.08, 0.2)),
+        stage_two=replace(
+            _patient(
+                plan, hidden_learning_rate=1e-3 if begun else 1.5e-3, learning_rate=5e-4 if begun else 7e-4, decay_share=1.0
+            ),
+            alignment=0.0 if begun else plan.stage_two.alignment,
+            helped=(0.5, 0.7) if begun else (0.08, 0.2),
+        ),
     )
 
 
