@@ -30,7 +30,7 @@ from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.denoiser.unet import UNet
 from ildm.training.recipe import Recipe
 from ildm.training.stage_two import Networks
-from parts import write_autoencoder, write_parts
+from parts import write_autoencoder
 from recipe import CELLS, TOKENS
 
 
@@ -100,7 +100,6 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     facts: dict[str, float] = {"scenes": len(room.scenes.images), "things": len(room.things.images)}
     facts |= {"steps": first.steps, "batch": first.batch, "psnr": first.psnr(pictures.images[:256])}
     say(f"encoded; training images are rebuilt at {facts['psnr']:.2f} dB")
-    write_parts(settings.out, "sharp", autoencoder)
     write_autoencoder(settings.out, autoencoder)
     room.things.wait(len(room.things.images))
     images = torch.from_numpy(room.things.images).to(device)

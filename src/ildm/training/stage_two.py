@@ -119,9 +119,9 @@ class StageTwoConfig:
     def help_at(self, progress: float) -> float:
         """What alignment and grounding are multiplied by after this share of the steps."""
         full, none = self.helped
-        if progress < full or none == 1.0 == full:
+        if progress < full or full == 1.0:
             return 1.0
-        return 0.0 if progress >= none else (none - progress) / (none - full)
+        return (none - progress) / (none - full) if progress < none else 0.0
 
 
 class Networks(nn.Module):
