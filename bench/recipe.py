@@ -33,11 +33,13 @@ from ildm.evaluation.evaluate import evaluate
 from ildm.evaluation.sets import EvaluationConfig
 from ildm.model import Model
 from ildm.recipes import tasks
+from ildm.training.denoising import CaptionedLatents, Networks
 from ildm.training.ema import EMA
 from ildm.training.loop import LoopConfig
 from ildm.training.making import make_model, make_networks
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo, StageTwoConfig
+from ildm.training.stage_two import StageTwo
+from ildm.training.stage_two_config import StageTwoConfig
 from interleaved import machine
 
 _FIGURES = ("kid-lite0", "class-top-5")

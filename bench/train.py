@@ -33,8 +33,9 @@ from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.types import Conditioning
 from ildm.denoiser.unet import UNet
 from ildm.recipes import small
+from ildm.training.denoising import CaptionedLatents, Networks
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.stage_two import StageTwo
 from interleaved import machine, take_turns
 
 CONTEXT = (48, 192)

@@ -57,3 +57,11 @@ def test_an_area_that_is_nowhere_stays_nowhere() -> None:
     weights = torch.cat([torch.ones(1, 8, 8), torch.zeros(2, 8, 8)])
     assert torch.equal(thin_kept(weights, (4, 4)), area_average(weights, (4, 4)))
     assert torch.equal(thin_kept(weights[:1], (4, 4)), torch.ones(1, 4, 4))
+
+
+def test_weights_stay_exact_where_a_network_computes_in_bfloat16() -> None:
+    weights = torch.rand(3, 60, 60, generator=torch.Generator().manual_seed(0)).softmax(dim=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = thin_kept(weights, (16, 16))
+    assert found.dtype == torch.float32
+    assert found.equal(thin_kept(weights, (16, 16)))

@@ -21,13 +21,15 @@ from ildm.data.concepts import all_concepts, concepts_by_label
 from ildm.data.mentions import mentions_of
 from ildm.data.opening import open_dataset
 from ildm.data.telling import Layouts, pixels_of
+from ildm.denoiser.attention import attend_regions
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.weighting import TimeDistribution
 from ildm.recipes import find_recipe
-from ildm.training.alignment import SemanticHead
+from ildm.training.auxiliary import Auxiliary
+from ildm.training.denoising import CaptionedLatents, Networks, losses
 from ildm.training.grounding import grounds
+from ildm.training.in_places import bound
 from ildm.training.optimizer import Optimizer, OptimizerConfig
-from ildm.training.stage_two import CaptionedLatents, Networks, losses
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,15 @@ def test_captions_tell_what_they_name(one_gpu):
     samples = [data[index] for index in range(4)]
     words = [caption for sample in samples for caption in sample.captions]
     tokenizer = Tokenizer.train(words, vocabulary_size=400, max_tokens=40)
-    told = one_gpu("telling").Captions(tokenizer, mentions_of(data, range(len(all_concepts()) + 1)))(samples, random.Random(0))
+    tell = one_gpu("telling").Captions(tokenizer, mentions_of(data, range(len(all_concepts()) + 1)), levels=2)
+    told = tell(samples, random.Random(0))
+    assert all(told[name].shape == (4, *shape) for name, (shape, _) in tell.kept.items())
+    areas = told["areas"].astype(int)
+    assert (abs(areas.sum(axis=1) - 255) <= 2).all(), "the shares of all texts are the whole"
+    assert areas.shape[2] == 16 * 16 + 8 * 8
+    for sample, texts, places in zip(samples, told["spoken"], areas, strict=True):
+        said = [bool((row != tokenizer([""])[0][0].numpy()).any()) for row in texts[1:]]
+        assert sum(said) == len(sample.objects) == sum(row.any() for row in places[1:])
     for sample, tokens, named in zip(samples, told["tokens"], told["named"], strict=True):
         shown = {1 + concepts_by_label()[thing.concept].index for thing in sample.objects}
         for row, numbers in zip(tokens, named, strict=True):
@@ -168,7 +178,9 @@ def test_stage_two_costs_what_the_librarys_does(one_gpu, told, monkeypatch):
     plan = find_recipe("emoji-tiny" if told == "text" else "layout-tiny")
     dataset = open_dataset(replace(plan.data, length=4))
     plan = plan.settled(dataset)
-    plan = replace(plan, stage_two=replace(plan.stage_two, alignment=0.1, grounding=0.1, dropout=0.0, precision="bfloat16"))
+    plan = replace(
+        plan, stage_two=replace(plan.stage_two, alignment=0.1, grounding=0.1, placing=0.1, dropout=0.0, precision="bfloat16")
+    )
     samples = [dataset[index] for index in range(4)]
     maps = torch.stack([torch.from_numpy(fill_cells(sample.semantic_map, (8, 8))) for sample in samples]).long()
     mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
@@ -185,19 +197,24 @@ def test_stage_two_costs_what_the_librarys_does(one_gpu, told, monkeypatch):
         tokens = torch.tensor([reader.tokens.encode(read_layout(one)) for one in prompts])
         named, mask = torch.zeros_like(tokens), tokens >= 0
     networks = Networks(UNet(plan.denoiser), reader)
-    head = SemanticHead(plan.denoiser.channels[1], len(all_concepts()) + 1)
+    auxiliary = Auxiliary(plan.stage_two, plan.denoiser, len(all_concepts()) + 1, grounded=True)
     latents = torch.randn(4, plan.denoiser.in_channels, 8, 8)
     t = torch.rand(4, dtype=torch.float64)
     noise = torch.randn_like(latents)
     monkeypatch.setattr(TimeDistribution, "sample", lambda *_: t)
     monkeypatch.setattr(Share, "randn", lambda *_: noise)
     expected = losses(
-        networks, plan.stage_two, CaptionedLatents(latents, prompts, maps), generator(0, 0), head, grounds(reader, mentions)
+        networks,
+        plan.stage_two,
+        CaptionedLatents(latents, prompts, maps),
+        generator(0, 0),
+        auxiliary,
+        grounds(reader, mentions),
     )
-    ours = one_gpu("stages").StageTwoLoss(networks, head, grounded=True)
+    ours = one_gpu("stages").StageTwoLoss(networks, auxiliary, helped=True)
     found = ours(latents, tokens, named, mask, torch.zeros(4, 1), maps, t.float(), noise)
-    for name, value in found._asdict().items():
-        assert value.item() == pytest.approx(getattr(expected, name).item(), rel=1e-3), name
+    for value, wanted in zip((found.denoising, *found.beside), (expected.denoising, *expected.beside), strict=True):
+        assert value.item() == pytest.approx(wanted.item(), rel=1e-3)
         assert value.item() > 0.0
 
 
@@ -249,3 +266,49 @@ def same(ours, theirs):
         if one is not None:
             seen = slice(None) if theirs.context_mask is None or name != "context" else theirs.context_mask
             torch.testing.assert_close(one[seen], other[seen], msg=name)
+
+
+def test_words_in_their_places_cost_what_the_librarys_do(one_gpu):
+    plan = find_recipe("emoji-tiny")
+    dataset = open_dataset(replace(plan.data, length=4, max_objects=2))
+    plan = plan.settled(dataset)
+    samples = [dataset[index] for index in range(4)]
+    mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
+    prompts = [sample.captions[0] for sample in samples]
+    tokenizer = Tokenizer.train(prompts, vocabulary_size=400, max_tokens=plan.text.max_tokens)
+    torch.manual_seed(0)
+    networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
+    with torch.no_grad():
+        for weight in networks.parameters():  # layers that begin as zero hide what is behind them
+            weight.add_(0.1 * torch.randn_like(weight))
+    told = one_gpu("telling").Captions(tokenizer, mentions, plan.denoiser.levels)(samples, random.Random(0))
+    spoken, areas = (torch.from_numpy(told[name]) for name in ("spoken", "areas"))
+    mask = spoken != int(tokenizer([""])[0][0, -1])
+    latents, t = torch.randn(4, plan.denoiser.in_channels, 16, 16), torch.rand(4, dtype=torch.float64)
+    noise = torch.randn_like(latents)
+    ours = one_gpu("stages").InPlacesLoss(networks, networks.unet.grids((16, 16)))
+    found = ours(latents, spoken.long(), mask, areas, t.float(), noise)
+    weights = (
+        areas[..., :256].float().unflatten(2, (16, 16)) / areas[..., :256].float().sum(dim=1).unflatten(1, (16, 16))[:, None]
+    )
+    texts = [[tokenizer._inner.decode(row).strip() for row in rows] for rows in spoken.tolist()]
+    share = t.float()[:, None, None, None]
+    with torch.autocast("cpu", torch.bfloat16):
+        conditioning = bound(networks.conditioner, texts, list(weights))
+        output = networks.unet((1 - share) * latents + share * noise, 1000 * t.float(), conditioning)
+    assert found.denoising.item() == pytest.approx((output.float() - (noise - latents)).square().mean().item(), rel=1e-3)
+    other = ours(latents, spoken.flip(1).long(), mask.flip(1), areas, t.float(), noise)
+    assert abs(other.denoising.item() - found.denoising.item()) > 0.005 * found.denoising.item(), "what is said where matters"
+
+
+def test_attention_that_is_compiled_does_what_it_does_otherwise(monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    query = torch.randn(3, 2, 16, 5, generator=random)
+    key, value = (torch.randn(6, 2, 4, 5, generator=random) for _ in range(2))
+    mask, weights = torch.rand(6, 1, 1, 4, generator=random) > 0.2, torch.rand(6, 16, 1, generator=random)
+    plain = attend_regions(query, key, value, mask, weights, (2, 2, 2))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(attend_regions(query, key, value, mask, weights, (2, 2, 2)), plain)
+    uneven = attend_regions(query, key, value, mask, weights, (1, 2, 3))
+    monkeypatch.undo()
+    assert uneven.equal(attend_regions(query, key, value, mask, weights, (1, 2, 3)))

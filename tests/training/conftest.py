@@ -10,9 +10,11 @@ from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.denoiser.unet import UNet
 from ildm.recipes.emoji_tiny import recipe
+from ildm.training.denoising import CaptionedLatents, Networks
 from ildm.training.grounding import grounds
+from ildm.training.in_places import InPlaces
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.stage_two import StageTwo
 from ildm.training.world import ALONE
 
 CAPTIONS = ("a red rose", "a blue key", "a small house", "some grapes on a table")
@@ -38,11 +40,13 @@ def build_stage_one(tiny, codebook_size=None, world=ALONE, **changes):
     return StageOne(config, Autoencoder(graph), batches, torch.zeros(2, 3, 32, 32), world)
 
 
-def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, features=None, mentions=None, **changes):
+def build_stage_two(
+    tiny, latents=None, maps=None, world=ALONE, hint=None, features=None, mentions=None, captions=None, **changes
+):
     """Stage two on given latents, or on some that depend on the position alone; with a hint, these features are shown beside each batch."""
     config = replace(tiny.stage_two, **changes)
     torch.manual_seed(0)
-    tokenizer = Tokenizer.train(CAPTIONS, vocabulary_size=300, max_tokens=16)
+    tokenizer = Tokenizer.train(captions or CAPTIONS, vocabulary_size=300, max_tokens=16)
     conditioner = TextConditioner(replace(tiny.text, max_tokens=16), tokenizer)
     channels = 0 if hint is None else hint.concat_channels
     graph = replace(tiny.denoiser, context_width=tiny.text.width, pooled_width=tiny.text.width, concat_channels=channels)
@@ -51,16 +55,17 @@ def build_stage_two(tiny, latents=None, maps=None, world=ALONE, hint=None, featu
         part = world.share.of
         while True:
             drawn = torch.randn(config.batch_size, 4, 8, 8, generator=torch.Generator().manual_seed(position))
-            captions = [CAPTIONS[index % 4] for index in range(config.batch_size)]
+            said = [CAPTIONS[index % 4] for index in range(config.batch_size)] if captions is None else captions
             shown = drawn if latents is None else latents
             named, seen = (None if given is None else part(given) for given in (maps, features))
-            yield CaptionedLatents(part(shown), part(captions), named, seen)
+            yield CaptionedLatents(part(shown), part(said), named, seen)
             position += config.batch_size
 
     classes = 0 if maps is None else 1 + int(maps.max())
     networks = Networks(UNet(graph), conditioner, hint)
     ground = grounds(conditioner, mentions)
-    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, ground, world)
+    in_places = None if mentions is None else InPlaces(mentions)
+    return StageTwo(config, networks, batches, lambda _: None, lambda *_: None, classes, ground, in_places, world)
 
 
 @pytest.fixture(scope="session")

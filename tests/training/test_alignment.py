@@ -6,9 +6,9 @@ import torch
 from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator
 from ildm.training.alignment import SemanticHead, naming_loss
+from ildm.training.denoising import CaptionedLatents, losses
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
-from ildm.training.stage_two import CaptionedLatents, losses
 
 FAST = OptimizerConfig(learning_rate=3e-3, warmup_steps=5)
 
@@ -26,6 +26,10 @@ def train(task, steps):
     return [float(task.train_step(step, next(batches))["naming"]) for step in range(steps)]
 
 
+def named_by(task, batch):
+    return float(losses(task.networks, task.config, batch, generator(1, 1), task.auxiliary).beside.naming)
+
+
 def test_it_learns_to_name_from_the_caption(stage_two):
     latents, maps = scenes()
     task = stage_two(latents, maps, optimizer=FAST, alignment=0.3, dropout=0.0)
@@ -34,8 +38,7 @@ def test_it_learns_to_name_from_the_caption(stage_two):
     captions = next(task.batches(0)).captions
     with torch.no_grad():
         right, wrong = (
-            float(losses(task.networks, task.config, CaptionedLatents(latents, texts, maps), generator(1, 1), task.head)[1])
-            for texts in (captions, captions[1:] + captions[:1])
+            named_by(task, CaptionedLatents(latents, texts, maps)) for texts in (captions, captions[1:] + captions[:1])
         )
     assert right < 0.5 * wrong
 
@@ -48,7 +51,7 @@ def test_without_a_weight_nothing_is_different(stage_two):
         batches = task.batches(0)
         for step in range(3):
             task.train_step(step, next(batches))
-    assert "head" not in given.state()
+    assert not given.state()["auxiliary"]
     for name, value in plain.networks.state_dict().items():
         assert value.equal(given.networks.state_dict()[name]), name
 
@@ -62,9 +65,9 @@ def test_the_head_is_part_of_the_state_and_not_of_the_model(stage_two):
     batches = second.batches(3 * 16)
     for step in range(3, 6):
         second.train_step(step, next(batches))
-    assert all(torch.equal(value, second.head.state_dict()[name]) for name, value in whole.head.state_dict().items())
+    assert all(torch.equal(value, second.auxiliary.state_dict()[name]) for name, value in whole.auxiliary.state_dict().items())
     assert all(value.equal(second.networks.state_dict()[name]) for name, value in whole.networks.state_dict().items())
-    assert not any("head" in name for name in whole.ema.shadow.state_dict())
+    assert not any("naming" in name for name in whole.ema.shadow.state_dict())
 
 
 def test_data_without_maps_cannot_be_aligned_with(stage_two):
@@ -104,7 +107,7 @@ def test_help_is_let_go_of_by_and_by(stage_two):
     batches, told, heads = task.batches(0), [], []
     for step in range(8):
         told.append("naming" in task.train_step(step, next(batches)))
-        heads.append(task.head.conv_out.weight.detach().clone())
+        heads.append(task.auxiliary.naming.conv_out.weight.detach().clone())
     assert told == [True] * 6 + [False] * 2
     assert not heads[4].equal(heads[5])
     assert heads[5].equal(heads[6]) and heads[6].equal(heads[7])

@@ -20,8 +20,19 @@ from ildm.training.run_state import load_state
 LIMIT, SCRIPT = 240, Path(__file__).with_name("together.py")
 HALVES = (Share(0, 2), Share(1, 2))
 CLOSE = 1e-5
-CASES = ("kl", "vq by gradient", "vq by average", "text", "text, min-snr", "text, alignment", "text, grounding", "text, a map")
-FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, grounding", "text, a map")
+CASES = (
+    "kl",
+    "vq by gradient",
+    "vq by average",
+    "text",
+    "text, min-snr",
+    "text, alignment",
+    "text, grounding",
+    "text, placing",
+    "text, in places",
+    "text, a map",
+)
+FOLLOWED = tuple(case for case in CASES if case not in ("text", "text, min-snr"))
 
 
 def torchrun(*command, processes=2):

@@ -12,9 +12,9 @@ from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator
 from ildm.data.mentions import Mentions
 from ildm.denoiser.attention import Watch, token_mask
+from ildm.training.denoising import CaptionedLatents, losses
 from ildm.training.grounding import GroundingLoss, grounds
 from ildm.training.optimizer import OptimizerConfig
-from ildm.training.stage_two import CaptionedLatents, losses
 
 FAST = OptimizerConfig(learning_rate=3e-3, warmup_steps=5)
 MENTIONS = Mentions({1: ("a red rose",), 2: ("a blue key",), 3: ("a small house",), 4: ("some grapes",)})
@@ -42,7 +42,7 @@ def test_its_loss_falls_for_what_lies_there_and_for_nothing_else(trained):
     (latents, maps), captions = scenes(), next(task.batches(0)).captions
     with torch.no_grad():
         right, moved = (
-            float(losses(task.networks, task.config, batch, generator(1, 1), None, task._ground).grounding)
+            float(losses(task.networks, task.config, batch, generator(1, 1), task.auxiliary, task._ground).beside.grounding)
             for batch in (CaptionedLatents(latents, captions, cells) for cells in (maps, maps.roll(4, dims=2)))
         )
     assert right < 0.2 * moved

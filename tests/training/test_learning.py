@@ -5,8 +5,8 @@ import copy
 import torch
 
 from ildm.core.randomness import generator, step_stream
+from ildm.training.denoising import CaptionedLatents, losses
 from ildm.training.optimizer import OptimizerConfig
-from ildm.training.stage_two import CaptionedLatents, losses
 
 FAST = OptimizerConfig(learning_rate=3e-3, warmup_steps=5)
 
@@ -29,7 +29,9 @@ def trained(stage_two, latents, steps, **changes):
 def loss_on(task, latents, captions):
     torch.manual_seed(0)
     with torch.no_grad():
-        return float(losses(task.networks, task.config, CaptionedLatents(latents, captions), generator(1, 1))[0])
+        return float(
+            losses(task.networks, task.config, CaptionedLatents(latents, captions), generator(1, 1), task.auxiliary).denoising
+        )
 
 
 def test_stage_two_learns_its_latents_and_not_others(stage_two):
@@ -56,7 +58,7 @@ def test_every_parameter_of_both_networks_learns(stage_two):
     for step in range(3):
         task.train_step(step, next(batches))
     task.networks.zero_grad()
-    losses(task.networks, task.config, next(batches), generator(0, 9))[0].backward()
+    losses(task.networks, task.config, next(batches), generator(0, 9), task.auxiliary).denoising.backward()
     silent = {name for name, value in task.networks.named_parameters() if value.grad is None or not value.grad.any()}
     # unused positions and words see no gradient as a whole only when no caption holds them
     assert silent == set(), silent

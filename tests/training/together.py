@@ -74,9 +74,11 @@ CASES = {
     "text, min-snr": lambda world: stage_two(world, weighting=replace(TINY.stage_two.weighting, kind="min-snr")),
     "text, alignment": lambda world: stage_two(world, maps=maps(), alignment=0.3),
     "text, grounding": lambda world: stage_two(world, maps=maps(), mentions=MENTIONS, grounding=0.3, dropout=0.5),
+    "text, placing": lambda world: stage_two(world, maps=maps(), mentions=MENTIONS, placing=0.5, dropout=0.5),
+    "text, in places": lambda world: stage_two(world, maps=maps(), mentions=MENTIONS, in_places=1.0, dropout=0.3),
     "text, a map": shown_a_map,
 }
-FOLLOWED = ("kl", "vq by gradient", "vq by average", "text, alignment", "text, grounding", "text, a map")
+FOLLOWED = tuple(case for case in CASES if case not in ("text", "text, min-snr"))
 MENTIONS = Mentions({number: (caption,) for number, caption in enumerate(CAPTIONS, start=1)})
 
 

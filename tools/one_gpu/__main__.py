@@ -40,7 +40,7 @@ def main() -> None:
     dataset = EmojiScenes(plan.data)
     mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
     assert mentions is not None
-    captions, told = Captions(tokenizer, mentions), Tasks(plans)
+    captions, told = Captions(tokenizer, mentions, plan.denoiser.levels), Tasks(plans)
     size, workers = plan.data.size, options.workers
     context = multiprocessing.get_context("fork")
     things = options.things if plans else 0

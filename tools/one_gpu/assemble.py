@@ -21,9 +21,9 @@ from ildm.checkpoint.load import load
 from ildm.checkpoint.native import save_native
 from ildm.conditioning.text import TextConditioner
 from ildm.denoiser.unet import UNet
+from ildm.training.denoising import Networks
 from ildm.training.making import make_model
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import Networks
 from parts import read_autoencoder, read_parts
 from recipe import SHARES, read_tokenizer, recipe, task
 

@@ -9,7 +9,7 @@ from ildm.conditioning.tokenizer import Tokenizer
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.recipes import emoji, find_recipe, small
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 
 CELLS = 16  # rows and columns of the latents
 TOKENS = 40  # more than any caption has, fewer than the text encoder could read

@@ -28,8 +28,8 @@ from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
 from ildm.data.emoji_scenes import EmojiScenesConfig
 from ildm.denoiser.unet import UNet
+from ildm.training.denoising import Networks
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import Networks
 from parts import write_autoencoder
 from recipe import CELLS, TOKENS
 
@@ -135,22 +135,24 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
         compiled=settings.compile,
     )
     count, scenes = 2 * settings.second_batch, room.scenes
-    channels = scenes.latents.shape[1]
+    channels, told = scenes.latents.shape[1], scenes.told
     # compiled on random data before there are any, so that what fails does so at once
     second.take(
         torch.randn(count, channels, CELLS, CELLS, device=device).half(),
-        torch.randint(3, 200, (count, *scenes.told["tokens"].shape[1:]), device=device).short(),
-        torch.randint(2, (count, *scenes.told["named"].shape[1:]), device=device).short(),
+        torch.randint(3, 200, (count, *told["tokens"].shape[1:]), device=device).short(),
+        torch.randint(2, (count, *told["named"].shape[1:]), device=device).short(),
         torch.zeros(count, 1, device=device),
         torch.zeros(count, CELLS, CELLS, dtype=torch.int16, device=device),
+        torch.randint(3, 200, (count, *told["spoken"].shape[1:]), device=device).short(),
+        torch.ones(count, *told["areas"].shape[1:], dtype=torch.uint8, device=device),
     )
     second.prepare()
     room.encoded.wait()
-    told = scenes.told
-    latents, tokens, named, maps = (
-        torch.from_numpy(one).to(device) for one in (scenes.latents, told["tokens"], told["named"], scenes.maps)
+    latents, maps, tokens, named, spoken, areas = (
+        torch.from_numpy(one).to(device)
+        for one in (scenes.latents, scenes.maps, *(told[name] for name in ("tokens", "named", "spoken", "areas")))
     )
-    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=device), maps)
+    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=device), maps, spoken, areas)
     second.record()
     second.train(settings.second_until - passed(), settings.out)
     _write_facts(settings.out, "text", second.facts())

@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from clock import by_the_clock, passed, recorded, release, say
 from optimizer import Optimizer
-from stages import StageTwoLoss
+from stages import InPlacesLoss, StageTwoLoss
 from telling import nothing
-from torch import Tensor
+from torch import Tensor, nn
 
 from ildm.conditioning.grounding import NOTHING
 from ildm.conditioning.text import TextConditioner
 from ildm.data.concepts import all_concepts
-from ildm.training.alignment import SemanticHead
+from ildm.training.auxiliary import Auxiliary, Beside
+from ildm.training.denoising import Losses, Networks
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import Losses, Networks
 from parts import write_parts
 
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
@@ -60,27 +60,42 @@ class SecondStage:
             unsaid = [0] * tokens if reader is None else nothing(reader)
         self._unsaid = torch.tensor(unsaid, device=self.device)
         self._pad = unsaid[-1] if isinstance(reader, TextConditioner) else -1
-        head = None
-        if plan.stage_two.alignment:
-            width = plan.denoiser.channels[min(1, plan.denoiser.levels - 1)]
-            head = SemanticHead(width, len(all_concepts()) + 1).to(self.device)
-        loss = StageTwoLoss(networks, head, grounded=bool(plan.stage_two.grounding))
-        self.optimizer = Optimizer(loss.named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
-        both = loss, StageTwoLoss(networks, None, grounded=False)
-        self._with_help, self._alone = (torch.compile(one, dynamic=False) if compiled else one for one in both)
+        auxiliary = Auxiliary(plan.stage_two, plan.denoiser, len(all_concepts()) + 1, grounded=reader is not None).to(
+            self.device
+        )
+        losses: list[nn.Module] = [StageTwoLoss(networks, auxiliary, helped=helped) for helped in (True, False)]
+        self.optimizer = Optimizer(losses[0].named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
+        if plan.stage_two.in_places:
+            losses.append(InPlacesLoss(networks, networks.unet.grids((cells, cells))))
+        self._with_help, self._alone, *self._in_places = (
+            torch.compile(one, dynamic=False) if compiled else one for one in losses
+        )
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
-        self._sums = torch.zeros(4, device=self.device)
+        self._sums = torch.zeros(5, device=self.device)
         self._helped = torch.zeros((), device=self.device)
 
-    def take(self, latents: Tensor, tokens: Tensor, named: Tensor, features: Tensor, maps: Tensor) -> None:
-        """The data: latents (count, channels, rows, columns), tokens and what they name (count, wordings, length), features and maps."""
+    def take(
+        self,
+        latents: Tensor,
+        tokens: Tensor,
+        named: Tensor,
+        features: Tensor,
+        maps: Tensor,
+        spoken: Tensor | None = None,
+        areas: Tensor | None = None,
+    ) -> None:
+        """The data: latents (count, channels, rows, columns), tokens and what they name (count, wordings, length), features and maps.
+
+        Where words act in their places also what is spoken of them, (count, texts, length), and their areas, see `InPlacesLoss`.
+        """
         self._latents, self._tokens, self._named, self._features, self._maps = latents, tokens, named, features, maps
+        self._spoken, self._areas = spoken, areas
 
     def prepare(self) -> None:
         """Compile a step on what was taken, and see whether it can be recorded."""
-        for loss in (self._with_help, self._alone):
+        for step in self._steps:
             for _ in range(2):
-                self._step(loss)
+                step()
         say(f"{self.name} is compiled")
         self.record()
         release()
@@ -88,9 +103,7 @@ class SecondStage:
     def record(self) -> None:
         """Record a step on what was taken."""
         pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
-        self._recorded = [
-            recorded(partial(self._step, loss), self.device, pool=pool) for loss in (self._with_help, self._alone)
-        ]
+        self._recorded = [recorded(step, self.device, pool=pool) for step in self._steps]
         self.optimizer.restart()
         self._sums.zero_()
         say(f"{self.name} is recorded")
@@ -104,18 +117,19 @@ class SecondStage:
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
             helped = self.config.help_at(progress)
             self._helped.fill_(helped)
-            self._recorded[helped == 0.0]()
+            apart = int((self.steps + 1) * self.config.in_places) > int(self.steps * self.config.in_places)
+            self._recorded[2 if apart else helped == 0.0]()
             self.steps += 1
             if self.steps in _FORGET:
                 self.optimizer.forget()
             if self.steps % _LOOK:
                 continue
-            error, naming, grounding, norm = (self._sums / _LOOK).tolist()
+            error, *beside, norm = (self._sums / _LOOK).tolist()
             self._sums.zero_()
-            self.told = {"loss": error, "naming": naming, "grounding": grounding}
+            self.told = {"loss": error, **Beside(*beside)._asdict()}
             if self.steps % (5 * _LOOK) == 0:
-                told = f"loss {error:.4f}, naming {naming:.3f}, grounding {grounding:.3f}, norm {norm:.2f}"
-                say(f"{self.name} {self.steps}: {told}, progress {progress:.2f}")
+                told = ", ".join(f"{name} {value:.4f}" for name, value in self.told.items())
+                say(f"{self.name} {self.steps}: {told}, norm {norm:.2f}, progress {progress:.2f}")
             if not error < _WORSE * best:
                 ceiling, self.returns = 0.6 * ceiling, self.returns + 1
                 self.optimizer.load_state(kept)
@@ -139,10 +153,27 @@ class SecondStage:
         """How it went."""
         return {"steps": self.steps, "batch": self.batch, "returns": self.returns, **self.told}
 
-    def _step(self, loss: Callable[..., Losses]) -> None:
+    @property
+    def _steps(self) -> list[Callable[[], None]]:
+        """With help, without, and with words in their places."""
+        told = [partial(self._everywhere, loss) for loss in (self._with_help, self._alone)]
+        return [partial(self._step, one) for one in (*told, *(partial(self._apart, loss) for loss in self._in_places))]
+
+    def _step(self, told: Callable[[Tensor, Tensor, Tensor, Tensor], Losses]) -> None:
         batch, device, times = self.batch, self.device, self.config.times
         chosen = torch.randint(len(self._latents), (batch,), device=device)
-        wording = torch.randint(self._tokens.shape[1], (batch,), device=device)
+        t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
+        noise = torch.randn(batch, *self._shape, device=device)
+        found = told(chosen, self._latents[chosen].float(), t, noise)
+        whole = found.weighted(self.config, self._helped)
+        # what names is no part of the losses that do without
+        gradients = torch.autograd.grad(whole, self.optimizer.parameters, materialize_grads=True)
+        norm = self.optimizer.step(gradients)
+        self._sums.add_(torch.stack([*(one.detach() for one in (found.denoising, *found.beside)), norm]))
+
+    def _everywhere(self, loss: Callable[..., Losses], chosen: Tensor, latents: Tensor, t: Tensor, noise: Tensor) -> Losses:
+        """Every place reads all that is told."""
+        wording = torch.randint(self._tokens.shape[1], (self.batch,), device=self.device)
         tokens = self._tokens[chosen, wording, : len(self._unsaid)].long()
         named = self._named[chosen, wording, : len(self._unsaid)].long()
         dropped = self._dropped(self.config.dropout)[:, None]
@@ -150,17 +181,14 @@ class SecondStage:
         features, hint = self._features[chosen], self.networks.hint
         if hint is not None and hint.config.dropout:
             features = torch.where(self._dropped(hint.config.dropout)[:, None, None, None], hint.nothing(features), features)
-        t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
-        noise = torch.randn(batch, *self._shape, device=device)
-        mask = tokens != self._pad
-        latents, maps = self._latents[chosen].float(), self._maps[chosen].long()
-        found = loss(latents, tokens, named, mask, features, maps, t, noise)
-        helping = self.config.alignment * found.naming + self.config.grounding * found.grounding
-        whole = found.denoising + self._helped * helping
-        # what names is no part of the loss that does without
-        gradients = torch.autograd.grad(whole, self.optimizer.parameters, materialize_grads=True)
-        norm = self.optimizer.step(gradients)
-        self._sums.add_(torch.stack([*(one.detach() for one in found), norm]))
+        return loss(latents, tokens, named, tokens != self._pad, features, self._maps[chosen].long(), t, noise)
+
+    def _apart(self, loss: Callable[..., Losses], chosen: Tensor, latents: Tensor, t: Tensor, noise: Tensor) -> Losses:
+        """Each text is read in its own area."""
+        assert self._spoken is not None and self._areas is not None
+        spoken = self._spoken[chosen, :, : len(self._unsaid)].long()
+        spoken = torch.where(self._dropped(self.config.dropout)[:, None, None], self._unsaid, spoken)
+        return loss(latents, spoken, spoken != self._pad, self._areas[chosen], t, noise)
 
     def _dropped(self, rate: float) -> Tensor:
         return torch.rand(self.batch, device=self.device) < rate

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from telling import condition, ground
+from telling import condition, ground, read
 from torch import Tensor, nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.training.alignment import SemanticHead, naming_loss
-from ildm.training.grounding import GroundingLoss
-from ildm.training.stage_two import Losses, Networks
+from ildm.conditioning.text import TextConditioner
+from ildm.core.masks import Grid
+from ildm.core.types import Conditioning
+from ildm.denoiser.attention import Attended, project, token_mask
+from ildm.training.auxiliary import Auxiliary, Beside
+from ildm.training.denoising import Losses, Networks
 
 
 class StageOneLoss(nn.Module):
@@ -42,18 +47,15 @@ class StageOneLoss(nn.Module):
 
 
 class StageTwoLoss(nn.Module):
-    """The velocity's squared error on the straight path, and what it is helped by: naming what lies where, and looking at its words.
-
-    As in `ildm.training.stage_two`.
+    """The velocity's squared error on the straight path, and what is learned beside it, as in `ildm.training.denoising`.
 
     Args:
-        head: None = nothing is named.
-        grounded: whether cross-attention is taught.
+        helped: whether naming and grounding count at all.
     """
 
-    def __init__(self, networks: Networks, head: SemanticHead | None, *, grounded: bool) -> None:
+    def __init__(self, networks: Networks, auxiliary: Auxiliary, *, helped: bool) -> None:
         super().__init__()
-        self.networks, self.head, self.grounded = networks, head, grounded
+        self.networks, self.auxiliary, self.helped = networks, auxiliary, helped
 
     def forward(
         self,
@@ -69,13 +71,50 @@ class StageTwoLoss(nn.Module):
         """The losses of a batch; `t` is (batch,), `mask` True where a token is real, `named` what it names."""
         share = t[:, None, None, None]
         noised = (1.0 - share) * latents + share * noise
-        naming = grounding = torch.zeros((), device=latents.device)
-        watch = GroundingLoss(ground(self.networks, tokens, named, mask, maps)) if self.grounded else None
+        grounding = ground(self.networks, tokens, named, mask, maps) if self.auxiliary.is_grounded else None
+        lesson = self.auxiliary.lesson(grounding, maps, helped=self.helped)
         with torch.autocast(latents.device.type, torch.bfloat16):
             conditioning = condition(self.networks, tokens, mask, features)
-            output, inner = self.networks.unet.look_inside(noised, 1000.0 * t, conditioning, watch)
-            if self.head is not None:
-                naming = naming_loss(self.head(inner), maps).mean()
-            if watch is not None:
-                grounding = watch.mean()
-        return Losses((output.float() - (noise - latents)).square().mean(), naming, grounding)
+            output, inner = self.networks.unet.look_inside(noised, 1000.0 * t, conditioning, lesson.watch)
+            beside = lesson.costs(inner, conditioning.context)
+        return Losses((output.float() - (noise - latents)).square().mean(), beside)
+
+
+class InPlacesLoss(nn.Module):
+    """The velocity's squared error where each text acts in its own area, as in `ildm.training.in_places`; what helps plays no part.
+
+    Args:
+        grids: (height, width) of every level.
+    """
+
+    def __init__(self, networks: Networks, grids: Sequence[Grid]) -> None:
+        super().__init__()
+        self.networks, self.grids = networks, list(grids)
+
+    def forward(self, latents: Tensor, spoken: Tensor, mask: Tensor, areas: Tensor, t: Tensor, noise: Tensor) -> Losses:
+        """The losses of a batch.
+
+        Args:
+            spoken, mask: (batch, texts, length), the ground's first; True where a token is real.
+            areas: (batch, texts, places of all levels, the finest first).
+        """
+        unet, reader = self.networks.unet, self.networks.conditioner
+        assert isinstance(reader, TextConditioner)
+        share = t[:, None, None, None]
+        noised = (1.0 - share) * latents + share * noise
+        areas = areas.float() / areas.float().sum(dim=1, keepdim=True)  # they were kept roughly
+        levels = areas.split([rows * columns for rows, columns in self.grids], dim=2)
+        much = levels[0].mean(dim=2)  # they sum to one
+        with torch.autocast(latents.device.type, torch.bfloat16):
+            context, pooled = read(reader, spoken.flatten(0, 1), mask.flatten(0, 1))
+            whole = (much[..., None] * pooled.unflatten(0, much.shape)).sum(dim=1)
+            attended = Attended(
+                project(unet.cross_attentions(), context),
+                token_mask(mask),
+                {grid: level.flatten(0, 1)[..., None] for grid, level in zip(self.grids, levels, strict=True)},
+                counts=(spoken.shape[1],) * len(spoken),
+            )
+            embedding = unet.embed(1000.0 * t, Conditioning(pooled=whole), noised.dtype)
+            output = unet.predict(noised, embedding, attended)
+        nothing = torch.zeros((), device=latents.device)
+        return Losses((output.float() - (noise - latents)).square().mean(), Beside(nothing, nothing, nothing))

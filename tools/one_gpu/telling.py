@@ -17,25 +17,35 @@ from ildm.conditioning.label import LabelConditioner
 from ildm.conditioning.layout import LayoutConditioner, read_layout
 from ildm.conditioning.text import TextConditioner
 from ildm.conditioning.tokenizer import Tokenizer
+from ildm.core.masks import thin_kept
 from ildm.core.types import Conditioning
+from ildm.data.cells import fill_cells
 from ildm.data.concepts import concepts_by_label
 from ildm.data.mentions import Mentions
 from ildm.data.sample import Sample
 from ildm.data.telling import pixels_of, wordings_for
+from ildm.training.denoising import Networks
+from ildm.training.in_places import InPlaces, paint
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import Networks
 from recipe import CELLS
 
 WORDINGS = 4  # of captions that are kept
+TEXTS = 5  # of the ground and of as many things as a scene has
 Kept = dict[str, tuple[tuple[int, ...], Any]]
 
 
 class Captions:
-    """Some of each scene's captions, as `tokens`, and the numbers of what they name in its map, as `named`."""
+    """Some of each scene's captions, as `tokens`, and the numbers of what they name in its map, as `named`.
 
-    def __init__(self, tokenizer: Tokenizer, mentions: Mentions) -> None:
-        self._tokenizer, self._mentions = tokenizer, mentions
+    Of one of them also what is said of the ground and of each thing alone, as `spoken`, and in which `areas` of every level.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, mentions: Mentions, levels: int) -> None:
+        self._tokenizer, self._mentions, self._in_places = tokenizer, mentions, InPlaces(mentions)
+        self._grids = [(CELLS >> level, CELLS >> level) for level in range(levels)]
         self.kept: Kept = dict.fromkeys(("tokens", "named"), ((WORDINGS, tokenizer.max_tokens), np.int16))
+        self.kept["spoken"] = ((TEXTS, tokenizer.max_tokens), np.int16)
+        self.kept["areas"] = ((TEXTS, sum(rows * columns for rows, columns in self._grids)), np.uint8)
 
     def __call__(self, samples: Sequence[Sample], rng: random.Random) -> Mapping[str, Any]:
         said = [(one, sample) for sample in samples for one in rng.choices(sample.captions, k=WORDINGS)]
@@ -47,7 +57,22 @@ class Captions:
             [numbered(one, some) for (one, _), some in zip(said, things, strict=True)]
         )
         told = {"tokens": tokens, "named": named(weights, mask)}
-        return {key: part.numpy().reshape(len(samples), WORDINGS, -1) for key, part in told.items()}
+        spoken, areas = self._apart([one for one, _ in said[::WORDINGS]], samples, rng)
+        return {key: part.numpy().reshape(len(samples), WORDINGS, -1) for key, part in told.items()} | {
+            "spoken": spoken.numpy(), "areas": areas.numpy()
+        }  # fmt: skip
+
+    def _apart(self, captions: Sequence[str], samples: Sequence[Sample], rng: random.Random) -> tuple[Tensor, Tensor]:
+        """What is said of ground and things, (samples, texts, tokens), and where, (samples, texts, places of all levels), 255 for all."""
+        texts, areas = [], torch.zeros(len(samples), *self.kept["areas"][0])
+        for caption, sample, row in zip(captions, samples, areas, strict=True):
+            assert sample.semantic_map is not None
+            cells = torch.from_numpy(fill_cells(sample.semantic_map, self._grids[0])).long()
+            spoken = self._in_places.spoken(caption, cells, rng)
+            texts += [*spoken.texts, *[""] * (TEXTS - len(spoken.texts))]
+            shares = paint(spoken, cells, rng)
+            row[: len(shares)] = torch.cat([thin_kept(shares, grid).flatten(1) for grid in self._grids], dim=1)
+        return self._tokenizer(texts)[0].unflatten(0, (-1, TEXTS)), (255.0 * areas).round().to(torch.uint8)
 
 
 class Tasks:
@@ -111,15 +136,21 @@ def condition(networks: Networks, tokens: Tensor, mask: Tensor, features: Tensor
     """As `Networks.condition`, of tokens (batch, length), their mask and features; what the networks do not take is not looked at."""
     reader, words = networks.conditioner, Conditioning()
     if isinstance(reader, TextConditioner):
-        context = reader.encoder(tokens, mask)
-        real = mask.to(context.dtype)[..., None]
-        words = Conditioning(context=context, context_mask=mask, pooled=(context * real).sum(dim=1) / real.sum(dim=1))
+        context, pooled = read(reader, tokens, mask)
+        words = Conditioning(context=context, context_mask=mask, pooled=pooled)
     elif isinstance(reader, LayoutConditioner):
         context = reader.encoder(tokens, torch.ones_like(mask))
         words = Conditioning(context=context, pooled=context.mean(dim=1) if reader.config.pooled else None)
     elif isinstance(reader, LabelConditioner):
         words = Conditioning(label=tokens[:, 0])
     return words if networks.hint is None else words.beside(networks.hint(features))
+
+
+def read(reader: TextConditioner, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Context and pooled vector of tokens (batch, length)."""
+    context = reader.encoder(tokens, mask)
+    real = mask.to(context.dtype)[..., None]
+    return context, (context * real).sum(dim=1) / real.sum(dim=1)
 
 
 def unneeded(images: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ def area_average(weights: Float[Tensor, "*batch height width"], grid: Grid) -> F
     height, width = grid
     rows = _coverage(weights.shape[-2], height).to(weights)  # (h', h)
     columns = _coverage(weights.shape[-1], width).to(weights)  # (w', w)
-    return rows @ weights @ columns.mT
+    with torch.autocast(weights.device.type, enabled=False):  # shares rounded to bfloat16 would not sum to one
+        return rows @ weights @ columns.mT
 
 
 def mask_on(mask: Float[Tensor, "*batch height width"], grid: Grid) -> Float[Tensor, "*batch _ _"]:

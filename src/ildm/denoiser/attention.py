@@ -266,6 +266,9 @@ def attend_regions(
     """
     if weights is None or counts is None:
         return attend(query, key, value, mask)
+    if torch.compiler.is_compiling() and len(set(counts)) == 1:  # what is compiled must not run through the rows one by one
+        found = attend(query.repeat_interleave(counts[0], dim=0), key, value, mask)
+        return (found * weights[:, None].to(found.dtype)).unflatten(0, (-1, counts[0])).sum(dim=1)
     owners = torch.arange(len(counts), device=query.device).repeat_interleave(torch.tensor(counts, device=query.device))
     found = attend(query[owners], key, value, mask)  # (contexts, H, N, d)
     found = found * weights[:, None].to(found.dtype)

@@ -49,7 +49,10 @@ PROMPTS = (
 
 
 def recipe() -> Recipe:
-    """128 px, f = 8, 16x16 latents; 150 concepts in three styles. See docs/decisions: naming-what-lies-where, looking-where-things-lie."""
+    """128 px, f = 8, 16x16 latents; 150 concepts in three styles.
+
+    See docs/decisions: naming-what-lies-where, looking-where-things-lie, words-know-where, words-act-in-their-places.
+    """
     return Recipe(
         name="emoji",
         summary="Small illustrations of 150 everyday things, alone or in scenes, drawn from text.",
@@ -60,7 +63,9 @@ def recipe() -> Recipe:
         stage_one=small.stage_one(steps=4_500),
         denoiser=small.DENOISER,
         text=small.TEXT,
-        stage_two=replace(small.stage_two(steps=20_000), alignment=0.1, grounding=0.3, helped=(0.25, 0.5)),
+        stage_two=replace(
+            small.stage_two(steps=20_000), alignment=0.1, grounding=0.3, placing=0.5, in_places=0.4, helped=(0.25, 0.5)
+        ),
         sampling=Sampling(num_steps=25, guidance_scale=3.0),
         num_latents=60_000,
         prompts=PROMPTS,

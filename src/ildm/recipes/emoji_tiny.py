@@ -11,7 +11,7 @@ from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.recipe import Recipe, Sampling
 from ildm.training.stage_one import StageOneConfig
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 
 
 def recipe() -> Recipe:

@@ -9,7 +9,7 @@ from ildm.denoiser.config import UNetConfig
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOneConfig
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 
 AUTOENCODER = AutoencoderConfig(channels=(48, 96, 160), num_res_blocks=1, middle_attention=False, latent_channels=12, fold=2)
 DENOISER = UNetConfig(channels=(96, 128, 160), res_blocks=(1, 1, 1), depths=(0, 1, 1), mid_depth=1, head_width=32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -162,6 +163,7 @@ class _Sums:
         self.steps = 0
         self._started = time.monotonic()
         self._totals: dict[str, Tensor] = {}
+        self._counts: Counter[str] = Counter()  # some steps tell less than others
 
     @property
     def seconds(self) -> float:
@@ -176,12 +178,13 @@ class _Sums:
 
     def add(self, metrics: Metrics) -> None:
         self.steps += 1
+        self._counts.update(metrics.keys())
         for name, value in metrics.items():
             value = value.detach().double()
             self._totals[name] = self._totals[name] + value if name in self._totals else value
 
     def averages(self) -> dict[str, float]:
-        return {name: float(total) / self.steps for name, total in self._totals.items()}
+        return {name: float(total) / self._counts[name] for name, total in self._totals.items()}
 
 
 def _restore(task: Task, folder: Path, world: World) -> RunState:

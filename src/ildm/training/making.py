@@ -19,9 +19,9 @@ from ildm.core.manifest import Manifest
 from ildm.data.latents import LatentCache
 from ildm.denoiser.unet import UNet
 from ildm.model import Model
+from ildm.training.denoising import Networks
 from ildm.training.recipe import Recipe
 from ildm.training.run_state import RunState
-from ildm.training.stage_two import Networks
 
 
 def make_networks(recipe: Recipe, folder: Path, cache: LatentCache | None, initial: Model | None) -> Networks:

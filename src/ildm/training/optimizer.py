@@ -16,7 +16,7 @@ from ildm.core.errors import ConfigError
 from ildm.training.world import ALONE, World
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
-OUTER_LAYERS = ("embedding", "codebook", "conv_in", "conv_out")
+OUTER_LAYERS = ("embedding", "codebook", "conv_in", "conv_out", "places_out")
 """Parts of names that mark a network's ends: what they map from or to is no hidden state, so Muon leaves them to AdamW."""
 
 

@@ -25,8 +25,10 @@ from ildm.data.opening import open_dataset
 from ildm.data.sample import ImageDataset
 from ildm.data.transforms import RandomCrop
 from ildm.model import Model
+from ildm.training.denoising import CaptionedLatents, Networks
 from ildm.training.encoding import encode_until_stopped
 from ildm.training.grounding import grounds
+from ildm.training.in_places import InPlaces
 from ildm.training.journal import Journal, Silence
 from ildm.training.loop import train
 from ildm.training.making import make_model, make_networks
@@ -37,7 +39,7 @@ from ildm.training.run_folder import RECIPE, claim, held
 from ildm.training.run_state import RunState
 from ildm.training.sheet import Sheet
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.stage_two import StageTwo
 from ildm.training.stopping import Stop
 from ildm.training.world import ALONE, World
 
@@ -219,8 +221,9 @@ class Run:
             save_native(model, self.model_folder, dtype=torch.float16, shared=self.recipe.first_stage or None)
 
         classes = len(cache.classes) if config.alignment else 0
-        ground = grounds(networks.conditioner, mentions_of(dataset, cache.classes.tolist()))
-        task = StageTwo(config, networks, stream, draw, export, classes, ground, self.world)
+        mentions = mentions_of(dataset, cache.classes.tolist())
+        ground, in_places = grounds(networks.conditioner, mentions), None if mentions is None else InPlaces(mentions)
+        task = StageTwo(config, networks, stream, draw, export, classes, ground, in_places, self.world)
         loop = config.loop if self.until is None else replace(config.loop, steps=min(self.until, config.loop.steps))
         with self._journal(stage, "denoiser", loop.steps) as journal:
             return train(task, loop, stage, journal=journal, stop=self.stop, world=self.world)

@@ -9,8 +9,8 @@ from ildm.data.emoji_scenes import EmojiScenes
 from ildm.data.mentions import mentions_of
 from ildm.data.sample import ImageDataset
 from ildm.model import Model
+from ildm.training.auxiliary import NO_MAPS, nothing_to_ground
 from ildm.training.recipe import Recipe
-from ildm.training.stage_two import NO_MAPS, NOTHING_TO_GROUND
 
 
 def check_data(recipe: Recipe, dataset: ImageDataset, initial: Model | None) -> None:
@@ -26,9 +26,11 @@ def check_data(recipe: Recipe, dataset: ImageDataset, initial: Model | None) -> 
         _check_words(recipe.text.vocabulary_size, dataset)
     if recipe.stage_two.alignment and dataset[0].semantic_map is None:
         raise ConfigError(NO_MAPS)
-    is_told = recipe.condition.layout is not None or (recipe.text is not None and mentions_of(dataset, ()) is not None)
-    if recipe.stage_two.grounding and not is_told:
-        raise ConfigError(NOTHING_TO_GROUND)
+    is_captioned = recipe.text is not None and mentions_of(dataset, ()) is not None
+    is_told = is_captioned or recipe.condition.layout is not None
+    for key, can_be in (("grounding", is_told), ("placing", is_told), ("in_places", is_captioned)):
+        if getattr(recipe.stage_two, key) and not can_be:
+            raise ConfigError(nothing_to_ground(key))
 
 
 def check_initial(recipe: Recipe, initial: Model | None) -> None:

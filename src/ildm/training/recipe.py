@@ -16,7 +16,7 @@ from ildm.data.opening import DataConfig
 from ildm.data.sample import ImageDataset
 from ildm.denoiser.config import UNetConfig
 from ildm.training.stage_one import StageOneConfig
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 from ildm.training.told import Condition
 
 

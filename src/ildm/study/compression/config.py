@@ -21,7 +21,7 @@ from ildm.study.operations import denoiser_training
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOneConfig
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 
 Bottleneck = Literal["kl", "vq"]
 Kind = Literal["pixels", "kl", "vq"]

@@ -21,7 +21,7 @@ from ildm.sampler.base import Sampler
 from ildm.sampler.run import run
 from ildm.study.compression.config import Judging
 from ildm.study.compression.pixels import FirstStage
-from ildm.training.stage_two import StageTwoConfig
+from ildm.training.stage_two_config import StageTwoConfig
 
 
 @dataclass(frozen=True)

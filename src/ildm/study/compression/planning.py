@@ -18,8 +18,9 @@ from ildm.study.compression.config import LEAST_STEPS, Arm, CompressionConfig, a
 from ildm.study.compression.drawing import Artist
 from ildm.study.compression.pixels import FirstStage, Pixels
 from ildm.study.compression.running import ClassNetworks
+from ildm.training.denoising import CaptionedLatents
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import CaptionedLatents, StageTwo
+from ildm.training.stage_two import StageTwo
 
 _TRIED = 3  # steps, of which the first also pays for what is only paid once
 _RESERVE = 0.9  # of the budget is planned with, because the rest of a study goes into rendering, saving and surprises

@@ -28,12 +28,13 @@ from ildm.denoiser.unet import UNet
 from ildm.study.compression.config import Arm, CompressionConfig
 from ildm.study.compression.measuring import Classes
 from ildm.study.compression.pixels import FirstStage, Pixels
+from ildm.training.denoising import CaptionedLatents, Networks
 from ildm.training.encoding import encode_until_stopped
 from ildm.training.journal import Journal
 from ildm.training.loop import LoopConfig, train
 from ildm.training.run_state import RunState, load_state
 from ildm.training.stage_one import StageOne
-from ildm.training.stage_two import CaptionedLatents, Networks, StageTwo
+from ildm.training.stage_two import StageTwo
 from ildm.training.stopping import Stop
 
 _STATISTICS_BATCHES, _PREVIEW = 32, 8
