@@ -7,10 +7,11 @@ from functools import partial
 import pytest
 import torch
 
+from ildm.core.errors import CheckpointError
 from ildm.training.codebook import CodebookConfig
 from ildm.training.journal import Journal
 from ildm.training.loop import LoopConfig, train
-from ildm.training.run_state import FORMER, LATEST, load_state
+from ildm.training.run_state import FORMER, LATEST, load_state, save_state
 from ildm.training.stopping import Stop
 
 
@@ -93,6 +94,19 @@ def test_a_damaged_state_falls_back_to_the_former_one(stage_two, tmp_path):
     whole = (tmp_path / LATEST).read_bytes()
     (tmp_path / LATEST).write_bytes(whole[: len(whole) // 2])
     assert load_state(tmp_path).step < 4
+
+
+def test_a_state_of_another_version_is_told_as_such(stage_two, tmp_path):
+    run(stage_two(), tmp_path, 2)
+    state = load_state(tmp_path)
+    del state.task["auxiliary"]
+    save_state(tmp_path, state)
+    before = (tmp_path / LATEST).read_bytes()
+    with pytest.raises(
+        CheckpointError, match=r"of another version of ildm: go on with what it was begun with, or remove the folder"
+    ):
+        run(stage_two(), tmp_path, 4)
+    assert (tmp_path / LATEST).read_bytes() == before
 
 
 def test_a_collapse_rolls_back_and_goes_on_with_other_data(stage_two, tmp_path):

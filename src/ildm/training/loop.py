@@ -201,7 +201,13 @@ def _restore(task: Task, folder: Path, world: World) -> RunState:
             folder.mkdir(parents=True, exist_ok=True)
             save_state(folder, replace(state, task=task.state()))
     else:
-        task.load_state(state.task)
+        try:
+            task.load_state(state.task)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"The training state in {folder} is of other networks or of another version of ildm: go on with what it was begun with, or "
+                "remove the folder to begin again."
+            ) from error
     state.task = {}
     return state
 

@@ -82,9 +82,10 @@ def _with(former: Any, initial: Model | None) -> str:
 def _claim_recipe(folder: Path, recipe: Recipe) -> None:
     path, fields = folder / RECIPE, _plain(recipe)
     if path.exists():
+        told = _read(path)
         try:
             # as it is read today: a key that is newer than the run has its default there
-            former = _plain(from_json(Recipe, _read(path)))
+            former = _plain(from_json(Recipe, told))
         except ConfigError as error:
             raise _unreadable(path, error) from error
         changed = [key for key in _differences(former, fields) if not key.endswith(_FREE_TO_CHANGE)]
@@ -112,8 +113,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, why: object) -> ConfigError:
-    if isinstance(why, ConfigError) and str(why).startswith(str(path)):
-        return why
     return ConfigError(
         f"{path} cannot be read ({why}), so it is not known what the run there is: remove the folder, or choose another --name."
     )
