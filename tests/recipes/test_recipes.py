@@ -12,9 +12,11 @@ from ildm.conditioning.text import TextEncoder
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError
 from ildm.data.concepts import find_concepts
+from ildm.data.opening import open_dataset
 from ildm.denoiser.unet import UNet
 from ildm.recipes import find_recipe, recipe_names
 from ildm.recipes.emoji import CONCEPTS
+from ildm.training.prerequisites import check_data
 from ildm.training.recipe import Recipe
 
 
@@ -26,6 +28,19 @@ def parameters(module):
 def test_every_recipe_survives_json(name):
     recipe = find_recipe(name)
     assert from_json(Recipe, json.loads(json.dumps(to_json(recipe)))) == recipe
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "images"])
+def test_every_recipes_data_have_what_it_learns_from(name):
+    recipe = find_recipe(name)
+    recipe = replace(recipe, data=replace(recipe.data, sprites="sample", concepts=None, styles=None, length=4))
+    dataset = open_dataset(recipe.data)
+    check_data(recipe.settled(dataset), dataset, None)
+
+
+def test_only_models_of_captions_bind_words_to_places():
+    bound = {name for name in recipe_names() if find_recipe(name).stage_two.placing and find_recipe(name).stage_two.in_places}
+    assert bound == {"emoji", "text"}
 
 
 def test_the_shipped_model_fits_its_budget():

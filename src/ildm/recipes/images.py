@@ -19,9 +19,13 @@ def on_images(recipe: Recipe, name: str) -> Recipe:
         recipe,
         data=ImageFolderConfig(name=name, size=recipe.data.size),
         first_stage="",
-        # boxes say themselves where things lie
+        # boxes say themselves where things lie; of captions nobody knows which words are for what
         stage_two=replace(
-            recipe.stage_two, alignment=0.0, grounding=0.0 if recipe.condition.layout is None else recipe.stage_two.grounding
+            recipe.stage_two,
+            alignment=0.0,
+            grounding=0.0 if recipe.condition.layout is None else recipe.stage_two.grounding,
+            placing=0.0,
+            in_places=0.0,
         ),
         prompts=(),
         num_latents=0,

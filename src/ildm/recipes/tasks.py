@@ -31,8 +31,9 @@ def classes() -> Recipe:
 def text() -> Recipe:
     """Captions, as in the shipped model, at a third of its size."""
     recipe = _task("text", "Small illustrations of everyday things, alone or in scenes, drawn from text.", Condition())
-    graph = replace(small.TEXT, width=64, depth=2, num_heads=4)
-    return replace(recipe, text=graph, prompts=emoji.PROMPTS)
+    graph, chosen = replace(small.TEXT, width=64, depth=2, num_heads=4), emoji.recipe().stage_two
+    bound = replace(recipe.stage_two, placing=chosen.placing, in_places=chosen.in_places)
+    return replace(recipe, text=graph, stage_two=bound, prompts=emoji.PROMPTS)
 
 
 def layout() -> Recipe:
@@ -74,6 +75,9 @@ def _task(name: str, summary: str, condition: Condition, *, max_objects: int = 4
             recipe.stage_two,
             alignment=0.1 if told_in_words else 0.0,
             grounding=0.3 if told_in_words and condition.classes is None else 0.0,
+            # of layouts every box says itself where it lies, and nothing else has words
+            placing=0.0,
+            in_places=0.0,
         ),
         condition=condition,
         first_stage="emoji-scenes",
