@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.conditioning.semantic_map import SemanticMapConfig
 from ildm.conditioning.text import TextEncoder
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import ConfigError
@@ -36,6 +37,14 @@ def test_every_recipes_data_have_what_it_learns_from(name):
     recipe = replace(recipe, data=replace(recipe.data, sprites="sample", concepts=None, styles=None, length=4))
     dataset = open_dataset(recipe.data)
     check_data(recipe.settled(dataset), dataset, None)
+
+
+def test_words_in_places_are_for_models_that_are_shown_nothing():
+    recipe = find_recipe("emoji-tiny")
+    shown = replace(recipe.condition, hint=SemanticMapConfig(names=("sky", "sea")))
+    recipe = replace(recipe, condition=shown, stage_two=replace(recipe.stage_two, in_places=0.4))
+    with pytest.raises(ConfigError, match=r"stage_two.in_places is for models that are told by words alone, .* set it to 0"):
+        check_data(recipe, open_dataset(recipe.data), None)
 
 
 def test_only_models_of_captions_bind_words_to_places():

@@ -53,11 +53,17 @@ def conditioner(task):
 def test_what_is_said_where():
     said = [InPlaces(MENTIONS).spoken(*each, Always(0.9)) for each in zip(CAPTIONS, scenes(), strict=True)]
     assert said[0].texts == ("a plain sky", "a red rose", "a blue key") and said[0].numbers == (1, 2)
-    assert said[1].texts == ("", "red rose")
+    assert said[1].texts == ("", "flat red rose")
     assert said[2].texts == ("", "some grapes", "blue key") and said[2].numbers == (3, 2)
     assert said[3].texts == ("",) and said[3].numbers == (), "a dropped caption is read everywhere"
     left_out = InPlaces(MENTIONS).spoken("a red rose", scenes()[0], Always(0.9))
     assert left_out.texts == ("a red rose",) and left_out.numbers == ()
+
+
+def test_a_style_goes_with_every_thing():
+    for manner in (", noto style", " in glossy 3d style"):
+        said = InPlaces(MENTIONS).spoken(CAPTIONS[0] + manner, scenes()[0], Always(0.9))
+        assert said.texts == (f"a plain sky{manner}", f"a red rose{manner}", f"a blue key{manner}")
 
 
 def test_the_ground_may_say_all_and_things_what_is_behind_them():
@@ -69,7 +75,9 @@ def test_the_ground_may_say_all_and_things_what_is_behind_them():
     ("caption", "thing", "spoken"),
     [
         ("an owl and a pair of scissors", "scissors", "a pair of scissors"),
-        ("a flat owl", "owl", "owl"),
+        ("a flat owl", "owl", "a flat owl"),
+        ("fluent 3d owl", "owl", "fluent 3d owl"),
+        ("a wooden owl", "owl", "owl"),
         ("owl", "owl", "owl"),
         ("below the owl", "owl", "the owl"),
         ("banana owl", "owl", "owl"),
@@ -125,8 +133,13 @@ def test_every_process_paints_its_part_of_the_same_batch(conditioner):
     for number in range(2):
         part = Share(number, 2)
         own = InPlaces(MENTIONS)(conditioner, part.of(CAPTIONS), part.of(scenes()), generator(5, 0), part)
-        seen = own.regions.weights.shape[1]
-        assert own.regions.weights.equal(part.of(whole.regions.weights)[:, :seen])
+        seen, its = own.regions.weights.shape[1], part.of(whole.regions.weights)
+        assert own.regions.weights.equal(its[:, :seen]) and not its[:, seen:].any()
+        tokens, read = own.regions.context_mask.shape[2], part.of(whole.regions.context_mask)
+        assert own.regions.context_mask.equal(read[:, :seen, :tokens]) and not read[:, :seen, tokens:].any()
+        contexts = part.of(whole.regions.context)[:, :seen, :tokens]
+        mask = own.regions.context_mask
+        torch.testing.assert_close(own.regions.context[mask], contexts[mask])
 
 
 def test_a_network_learns_to_keep_words_to_their_places(stage_two):

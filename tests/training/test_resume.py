@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from ildm.core.errors import CheckpointError
+from ildm.data.mentions import Mentions
 from ildm.training.codebook import CodebookConfig
 from ildm.training.journal import Journal
 from ildm.training.loop import LoopConfig, train
 from ildm.training.run_state import FORMER, LATEST, load_state, save_state
 from ildm.training.stopping import Stop
+
+CAPTIONS = ("a red rose", "a blue key", "a small house", "some grapes on a table")
 
 
 class StopAfter(Stop):
@@ -76,6 +79,17 @@ def test_equivariance_resumes_exactly(stage_one, tmp_path):
 def test_alignment_resumes_exactly(stage_two, tmp_path):
     maps = torch.randint(3, (16, 8, 8), generator=torch.Generator().manual_seed(0))
     assert_resumes_exactly(partial(stage_two, maps=maps, alignment=0.1, dropout=0.3), tmp_path)
+
+
+@pytest.mark.parametrize("hidden_learning_rate", [0.0, 1e-3], ids=["adamw", "muon"])
+def test_binding_words_to_places_resumes_exactly(hidden_learning_rate, stage_two, tiny, tmp_path):
+    """Some of its steps teach less than others, so some parameters have no gradient in them."""
+    maps = torch.zeros(16, 8, 8, dtype=torch.int64)
+    maps[:, 2:6, 2:6] = torch.arange(16)[:, None, None] % 4 + 1
+    mentions = Mentions({number: (caption,) for number, caption in enumerate(CAPTIONS, start=1)})
+    optimizer = replace(tiny.stage_two.optimizer, hidden_learning_rate=hidden_learning_rate)
+    bound = {"in_places": 0.5, "placing": 0.5, "grounding": 0.3, "alignment": 0.1}
+    assert_resumes_exactly(partial(stage_two, maps=maps, mentions=mentions, optimizer=optimizer, **bound), tmp_path)
 
 
 def test_a_finished_run_is_left_alone(stage_two, tmp_path):

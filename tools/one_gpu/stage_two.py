@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ildm.conditioning.grounding import NOTHING
 from ildm.conditioning.text import TextConditioner
 from ildm.data.concepts import all_concepts
-from ildm.training.auxiliary import Auxiliary, Beside
+from ildm.training.auxiliary import Auxiliary, AuxiliaryCosts
 from ildm.training.denoising import Losses, Networks
 from ildm.training.recipe import Recipe
 from parts import write_parts
@@ -71,7 +71,7 @@ class SecondStage:
             torch.compile(one, dynamic=False) if compiled else one for one in losses
         )
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
-        self._sums = torch.zeros(5, device=self.device)
+        self._sums = torch.zeros(6, device=self.device)
         self._helped = torch.zeros((), device=self.device)
 
     def take(
@@ -117,16 +117,18 @@ class SecondStage:
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
             helped = self.config.help_at(progress)
             self._helped.fill_(helped)
-            apart = int((self.steps + 1) * self.config.in_places) > int(self.steps * self.config.in_places)
-            self._recorded[2 if apart else helped == 0.0]()
+            self._recorded[2 if self._is_apart(self.steps) else 0 if helped else 1]()
             self.steps += 1
             if self.steps in _FORGET:
                 self.optimizer.forget()
             if self.steps % _LOOK:
                 continue
-            error, *beside, norm = (self._sums / _LOOK).tolist()
+            alone = sum(self._is_apart(step) for step in range(self.steps - _LOOK, self.steps))
+            *everywhere, norm, error_apart = self._sums.tolist()
             self._sums.zero_()
-            self.told = {"loss": error, **Beside(*beside)._asdict()}
+            error, *aside = (one / max(1, _LOOK - alone) for one in everywhere)
+            norm /= _LOOK
+            self.told = {"loss": error, "in_places": error_apart / max(1, alone), **AuxiliaryCosts(*aside)._asdict()}
             if self.steps % (5 * _LOOK) == 0:
                 told = ", ".join(f"{name} {value:.4f}" for name, value in self.told.items())
                 say(f"{self.name} {self.steps}: {told}, norm {norm:.2f}, progress {progress:.2f}")
@@ -157,9 +159,14 @@ class SecondStage:
     def _steps(self) -> list[Callable[[], None]]:
         """With help, without, and with words in their places."""
         told = [partial(self._everywhere, loss) for loss in (self._with_help, self._alone)]
-        return [partial(self._step, one) for one in (*told, *(partial(self._apart, loss) for loss in self._in_places))]
+        told += [partial(self._apart, loss) for loss in self._in_places]
+        return [partial(self._step, one, apart=place == 2) for place, one in enumerate(told)]
 
-    def _step(self, told: Callable[[Tensor, Tensor, Tensor, Tensor], Losses]) -> None:
+    def _is_apart(self, step: int) -> bool:
+        """Whether words act in their places in this step; such steps are spread evenly."""
+        return int((step + 1) * self.config.in_places) > int(step * self.config.in_places)
+
+    def _step(self, told: Callable[[Tensor, Tensor, Tensor, Tensor], Losses], *, apart: bool) -> None:
         batch, device, times = self.batch, self.device, self.config.times
         chosen = torch.randint(len(self._latents), (batch,), device=device)
         t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
@@ -169,7 +176,9 @@ class SecondStage:
         # what names is no part of the losses that do without
         gradients = torch.autograd.grad(whole, self.optimizer.parameters, materialize_grads=True)
         norm = self.optimizer.step(gradients)
-        self._sums.add_(torch.stack([*(one.detach() for one in (found.denoising, *found.beside)), norm]))
+        error, none = found.denoising.detach(), torch.zeros((), device=device)
+        beside = (one.detach() for one in found.beside)
+        self._sums.add_(torch.stack([none if apart else error, *beside, norm, error if apart else none]))
 
     def _everywhere(self, loss: Callable[..., Losses], chosen: Tensor, latents: Tensor, t: Tensor, noise: Tensor) -> Losses:
         """Every place reads all that is told."""

@@ -13,7 +13,7 @@ from ildm.conditioning.text import TextConditioner
 from ildm.core.masks import Grid
 from ildm.core.types import Conditioning
 from ildm.denoiser.attention import Attended, project, token_mask
-from ildm.training.auxiliary import Auxiliary, Beside
+from ildm.training.auxiliary import Auxiliary, AuxiliaryCosts
 from ildm.training.denoising import Losses, Networks
 
 
@@ -81,7 +81,7 @@ class StageTwoLoss(nn.Module):
 
 
 class InPlacesLoss(nn.Module):
-    """The velocity's squared error where each text acts in its own area, as in `ildm.training.in_places`; what helps plays no part.
+    """The velocity's squared error where each text acts in its own area, as in `ildm.training.in_places`; nothing is named.
 
     Args:
         grids: (height, width) of every level.
@@ -117,4 +117,4 @@ class InPlacesLoss(nn.Module):
             embedding = unet.embed(1000.0 * t, Conditioning(pooled=whole), noised.dtype)
             output = unet.predict(noised, embedding, attended)
         nothing = torch.zeros((), device=latents.device)
-        return Losses((output.float() - (noise - latents)).square().mean(), Beside(nothing, nothing, nothing))
+        return Losses((output.float() - (noise - latents)).square().mean(), AuxiliaryCosts(nothing, nothing, nothing))

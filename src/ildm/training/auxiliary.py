@@ -22,10 +22,12 @@ NO_MAPS = "stage_two.alignment needs data with semantic maps, but these have non
 def nothing_to_ground(key: str) -> str:
     """What is said where nobody knows which words are for what lies where."""
     needed = "captions and maps of EmojiScenes" if key == "in_places" else "layouts, or captions and maps of EmojiScenes"
-    return f"stage_two.{key} needs {needed}, but these have nothing to tell which words are for what lies where: set it to 0."
+    return (
+        f"stage_two.{key} needs {needed}, but from this data nobody can tell which words are for what lies where: set it to 0."
+    )
 
 
-class Beside(NamedTuple):
+class AuxiliaryCosts(NamedTuple):
     """What one batch costs beside denoising. What is not asked for costs 0.
 
     Args:
@@ -96,7 +98,7 @@ class Lesson(NamedTuple):
 
     def costs(
         self, inner: Float[Tensor, "batch channels height width"], context: Float[Tensor, "batch tokens features"] | None
-    ) -> Beside:
+    ) -> AuxiliaryCosts:
         """What has not been learned yet.
 
         Args:
@@ -112,4 +114,4 @@ class Lesson(NamedTuple):
         if self.placing is not None and self.grounding is not None:
             assert context is not None
             placing = placing_loss(self.placing(context[:, : self.grounding.tokens.shape[1]]), self.grounding).mean()
-        return Beside(naming, grounding, placing)
+        return AuxiliaryCosts(naming, grounding, placing)

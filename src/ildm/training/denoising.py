@@ -19,7 +19,7 @@ from ildm.core.types import Conditioning, Latent
 from ildm.denoiser.unet import UNet
 from ildm.diffusion.path import add_noise
 from ildm.diffusion.prediction import target
-from ildm.training.auxiliary import Auxiliary, Beside
+from ildm.training.auxiliary import Auxiliary, AuxiliaryCosts
 from ildm.training.grounding import Ground
 from ildm.training.in_places import InPlaces
 from ildm.training.precision import autocast
@@ -33,7 +33,7 @@ class CaptionedLatents:
     Args:
         latents: (batch, channels, height, width), normalised.
         captions: one per latent.
-        maps: (batch, height, width), the class of every latent's cell; only alignment needs them.
+        maps: (batch, height, width), the class of every latent's cell; only what is learned beside denoising needs them.
         features: (batch, features, rows, columns), what the hint is made of; only models with one need them.
     """
 
@@ -70,7 +70,7 @@ class Losses(NamedTuple):
     """
 
     denoising: Float[Tensor, ""]
-    beside: Beside
+    beside: AuxiliaryCosts
 
     def weighted(self, config: StageTwoConfig, helped: float | Tensor = 1.0) -> Float[Tensor, ""]:
         """All together.
@@ -125,7 +125,7 @@ def losses(
         if in_places is None:
             conditioning = networks.condition(prompts, features)
         else:
-            assert isinstance(networks.conditioner, TextConditioner) and batch.maps is not None
+            assert isinstance(networks.conditioner, TextConditioner) and networks.hint is None and batch.maps is not None
             conditioning = in_places(networks.conditioner, prompts, batch.maps, random, share)
         output, inner = networks.unet.look_inside(noised, time, conditioning, lesson.watch)
         beside = lesson.costs(inner, conditioning.context)

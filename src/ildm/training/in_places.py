@@ -7,6 +7,7 @@ into one. Here it learns what regions ask of it, by the same attention that draw
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,10 +24,14 @@ from ildm.core.share import WHOLE, Share
 from ildm.core.types import Conditioning
 from ildm.data.concepts import determiner
 from ildm.data.mentions import Mentions
+from ildm.data.styles import STYLES
 
 _WHOLE_SCENE = 0.3  # share of the scenes whose ground says all that there is
 _BEHIND_TOO = 0.15  # share of the things whose words also say what is behind them
 _LARGEST_ARTICLE = 3  # words
+_STYLES = "|".join(sorted((word for style in STYLES.values() for word in style.words), key=len, reverse=True))
+_STYLE_BEFORE = re.compile(rf"(?<!\w)(?:{_STYLES}) $")
+_STYLE_BEHIND = re.compile(rf"(?:,| in) (?:{_STYLES}) style$")
 
 
 class Spoken(NamedTuple):
@@ -84,15 +89,19 @@ class InPlaces:
             words.setdefault(mention.number, with_article(caption, mention))
         if not shown or words.keys() != set(shown):
             return Spoken((caption,), ())
-        behind = caption[found[-1].end :].strip(" ,").removeprefix("on ").removeprefix("in ")
-        ground = caption if dice.random() < _WHOLE_SCENE else behind
-        things = (f"{text} on {behind}" if behind and dice.random() < _BEHIND_TOO else text for text in words.values())
+        behind = caption[found[-1].end :]
+        ground = caption if dice.random() < _WHOLE_SCENE else behind.strip(" ,").removeprefix("on ").removeprefix("in ")
+        style = _STYLE_BEHIND.search(behind)
+        manner = "" if style is None else style[0]
+        things = (text + (behind if dice.random() < _BEHIND_TOO else manner) for text in words.values())
         return Spoken((ground, *things), tuple(words))
 
 
 def with_article(caption: str, mention: Mention) -> str:
-    """What names a thing, and the article right before it: "a pair of scissors"."""
-    thing, before = caption[mention.start : mention.end], caption[: mention.start].split()
+    """What names a thing, with its style and the article right before that: "a flat owl", "a pair of scissors"."""
+    style = _STYLE_BEFORE.search(caption[: mention.start])
+    start = mention.start if style is None else style.start()
+    thing, before = caption[start : mention.end], caption[:start].split()
     for count in range(min(_LARGEST_ARTICLE, len(before)), 0, -1):
         article = " ".join(before[-count:])
         if determiner(f"{article} {thing}") == article:
@@ -143,7 +152,8 @@ def bound(
     pooled = None
     if encoded.pooled is not None:
         much = weights.mean(dim=(2, 3))
-        pooled = ((much / much.sum(dim=1, keepdim=True))[:, None].to(encoded.pooled) @ spread(encoded.pooled))[:, 0]
+        # no product of matrices, which would be rounded where the network computes in bfloat16
+        pooled = ((much / much.sum(dim=1, keepdim=True))[..., None] * spread(encoded.pooled)).sum(dim=1)
     regions = Regions(context=spread(encoded.context), weights=weights, context_mask=spread(encoded.context_mask))
     return Conditioning(regions=regions, pooled=pooled)
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ildm.core.errors import CheckpointError, ConfigError, IldmError, StorageError
@@ -203,6 +204,8 @@ def _restore(task: Task, folder: Path, world: World) -> RunState:
     else:
         try:
             task.load_state(state.task)
+        except torch.OutOfMemoryError:
+            raise
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"The training state in {folder} is of other networks or of another version of ildm: go on with what it was begun with, or "

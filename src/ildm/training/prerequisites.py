@@ -31,6 +31,10 @@ def check_data(recipe: Recipe, dataset: ImageDataset, initial: Model | None) -> 
     for key, can_be in (("grounding", is_told), ("placing", is_told), ("in_places", is_captioned)):
         if getattr(recipe.stage_two, key) and not can_be:
             raise ConfigError(nothing_to_ground(key))
+    if recipe.stage_two.in_places and recipe.condition.hint is not None:
+        raise ConfigError(
+            "stage_two.in_places is for models that are told by words alone, but this one is shown more: set it to 0."
+        )
 
 
 def check_initial(recipe: Recipe, initial: Model | None) -> None:

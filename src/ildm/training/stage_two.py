@@ -39,7 +39,8 @@ class StageTwo:
         world: the processes that train together.
 
     Raises:
-        ConfigError: when alignment is asked for and there are no maps, or grounding or placing and nobody can tell what lies where.
+        ConfigError: when alignment is asked for and there are no maps, or grounding, placing or words in places and nobody can tell what
+            lies where.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class StageTwoConfig:
         return (none - progress) / (none - full) if progress < none else 0.0
 
     def learned(self, helped: float, *, in_places: bool = False) -> tuple[str, ...]:
-        """The names of what a step teaches beside denoising, see `ildm.training.auxiliary.Beside`.
+        """The names of what a step teaches beside denoising, see `ildm.training.auxiliary.AuxiliaryCosts`.
 
         Args:
             helped: see `help_at`.
