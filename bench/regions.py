@@ -276,7 +276,7 @@ def accuracy(model: Model, options: argparse.Namespace) -> Figures:
 
 @torch.inference_mode()
 def _rebuilt(model: Model, sample: Sample) -> np.ndarray:
-    """The real scene as it leaves the first stage: no denoiser can do better."""
+    """The real scene as it leaves the first stage."""
     images = model.decode(model.encode(to_floats(sample.image[None]).to(model.device)))
     return to_bytes(images)[0].permute(1, 2, 0).cpu().numpy()
 
