@@ -218,6 +218,27 @@ def test_a_decoder_is_refined_under_its_denoiser(finished, tmp_path):
     assert initial.manifest.training["stage_two_steps"] == 2 and initial.manifest.training["processes"] == 1
 
 
+def test_a_decoder_becomes_deeper_under_its_denoiser(finished, tmp_path):
+    initial = load(finished / "model", device="cpu", dtype="float32")
+    depths = [2, 3] + [2] * (len(initial.autoencoder.config.channels) - 2)
+    settings = ["stage_one.decoder_only=true", "stage_two.loop.steps=0", f"autoencoder.decoder_res_blocks={depths}"]
+    folder = Run(short(*settings), tmp_path / "deeper", torch.device("cpu"), Stop(), initial)()
+    deeper = load(folder, device="cpu", dtype="float32").autoencoder
+    assert deeper.config.decoder_depths == tuple(depths)
+    assert deeper.encoder_fingerprint() == initial.autoencoder.encoder_fingerprint()
+    new = [
+        one
+        for name, one in deeper.named_parameters()
+        if name not in initial.autoencoder.state_dict() and "conv2.weight" in name
+    ]
+    assert len(new) == 1 and new[0].abs().max() > 0.0, "what is new has learned"
+    with pytest.raises(ConfigError, match=r"train the new ones with --set stage_one\.decoder_only=true"):
+        Run(short(settings[2]), tmp_path / "taken", torch.device("cpu"), Stop(), initial)()
+    shallower = [f"autoencoder.decoder_res_blocks={[1] * len(depths)}", *settings[:2]]
+    with pytest.raises(ConfigError, match="has another graph than the recipe's"):
+        Run(short(*shallower), tmp_path / "shallower", torch.device("cpu"), Stop(), initial)()
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [

@@ -26,6 +26,7 @@ from telling import Captions, Tasks
 from ildm.data.concepts import all_concepts
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.mentions import mentions_of
+from parts import write_recipe
 from recipe import CELLS, SHARES, read_tokenizer, recipe, task
 
 
@@ -34,9 +35,19 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = read_tokenizer(options.tokenizer)
     begun = options.start is not None
-    plan = recipe(options.channels, options.scenes, tokenizer.vocabulary_size, every_concept=options.every_concept, begun=begun)
+    plan = recipe(
+        options.channels,
+        options.scenes,
+        tokenizer.vocabulary_size,
+        every_concept=options.every_concept,
+        begun=begun,
+        decoder=None if options.decoder is None else tuple(options.decoder),
+        seed=options.seed,
+    )
     assert isinstance(plan.data, EmojiScenesConfig)
     plans = {name: task(name, options.channels) for name in options.tasks}
+    for name, its_plan in {"text": plan, **plans}.items():
+        write_recipe(options.out, name, its_plan)
     dataset = EmojiScenes(plan.data)
     mentions = mentions_of(dataset, range(len(all_concepts()) + 1))
     assert mentions is not None
@@ -116,6 +127,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", help="a model to go on from; its first stage is taken as it is")
+    parser.add_argument(
+        "--decoder", type=int, nargs="*", help="residual blocks per level of the decoder, from the image's side"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes")
     parser.add_argument("--every-concept", action="store_true", help="for the text model; else those of the recipe")
     parser.add_argument("--first-until", type=float, default=215.0, help="seconds since the start")
     parser.add_argument("--second-until", type=float, default=575.0, help="seconds since the start")

@@ -24,8 +24,8 @@ from ildm.denoiser.unet import UNet
 from ildm.training.denoising import Networks
 from ildm.training.making import make_model
 from ildm.training.recipe import Recipe
-from parts import read_autoencoder, read_parts
-from recipe import SHARES, read_tokenizer, recipe, task
+from parts import read_autoencoder, read_parts, read_recipe
+from recipe import SHARES, read_tokenizer
 
 
 def main() -> None:
@@ -35,29 +35,25 @@ def main() -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--tokenizer", type=Path, help="of the text model")
     which.add_argument("--task", choices=list(SHARES))
-    parser.add_argument("--every-concept", action="store_true", help="the text model was trained so")
-    parser.add_argument("--begun", action="store_true", help="the text model went on from another")
     parser.add_argument("--first-stage", default="emoji-scenes", help="name of the model that a task borrows it from")
     options = parser.parse_args()
     autoencoder, first = read_autoencoder(options.parts), _facts(options.parts, "first")
-    channels, run = autoencoder.config.latent_channels, options.run
+    run, name = options.run, options.task or "text"
     run.mkdir(parents=True, exist_ok=True)
+    plan, told = read_recipe(options.parts, name), _facts(options.parts, name)
     if options.task is None:
         tokenizer = read_tokenizer(options.tokenizer)
-        plan = recipe(
-            channels, first["scenes"], tokenizer.vocabulary_size, every_concept=options.every_concept, begun=options.begun
-        )
         assert plan.text is not None
         shutil.copyfile(options.tokenizer, run / "tokenizer.json")
         networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
     else:
-        plan = replace(task(options.task, channels), num_latents=first["things"], first_stage=options.first_stage)
+        plan = replace(plan, num_latents=first["things"], first_stage=options.first_stage)
         networks = Networks(UNet(plan.denoiser), plan.condition.conditioner(), plan.condition.make_hint())
         autoencoder = _installed(plan, autoencoder)
-    networks.load_state_dict(read_parts(options.parts, options.task or "text"))
+    networks.load_state_dict(read_parts(options.parts, name))
     save_autoencoder(autoencoder, run / "autoencoder")
-    model = make_model(replace(plan, name=run.name), networks, autoencoder, None)
-    told = _facts(options.parts, options.task or "text")
+    start = None if told.get("start") is None else load(told["start"], dtype="float32")
+    model = make_model(replace(plan, name=run.name), networks, autoencoder, start)
     trained = told if plan.first_stage else {**told, "stage_one": first}
     by_the_clock = {"device": told["device"], "stage_two_steps": told["steps"], "one_gpu": trained}
     model.manifest = model.manifest.model_copy(update={"training": {**model.manifest.training, **by_the_clock}})

@@ -14,6 +14,7 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.latent_space import LatentSpace
 from ildm.core.config import from_json, to_json
+from ildm.training.recipe import Recipe
 
 _LARGEST = 15 * 2**20  # bytes
 
@@ -45,6 +46,17 @@ def read_parts(folder: Path, name: str) -> dict[str, Tensor]:
     """What `write_parts` wrote, in single precision."""
     found = sorted(folder.glob(f"{name}-*.safetensors"))
     return {key: value.float() for part in found for key, value in load_file(part).items()}
+
+
+def write_recipe(folder: Path, name: str, recipe: Recipe) -> None:
+    """What a model is trained by."""
+    (folder / f"{name}-recipe.json").write_text(json.dumps(to_json(recipe), indent=1) + "\n", encoding="utf-8")
+
+
+def read_recipe(folder: Path, name: str) -> Recipe:
+    """What `write_recipe` wrote."""
+    fields = json.loads((folder / f"{name}-recipe.json").read_text(encoding="utf-8"))
+    return from_json(Recipe, fields, where="recipe")
 
 
 def read_autoencoder(folder: Path) -> Autoencoder:

@@ -17,10 +17,14 @@ SHARES = {"layout": 50, "inpainting": 45, "semantic-map": 35, "class": 25, "supe
 """The tasks, and how much of their time each has."""
 
 
-def recipe(channels: int, scenes: int, vocabulary: int, *, every_concept: bool, begun: bool) -> Recipe:
+def recipe(
+    channels: int, scenes: int, vocabulary: int, *, every_concept: bool, begun: bool, decoder: tuple[int, ...] | None, seed: int
+) -> Recipe:
     """The shipped model's, for latents of so many channels and so large a vocabulary.
 
     Args:
+        decoder: residual blocks per level of the first stage's decoder, from the image's side; None = as they are.
+        seed: of the scenes.
         begun: by another training, which has bound words to things: naming has done its work, and places can go on to learn their words.
     """
     plan = emoji.recipe()
@@ -28,8 +32,8 @@ def recipe(channels: int, scenes: int, vocabulary: int, *, every_concept: bool, 
     concepts = None if every_concept else plan.data.concepts
     return replace(
         plan,
-        data=replace(plan.data, concepts=concepts, length=scenes, single_object_share=0.4),
-        autoencoder=replace(plan.autoencoder, latent_channels=channels),
+        data=replace(plan.data, concepts=concepts, length=scenes, seed=seed, single_object_share=0.3 if begun else 0.4),
+        autoencoder=replace(plan.autoencoder, latent_channels=channels, decoder_res_blocks=decoder),
         denoiser=replace(plan.denoiser, in_channels=channels, out_channels=channels),
         text=replace(plan.text, vocabulary_size=vocabulary),
         # on plateaus of 2e-3 and 3e-3, and helped for longer, it went astray after 2.3 million samples

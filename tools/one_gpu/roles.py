@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from telling import unneeded
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.deepening import take_weights
 from ildm.checkpoint.load import load
 from ildm.conditioning.hint import Hint
 from ildm.conditioning.inpainting import Inpainting
@@ -85,7 +87,9 @@ class Settings:
 def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     """The autoencoder, the latents of both pools, and the forgiving decoder."""
     device, begun = settings.begin(), settings.start
-    autoencoder = Autoencoder(plan.autoencoder) if begun is None else load(begun).autoencoder.float()
+    autoencoder = Autoencoder(plan.autoencoder)
+    if begun is not None:
+        take_weights(autoencoder, load(begun, dtype="float32").autoencoder)
     autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     first = FirstStage(plan, autoencoder, batch=settings.first_batch, compiled=settings.compile)
     pictures = Pictures(room.scenes, device)
@@ -94,6 +98,9 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
         pictures.wait(settings.least)
         say(f"{pictures.count} scenes are on the device")
         first.train(pictures, settings.first_until - passed())
+    else:
+        first.prepare_encoding()
+        first.prepare_forgiving()
     pictures.wait(len(room.scenes.images))
     latents = encode_pool(room.scenes, pictures.images, first.encode)
     room.encoded.set()
@@ -110,6 +117,8 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     room.encoded_things.set()
     say("the tasks' scenes are encoded")
     del images
+    if begun is None:
+        first.prepare_forgiving()
     facts["decoder_steps"] = first.forgive(pictures.images, latents, settings.forgiving)
     facts["forgiving_psnr"] = first.psnr(pictures.images[:256])
     say(f"the decoder forgives; training images are rebuilt at {facts['forgiving_psnr']:.2f} dB")
@@ -155,7 +164,7 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
     second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=device), maps, spoken, areas)
     second.record()
     second.train(settings.second_until - passed(), settings.out)
-    _write_facts(settings.out, "text", second.facts())
+    _write_facts(settings.out, "text", {**second.facts(), "start": settings.start})
 
 
 def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: tuple[float, float]) -> None:
@@ -193,12 +202,12 @@ def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: 
 
 def _go_on_from(name: str, networks: Networks) -> None:
     """The weights of a model, as far as they fit: another vocabulary's text encoder begins anew."""
-    model = load(name)
-    networks.unet.load_state_dict({key: value.float() for key, value in model.unet.state_dict().items()})
+    model = load(name, dtype="float32")
+    networks.unet.load_state_dict(model.unet.state_dict())
     told, known = model.conditioner, networks.conditioner
     assert isinstance(told, TextConditioner) and isinstance(known, TextConditioner)
     if told.tokenizer.to_json() == known.tokenizer.to_json():
-        known.load_state_dict({key: value.float() for key, value in told.state_dict().items()})
+        known.load_state_dict(told.state_dict())
 
 
 def _data(
@@ -228,7 +237,7 @@ def _features(hint: Hint, told: Tensor, surroundings: Tensor) -> Tensor:
     return torch.cat([drawn.half(), surroundings], dim=1)
 
 
-def _write_facts(out: Path, name: str, facts: Mapping[str, float]) -> None:
+def _write_facts(out: Path, name: str, facts: Mapping[str, Any]) -> None:
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     told = {**facts, "device": card, "seconds": round(passed())}
     (out / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

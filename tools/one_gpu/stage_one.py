@@ -22,6 +22,7 @@ _LOOK = 50  # steps between two looks for scenes that were drawn meanwhile
 _CHUNK = 4096  # scenes that are brought to the device at once
 _ENCODED = 1024  # images that are encoded at once
 FORGIVEN = 0.4  # noise on latents, in their deviations
+_GENTLY = 0.5  # of the rate, for the decoder alone
 
 
 class Pictures:
@@ -64,10 +65,12 @@ class FirstStage:
         self.optimizer = Optimizer(self._loss.named_parameters(), plan.stage_one.optimizer, plan.stage_one.ema_decay)
         self._run = torch.compile(self._loss, dynamic=False) if compiled else self._loss
         self._raw = torch.compile(self._mode, dynamic=False) if compiled else self._mode
+        self._error = torch.compile(self._loss.error, dynamic=False) if compiled else self._loss.error
         self._random = torch.Generator().manual_seed(1)
         rows = plan.data.size // plan.autoencoder.stride
         self._noise_shape = (batch, plan.autoencoder.latent_channels, rows, rows)
         self._pixels = torch.zeros(batch, 3, plan.data.size, plan.data.size, dtype=torch.uint8, device=self.device)
+        self._noised = torch.zeros(self._noise_shape, device=self.device)  # raw
         self._told = torch.zeros((), device=self.device)
 
     def prepare(self) -> None:
@@ -83,10 +86,14 @@ class FirstStage:
         self._turning = [recorded(self._turning_step(size), self.device, warm=1, pool=pool) for size in sizes]
         torch.backends.cudnn.benchmark = searching
         self.optimizer.restart()
+        self.prepare_encoding()
+        say("stage one is recorded")
+
+    def prepare_encoding(self) -> None:
+        """Compile what makes latents."""
         side = self._pixels.shape[-1]
         self.encode(torch.zeros(_ENCODED, 3, side, side, device=self.device))
         release()
-        say("stage one is recorded")
 
     def train(self, pictures: Pictures, seconds: float) -> None:
         """So many seconds of steps, and the averaged weights at the end."""
@@ -128,32 +135,27 @@ class FirstStage:
         error = ((self.autoencoder.decode(self.autoencoder.encode(images)) - images) / 2).square().mean(dim=(1, 2, 3))
         return float((-10 * error.log10()).mean())
 
-    def forgive(self, images: Tensor, latents: Tensor, seconds: float) -> int:
-        """So many seconds of steps of the decoder alone, with noise on the latents. Returns how many they were."""
+    def prepare_forgiving(self) -> None:
+        """Compile a step of the decoder alone and record it."""
         weights = [*self.autoencoder.decoding_parameters()]
-        config = self.config.optimizer
         for _, weight in weights:
             weight.requires_grad_(True)
-        logvar = self._loss.logvar
-        optimizer = Optimizer([*weights, ("logvar", logvar)], config, self.config.ema_decay)
-        noised = torch.zeros(self._noise_shape, device=self.device)  # raw
+        self._forgiving = Optimizer([*weights, ("logvar", self._loss.logvar)], self.config.optimizer, self.config.ema_decay)
+        self._forgive = recorded(self._forgiving_step, self.device)
+        self._forgiving.restart()
+        say("the decoder's step is recorded")
 
-        def step() -> None:
-            wanted = self._pixels.float() / 127.5 - 1.0
-            loss = self._loss.error(noised, wanted)
-            optimizer.step(torch.autograd.grad(loss, optimizer.parameters))
-            self._told.copy_(loss.detach())
-
-        run, steps = recorded(step, self.device), 0
-        optimizer.restart()
+    def forgive(self, images: Tensor, latents: Tensor, seconds: float) -> int:
+        """So many seconds of steps of the decoder alone, with noise on the latents. Returns how many they were."""
+        optimizer, steps = self._forgiving, 0
         for progress in by_the_clock(seconds):
             chosen = torch.randint(len(latents), (self.batch,), device=self.device)
             self._pixels.copy_(images[chosen])
             strength = FORGIVEN * torch.rand(self.batch, 1, 1, 1, device=self.device)
             clean = latents[chosen].float()
-            noised.copy_(self.autoencoder.latent_space.denormalise(clean + strength * torch.randn_like(clean)))
-            optimizer.rate.fill_(0.4 * min(1.0, (steps + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * progress)))
-            run()
+            self._noised.copy_(self.autoencoder.latent_space.denormalise(clean + strength * torch.randn_like(clean)))
+            optimizer.rate.fill_(_GENTLY * min(1.0, (steps + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * progress)))
+            self._forgive()
             steps += 1
             if steps in _FORGET:
                 optimizer.forget()
@@ -165,6 +167,11 @@ class FirstStage:
     def _mode(self, images: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16):
             return self.autoencoder.posterior(images).mode
+
+    def _forgiving_step(self) -> None:
+        loss = self._error(self._noised, self._pixels.float() / 127.5 - 1.0)
+        self._forgiving.step(torch.autograd.grad(loss, self._forgiving.parameters))
+        self._told.copy_(loss.detach())
 
     def _plain_step(self) -> None:
         noise = torch.randn(self._noise_shape, device=self.device)

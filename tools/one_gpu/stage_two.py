@@ -23,6 +23,7 @@ from parts import write_parts
 
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
+_SETTLED = 1000  # steps until which a rate that has just risen may cost something
 _WORSE = 1.05  # times the best loss so far is astray: where it was seen, nothing recovered by itself
 
 
@@ -132,6 +133,8 @@ class SecondStage:
             if self.steps % (5 * _LOOK) == 0:
                 told = ", ".join(f"{name} {value:.4f}" for name, value in self.told.items())
                 say(f"{self.name} {self.steps}: {told}, norm {norm:.2f}, progress {progress:.2f}")
+            if self.steps <= _SETTLED:
+                continue
             if not error < _WORSE * best:
                 ceiling, self.returns = 0.6 * ceiling, self.returns + 1
                 self.optimizer.load_state(kept)

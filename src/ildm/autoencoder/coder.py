@@ -79,7 +79,7 @@ class Decoder(nn.Module):
             Level(
                 channels[min(i + 1, last)],
                 channels[i],
-                config.num_res_blocks + 1,
+                config.decoder_depths[i],
                 i in config.attention_levels,
                 Upsample(channels[i]) if i > 0 else nn.Identity(),
             )

@@ -14,6 +14,8 @@ class AutoencoderConfig:
     Args:
         channels: features per level, from the image's side to the latent's. Each level but the first halves the grid.
         num_res_blocks: per encoder level; the decoder has one more, as in the paper.
+        decoder_res_blocks: per decoder level, from the image's side to the latent's, where it is to have others. A decoder can be made
+            deeper later on, see `ildm.autoencoder.deepening`.
         attention_levels: indices of levels whose residual blocks are followed by self-attention.
         middle_attention: self-attention between the two middle blocks.
         latent_channels: channels of the latent.
@@ -25,6 +27,7 @@ class AutoencoderConfig:
 
     channels: tuple[int, ...] = (128, 256, 512, 512)
     num_res_blocks: int = 2
+    decoder_res_blocks: tuple[int, ...] | None = None
     attention_levels: tuple[int, ...] = ()
     middle_attention: bool = True
     latent_channels: int = 4
@@ -38,6 +41,13 @@ class AutoencoderConfig:
             raise ConfigError(
                 "autoencoder.channels names one level or more, and channels, num_res_blocks, latent_channels and fold are at least 1, "
                 f"but {self.channels}, {self.num_res_blocks}, {self.latent_channels} and {self.fold} were given."
+            )
+        if self.decoder_res_blocks is not None and (
+            len(self.decoder_res_blocks) != len(self.channels) or min(self.decoder_res_blocks) < 1
+        ):
+            raise ConfigError(
+                "autoencoder.decoder_res_blocks names at least 1 block for each of autoencoder.channels, "
+                f"but {list(self.decoder_res_blocks)} was given for {len(self.channels)} levels."
             )
         if self.codebook_size is not None and self.codebook_size < 2:
             raise ConfigError(f"A codebook has 2 entries or more, but autoencoder.codebook_size is {self.codebook_size}.")
@@ -56,6 +66,11 @@ class AutoencoderConfig:
     def stride(self) -> int:
         """Image pixels per latent cell and side, f in the paper."""
         return self.fold * 2 ** (len(self.channels) - 1)
+
+    @property
+    def decoder_depths(self) -> tuple[int, ...]:
+        """Residual blocks per decoder level, from the image's side to the latent's."""
+        return self.decoder_res_blocks or (self.num_res_blocks + 1,) * len(self.channels)
 
     @property
     def encoder_features(self) -> int:

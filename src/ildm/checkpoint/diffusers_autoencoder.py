@@ -45,10 +45,15 @@ def autoencoder_to_diffusers(config: AutoencoderConfig, space: LatentSpace, *, s
     """
     if config.codebook_size is not None:
         raise CheckpointError("An autoencoder with a codebook is not written in diffusers' layout: write the native one.")
-    if config.fold != 1 or config.attention_levels or config.bottleneck_features != config.latent_channels:
+    if (
+        config.fold != 1
+        or config.attention_levels
+        or config.bottleneck_features != config.latent_channels
+        or set(config.decoder_depths) != {config.num_res_blocks + 1}
+    ):
         raise CheckpointError(
-            "diffusers' AutoencoderKL has no folded stem and no attention within levels, so this autoencoder cannot be written "
-            "in its layout."
+            "diffusers' AutoencoderKL has no folded stem, no attention within levels and one residual block more per level in its decoder "
+            "than in its encoder, so this autoencoder cannot be written in its layout."
         )
     levels = len(config.channels)
     fields: dict[str, Any] = {

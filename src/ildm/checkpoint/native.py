@@ -120,30 +120,42 @@ class NativeFormat:
         def restore(fields: dict[str, Any]) -> Conditioner:
             return _conditioner(manifest, fields, path)
 
+        lender = None if manifest.first_stage is None else _lender(manifest.first_stage, path)
+        if lender is not None:  # its decoder may have become deeper meanwhile
+            manifest = manifest.model_copy(update={"autoencoder": read_manifest(lender).autoencoder})
         model = reassemble(manifest, restore, prediction=prediction, source=str(path / MANIFEST))
         parts = {AUTOENCODER: model.autoencoder, DENOISER: model.unet, CONDITIONER: model.conditioner, HINT: model.hint}
         for name, module in parts.items():
-            if name == AUTOENCODER and manifest.first_stage is not None:
-                _fill_shared(model.autoencoder, manifest.first_stage, path)
+            if name == AUTOENCODER and lender is not None and manifest.first_stage is not None:
+                _fill_shared(model.autoencoder, manifest.first_stage, lender, path)
             elif module is not None and (name != HINT or module.state_dict()):
                 check_hash(path / name, _hash_of(manifest, name))
                 fill_by_layout(module, own_layout(module), open_weights(path / name))
         return model
 
 
-def _fill_shared(autoencoder: Autoencoder, wanted: SharedFirstStage, path: Path) -> None:
-    """The weights of the autoencoder that a model shares with another one.
+def _lender(wanted: SharedFirstStage, path: Path) -> Path:
+    """The folder of the model whose autoencoder another one shares.
 
     Raises:
-        CheckpointError: when the other one is not here, or has another autoencoder.
+        CheckpointError: when it is not here.
     """
     place = find_named(wanted.model)
     if place is None or not (place / AUTOENCODER).is_file():
         raise CheckpointError(
             f"{path} uses the autoencoder of {wanted.model!r}, which is not here: install that model (ildm models get) first."
         )
-    check_hash(place / AUTOENCODER, _hash_of(read_manifest(place), AUTOENCODER))
-    fill_by_layout(autoencoder, own_layout(autoencoder), open_weights(place / AUTOENCODER))
+    return place
+
+
+def _fill_shared(autoencoder: Autoencoder, wanted: SharedFirstStage, lender: Path, path: Path) -> None:
+    """The weights of the autoencoder that a model shares with another one.
+
+    Raises:
+        CheckpointError: when the other one has another encoder by now.
+    """
+    check_hash(lender / AUTOENCODER, _hash_of(read_manifest(lender), AUTOENCODER))
+    fill_by_layout(autoencoder, own_layout(autoencoder), open_weights(lender / AUTOENCODER))
     if _latents_of(autoencoder) != wanted.fingerprint:
         raise CheckpointError(
             f"{path} was made for the latents of another autoencoder than the one {wanted.model!r} has now: fetch the version that "

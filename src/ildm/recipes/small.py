@@ -11,7 +11,9 @@ from ildm.training.optimizer import OptimizerConfig
 from ildm.training.stage_one import StageOneConfig
 from ildm.training.stage_two_config import StageTwoConfig
 
-AUTOENCODER = AutoencoderConfig(channels=(48, 96, 160), num_res_blocks=1, middle_attention=False, latent_channels=12, fold=2)
+AUTOENCODER = AutoencoderConfig(
+    channels=(48, 96, 160), num_res_blocks=1, decoder_res_blocks=(4, 4, 2), middle_attention=False, latent_channels=12, fold=2
+)
 DENOISER = UNetConfig(channels=(96, 128, 160), res_blocks=(1, 1, 1), depths=(0, 1, 1), mid_depth=1, head_width=32)
 TEXT = TextEncoderConfig(width=192, depth=3, num_heads=6, max_tokens=48, vocabulary_size=2048)
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image as PILImage
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.deepening import take_weights
 from ildm.checkpoint.first_stage import load_autoencoder, save_autoencoder
 from ildm.checkpoint.load import load
 from ildm.checkpoint.native import save_native
@@ -131,8 +132,7 @@ class Run:
         torch.manual_seed(config.seed)
         autoencoder = Autoencoder(self.recipe.autoencoder).to(self.device)
         if self.initial is not None:
-            autoencoder.load_state_dict({key: value.float() for key, value in self.initial.autoencoder.state_dict().items()})
-            autoencoder.latent_space = self.initial.autoencoder.latent_space
+            take_weights(autoencoder, self.initial.autoencoder)
         preview = torch.stack([_image(dataset, index) for index in range(min(PREVIEW_IMAGES, len(dataset)))])
         task = StageOne(config, autoencoder, lambda position: self._images(dataset, position), preview, self.world)
         with self._journal(stage, "autoencoder", config.loop.steps) as journal:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ildm.autoencoder.deepening import deepens
 from ildm.conditioning.tokenizer import SMALLEST
-from ildm.core.config import to_json
 from ildm.core.errors import ConfigError, DataError
 from ildm.data.emoji_scenes import EmojiScenes
 from ildm.data.mentions import mentions_of
@@ -52,11 +52,17 @@ def check_initial(recipe: Recipe, initial: Model | None) -> None:
         ):
             if needs:
                 raise ConfigError(f"{key}, so there is no {what}: give one with --init-from MODEL.")
-    elif to_json(initial.autoencoder.config) != to_json(recipe.autoencoder):
-        raise ConfigError(
-            f"The autoencoder of {initial.manifest.name!r} has another graph than the recipe's: "
-            "take the recipe it was trained by, or train without --init-from."
-        )
+    elif initial.autoencoder.config != recipe.autoencoder:
+        if not deepens(recipe.autoencoder, initial.autoencoder.config):
+            raise ConfigError(
+                f"The autoencoder of {initial.manifest.name!r} has another graph than the recipe's: "
+                "take the recipe it was trained by, or train without --init-from."
+            )
+        if not one.decoder_only and initial.autoencoder.config.decoder_depths != recipe.autoencoder.decoder_depths:
+            raise ConfigError(
+                f"The decoder of {initial.manifest.name!r} has fewer residual blocks than the recipe's: train the new ones with "
+                "--set stage_one.decoder_only=true, or leave autoencoder.decoder_res_blocks as it was."
+            )
     elif one.decoder_only and one.loop.steps == 0:
         raise ConfigError("stage_one.decoder_only trains the decoder, but stage_one.loop.steps is 0: give it some.")
 
