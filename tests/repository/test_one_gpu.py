@@ -259,6 +259,13 @@ def test_weights_travel_in_parts_and_keep_the_encoders_name(one_gpu, tmp_path, m
     assert rounded[0] == rounded[1]
 
 
+def test_the_recipe_travels_with_the_parts(one_gpu, tmp_path):
+    plan = one_gpu("recipe").recipe(12, 64, 300, every_concept=False, begun=True, decoder=(3, 2, 2), seed=5)
+    one_gpu("parts").write_recipe(tmp_path, "text", plan)
+    again = one_gpu("parts").read_recipe(tmp_path, "text")
+    assert again == plan and again.autoencoder.decoder_depths == (3, 2, 2) and again.data.seed == 5
+
+
 def same(ours, theirs):
     for name in ("context", "context_mask", "pooled", "label"):
         one, other = getattr(ours, name), getattr(theirs, name)

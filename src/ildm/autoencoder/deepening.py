@@ -30,6 +30,5 @@ def take_weights(autoencoder: Autoencoder, former: Autoencoder) -> None:
             assert isinstance(block, ResBlock)
             for weight in block.conv2.parameters():
                 nn.init.zeros_(weight)
-    kept = {key: value.to(torch.float32) for key, value in former.state_dict().items()}
-    autoencoder.load_state_dict(autoencoder.state_dict() | kept)
+    autoencoder.load_state_dict(autoencoder.state_dict() | former.state_dict())
     autoencoder.latent_space = former.latent_space
