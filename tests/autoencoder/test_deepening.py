@@ -6,7 +6,9 @@ import torch
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.deepening import deepens, take_weights
-from ildm.core.errors import ConfigError
+from ildm.autoencoder.latent_space import LatentSpace
+from ildm.checkpoint.diffusers_autoencoder import autoencoder_to_diffusers
+from ildm.core.errors import CheckpointError, ConfigError
 
 FORMER = AutoencoderConfig(channels=(8, 16), num_res_blocks=1, latent_channels=3, fold=2)
 
@@ -56,3 +58,10 @@ def test_only_a_deeper_decoder_deepens(config, fits):
 def test_every_level_has_a_block(depths):
     with pytest.raises(ConfigError, match=r"at least 1 block for each of autoencoder\.channels"):
         graph(*depths)
+
+
+def test_diffusers_has_no_place_for_more_blocks_in_the_decoder():
+    plain = graph(2, 2, fold=1)
+    assert autoencoder_to_diffusers(plain, LatentSpace.identity(3, 2), sample_size=32)["layers_per_block"] == 1
+    with pytest.raises(CheckpointError, match="one residual block more per level in its decoder"):
+        autoencoder_to_diffusers(graph(3, 2, fold=1), LatentSpace.identity(3, 2), sample_size=32)

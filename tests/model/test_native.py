@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +137,12 @@ def test_a_disk_that_fills_up_keeps_what_was_there(model, small_disk, folder):
         save_native(model, disk / "toy")
     assert {file.name: file.read_bytes() for file in (disk / "toy").iterdir()} == before
     assert sorted(path.name for path in disk.iterdir()) == ["filler", "toy"]
+
+
+def test_a_model_follows_the_decoder_of_the_one_it_shares_a_first_stage_with():
+    """`emoji-maps` was written before the decoder of `emoji-scenes` became deeper."""
+    lender, borrower = (ildm.load(name, device="cpu", dtype="float32") for name in ("emoji-scenes", "emoji-maps"))
+    assert borrower.autoencoder.config == lender.autoencoder.config
+    assert borrower.autoencoder.fingerprint() == lender.autoencoder.fingerprint()
+    written = json.loads((Path(ildm.__file__).parent / "shipped" / "emoji-maps" / MANIFEST).read_text())["autoencoder"]
+    assert written.get("decoder_res_blocks") is None and lender.autoencoder.config.decoder_res_blocks is not None
