@@ -4,6 +4,8 @@ import { create } from "zustand";
 import type { FrameHeader } from "../wire";
 
 const MOST_BYTES = 48 * 2 ** 20;
+/** How long a picture that another took the place of can still be drawn: a small one below the fold may have begun with neither. */
+const LAST_LOOKS = 10_000;
 
 interface Frame {
   node: number;
@@ -81,5 +83,5 @@ function drop(name: string): void {
   kept.delete(name);
   bytes -= one.bytes;
   for (const [state, url] of latest) if (url === one.url) latest.delete(state);
-  URL.revokeObjectURL(one.url);
+  setTimeout(() => URL.revokeObjectURL(one.url), LAST_LOOKS);
 }
