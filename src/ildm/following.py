@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from numbers import Integral
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -16,7 +15,6 @@ from ildm.core.errors import ConfigError, ShapeError
 from ildm.core.masks import Grid
 from ildm.core.randomness import START_STREAM, SeedAreas, sample_noise
 from ildm.core.references import References
-from ildm.core.seeds import check_seed, draw_seed
 from ildm.core.types import Conditioning, Latent, Times, Worn
 from ildm.denoiser.guidance import GuidedUnder, Projection
 from ildm.denoiser.guide import Guide
@@ -44,37 +42,6 @@ class Drawing(Protocol):
     def guide(self) -> Guide: ...
 
     def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None, adapters: Worn = ()) -> Conditioning: ...
-
-
-class Call(NamedTuple):
-    """What one picture is to be."""
-
-    prompt: str
-    negative_prompt: str
-    seed: int
-
-
-def pair_up(prompt: str | Sequence[str], negative_prompt: str | Sequence[str], seed: int | Sequence[int] | None) -> list[Call]:
-    """One prompt, one negative prompt and one seed per picture; a single one serves all.
-
-    Raises:
-        ConfigError: for a seed that is none.
-        ShapeError: when lists have different lengths, or a list is empty.
-    """
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    if seed is None:
-        seed = [draw_seed() for _ in prompts]
-    seeds = [int(seed)] if isinstance(seed, int | Integral) else list(seed)
-    if len(prompts) == 1:
-        prompts *= len(seeds)
-    if len(seeds) == 1:
-        seeds *= len(prompts)
-    if len(prompts) != len(seeds) or not prompts:
-        raise ShapeError(f"Prompts and seeds are paired up, but {len(prompts)} and {len(seeds)} came: give one, or as many.")
-    negatives = [negative_prompt] * len(prompts) if isinstance(negative_prompt, str) else list(negative_prompt)
-    if len(negatives) != len(prompts):
-        raise ShapeError(f"One negative prompt per image: {len(prompts)} images, but {len(negatives)} came.")
-    return [Call(one, other, check_seed(number)) for one, other, number in zip(prompts, negatives, seeds, strict=True)]
 
 
 def follow_plan(

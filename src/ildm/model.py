@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.tiling import decode_large, encode_large
-from ildm.conditioning.composition import Composition
+from ildm.calls import compose, pair_up
 from ildm.conditioning.conditioner import Conditioner
 from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
 from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
@@ -45,7 +45,7 @@ from ildm.denoiser.windows import Windowed
 from ildm.diffusion.path import AnyPath
 from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
-from ildm.following import Following, pair_up
+from ildm.following import Following
 from ildm.sampler.base import Sampler
 
 
@@ -307,20 +307,9 @@ class Model:
         if self.is_told_guidance and any(avoided):
             raise self.guide.refuse_told("there is nothing to move away from: leave the negative prompt out")
         scale = self.manifest.defaults.guidance_scale if guidance_scale is None else guidance_scale
-        composed = {
-            words: Composition(
-                prompt=words[0],
-                negative_prompt=words[1],
-                guidance_scale=scale,
-                regions=tuple(regions),
-                overlap=overlap,
-                mode=region_mode,
-            )
-            for words in dict.fromkeys((call.prompt, call.negative_prompt) for call in calls)
-        }
         following = Following(
             self,
-            [composed[call.prompt, call.negative_prompt] for call in calls],
+            compose(calls, guidance_scale=scale, regions=regions, overlap=overlap, mode=region_mode),
             size,
             beside=self.beside(image, mask, size, len(calls)),
             rescale=guidance_rescale,

@@ -11,7 +11,8 @@ from torch import Tensor
 import ildm.denoiser.attention
 from ildm.core.masks import area_average
 from ildm.core.types import Regions
-from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend, attend_regions, read_context
+from ildm.denoiser.attended import Attended
+from ildm.denoiser.attention import CrossAttention, SelfAttention, attend, attend_regions, read_context
 from ildm.denoiser.blockwise import attend_in_blocks
 
 BATCH, REGIONS, HEADS, HEAD_WIDTH, TOKENS = 2, 3, 2, 4, 5

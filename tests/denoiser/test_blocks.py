@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ildm.core.sinusoidal import sinusoidal
-from ildm.denoiser.attention import Attended
+from ildm.denoiser.attended import Attended
 from ildm.denoiser.blocks import Downsample, ResBlock, Upsample
 from ildm.denoiser.levels import MidBlock
 from ildm.denoiser.transformer import AttentionBlock, Transformer

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ildm.core.errors import ConfigError
 from ildm.core.masks import area_average
-from ildm.denoiser.attention import Attended, Beside, SelfAttention, attend_rows
+from ildm.denoiser.attended import Attended, Beside
+from ildm.denoiser.attention import SelfAttention, attend_rows
 from ildm.denoiser.inference import FusedSelfAttention
 from ildm.denoiser.references import companions
 from ildm.denoiser.transformer import AttentionBlock

@@ -28,7 +28,7 @@ from ildm.recipes import find_recipe
 from ildm.training.auxiliary import Auxiliary
 from ildm.training.denoising import CaptionedLatents, Networks, losses
 from ildm.training.grounding import grounds
-from ildm.training.in_places import bound
+from ildm.training.in_places import bind
 from ildm.training.optimizer import Optimizer, OptimizerConfig
 
 
@@ -301,7 +301,7 @@ def test_words_in_their_places_cost_what_the_librarys_do(one_gpu):
     texts = [[tokenizer._inner.decode(row).strip() for row in rows] for rows in spoken.tolist()]
     share = t.float()[:, None, None, None]
     with torch.autocast("cpu", torch.bfloat16):
-        conditioning = bound(networks.conditioner, texts, list(weights))
+        conditioning = bind(networks.conditioner, texts, list(weights))
         output = networks.unet((1 - share) * latents + share * noise, 1000 * t.float(), conditioning)
     wanted = (output.float() - (noise - latents)).square().mean()
     assert found.denoising.item() == pytest.approx(wanted.item(), rel=1e-3)

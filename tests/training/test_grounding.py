@@ -11,7 +11,7 @@ from ildm.conditioning.layout import LayoutConditioner, LayoutConfig
 from ildm.core.errors import ConfigError
 from ildm.core.randomness import generator
 from ildm.data.mentions import Mentions
-from ildm.denoiser.attention import Watch, token_mask
+from ildm.denoiser.attended import Watch, token_mask
 from ildm.training.denoising import CaptionedLatents, losses
 from ildm.training.grounding import GroundingLoss, grounds
 from ildm.training.optimizer import OptimizerConfig

@@ -12,7 +12,7 @@ from ildm.core.randomness import generator
 from ildm.core.share import Share
 from ildm.data.mentions import Mentions
 from ildm.denoiser.regional import Parts, by_attention
-from ildm.training.in_places import InPlaces, bound, painted, with_article
+from ildm.training.in_places import InPlaces, bind, name_with_article, paint_shape
 from ildm.training.loop import LoopConfig
 from ildm.training.optimizer import OptimizerConfig
 
@@ -51,23 +51,23 @@ def conditioner(task):
 
 
 def test_what_is_said_where():
-    said = [InPlaces(MENTIONS).spoken(*each, Always(0.9)) for each in zip(CAPTIONS, scenes(), strict=True)]
+    said = [InPlaces(MENTIONS).tell_apart(*each, Always(0.9)) for each in zip(CAPTIONS, scenes(), strict=True)]
     assert said[0].texts == ("a plain sky", "a red rose", "a blue key") and said[0].numbers == (1, 2)
     assert said[1].texts == ("", "flat red rose")
     assert said[2].texts == ("", "some grapes", "blue key") and said[2].numbers == (3, 2)
     assert said[3].texts == ("",) and said[3].numbers == (), "a dropped caption is read everywhere"
-    left_out = InPlaces(MENTIONS).spoken("a red rose", scenes()[0], Always(0.9))
+    left_out = InPlaces(MENTIONS).tell_apart("a red rose", scenes()[0], Always(0.9))
     assert left_out.texts == ("a red rose",) and left_out.numbers == ()
 
 
 def test_a_style_goes_with_every_thing():
     for manner in (", noto style", " in glossy 3d style"):
-        said = InPlaces(MENTIONS).spoken(CAPTIONS[0] + manner, scenes()[0], Always(0.9))
+        said = InPlaces(MENTIONS).tell_apart(CAPTIONS[0] + manner, scenes()[0], Always(0.9))
         assert said.texts == (f"a plain sky{manner}", f"a red rose{manner}", f"a blue key{manner}")
 
 
 def test_the_ground_may_say_all_and_things_what_is_behind_them():
-    said = InPlaces(MENTIONS).spoken(CAPTIONS[0], scenes()[0], Always(0.1))
+    said = InPlaces(MENTIONS).tell_apart(CAPTIONS[0], scenes()[0], Always(0.1))
     assert said.texts == (CAPTIONS[0], "a red rose on a plain sky", "a blue key on a plain sky")
 
 
@@ -85,13 +85,13 @@ def test_the_ground_may_say_all_and_things_what_is_behind_them():
 )
 def test_the_article_right_before_a_thing_is_taken_along(caption, thing, spoken):
     start = caption.index(thing)
-    assert with_article(caption, Mention(start, start + len(thing), 1)) == spoken
+    assert name_with_article(caption, Mention(start, start + len(thing), 1)) == spoken
 
 
 def test_what_is_painted_lies_over_its_thing_and_near_it():
     cells = torch.zeros(16, 16, dtype=torch.bool)
     cells[4:9, 3:11] = True
-    seen = [painted(cells, random.Random(seed)) for seed in range(40)]
+    seen = [paint_shape(cells, random.Random(seed)) for seed in range(40)]
     near = torch.zeros(16, 16, dtype=torch.bool)
     near[1:12, 0:14] = True
     for mask in seen:
@@ -101,7 +101,7 @@ def test_what_is_painted_lies_over_its_thing_and_near_it():
     assert len({mask.numpy().tobytes() for mask in seen}) > 20
     alone = torch.zeros(16, 16, dtype=torch.bool)
     alone[0, 15] = True
-    assert all(painted(alone, random.Random(seed)).sum() > 0 for seed in range(20))
+    assert all(paint_shape(alone, random.Random(seed)).sum() > 0 for seed in range(20))
 
 
 def test_it_is_what_regions_are_drawn_by(task, conditioner):
@@ -109,7 +109,7 @@ def test_it_is_what_regions_are_drawn_by(task, conditioner):
     texts, areas = ("a plain sky", "a red rose", "a blue key"), torch.rand(3, 8, 8).softmax(dim=0)
     unet, latents, time = task.networks.unet, torch.randn(2, 4, 8, 8), torch.tensor([300.0, 700.0])
     with torch.no_grad():
-        both = unet(latents, time, bound(conditioner, [texts, ("a red rose",)], [areas, torch.ones(1, 8, 8)]))
+        both = unet(latents, time, bind(conditioner, [texts, ("a red rose",)], [areas, torch.ones(1, 8, 8)]))
         encoded = tuple(conditioner([text]) for text in texts)
         parts = Parts(positives=encoded, negatives=encoded, guidances=(1.0,) * 3, shares=(1.0,) * 3, weights=areas)
         alone = unet(latents[:1], time[:1], by_attention(parts, (8, 8))[0])
@@ -164,7 +164,7 @@ def test_a_network_learns_to_keep_words_to_their_places(stage_two):
         found = task.networks.unet(
             torch.randn(8, 4, 8, 8, generator=torch.Generator().manual_seed(0)),
             torch.full((8,), 1000.0),
-            bound(task.networks.conditioner, [("", NAMES[1], NAMES[3])] * 8, [areas] * 8),
+            bind(task.networks.conditioner, [("", NAMES[1], NAMES[3])] * 8, [areas] * 8),
         ).mean(dim=0)
     # velocity is noise less data, so a thing's own channel is the lowest
     assert found[0, 1:7, 0:3].mean() < found[2, 1:7, 0:3].mean() - 0.5

@@ -12,7 +12,8 @@ from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.conditioning.text import TextConditioner
 from ildm.core.masks import Grid
 from ildm.core.types import Conditioning
-from ildm.denoiser.attention import Attended, project, token_mask
+from ildm.denoiser.attended import Attended, token_mask
+from ildm.denoiser.attention import project
 from ildm.training.auxiliary import Auxiliary, AuxiliaryCosts
 from ildm.training.denoising import Losses, Networks
 

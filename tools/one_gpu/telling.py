@@ -25,7 +25,7 @@ from ildm.data.mentions import Mentions
 from ildm.data.sample import Sample
 from ildm.data.telling import pixels_of, wordings_for
 from ildm.training.denoising import Networks
-from ildm.training.in_places import InPlaces, paint
+from ildm.training.in_places import InPlaces, paint_areas
 from ildm.training.recipe import Recipe
 from recipe import CELLS
 
@@ -68,9 +68,9 @@ class Captions:
         for caption, sample, row in zip(captions, samples, areas, strict=True):
             assert sample.semantic_map is not None
             cells = torch.from_numpy(fill_cells(sample.semantic_map, self._grids[0])).long()
-            spoken = self._in_places.spoken(caption, cells, rng)
+            spoken = self._in_places.tell_apart(caption, cells, rng)
             texts += [*spoken.texts, *[""] * (TEXTS - len(spoken.texts))]
-            shares = paint(spoken, cells, rng)
+            shares = paint_areas(spoken, cells, rng)
             row[: len(shares)] = torch.cat([thin_kept(shares, grid).flatten(1) for grid in self._grids], dim=1)
         return self._tokenizer(texts)[0].unflatten(0, (-1, TEXTS)), (255.0 * areas).round().to(torch.uint8)
 

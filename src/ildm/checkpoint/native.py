@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic
 import torch
+from torch import nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.checkpoint.assembly import described, reassemble
@@ -120,47 +121,59 @@ class NativeFormat:
         def restore(fields: dict[str, Any]) -> Conditioner:
             return _conditioner(manifest, fields, path)
 
-        lender = None if manifest.first_stage is None else _lender(manifest.first_stage, path)
+        lender = None if manifest.first_stage is None else _Lender.find(manifest.first_stage, path)
         if lender is not None:  # its decoder may have become deeper meanwhile
-            manifest = manifest.model_copy(update={"autoencoder": read_manifest(lender).autoencoder})
+            manifest = manifest.model_copy(update={"autoencoder": lender.manifest.autoencoder})
         model = reassemble(manifest, restore, prediction=prediction, source=str(path / MANIFEST))
-        parts = {AUTOENCODER: model.autoencoder, DENOISER: model.unet, CONDITIONER: model.conditioner, HINT: model.hint}
-        for name, module in parts.items():
-            if name == AUTOENCODER and lender is not None and manifest.first_stage is not None:
-                _fill_shared(model.autoencoder, manifest.first_stage, lender, path)
-            elif module is not None and (name != HINT or module.state_dict()):
-                check_hash(path / name, _hash_of(manifest, name))
-                fill_by_layout(module, own_layout(module), open_weights(path / name))
+        if lender is None:
+            _fill(model.autoencoder, path, manifest, AUTOENCODER)
+        else:
+            lender.fill(model.autoencoder, path)
+        _fill(model.unet, path, manifest, DENOISER)
+        if model.conditioner is not None:
+            _fill(model.conditioner, path, manifest, CONDITIONER)
+        if model.hint is not None and model.hint.state_dict():
+            _fill(model.hint, path, manifest, HINT)
         return model
 
 
-def _lender(wanted: SharedFirstStage, path: Path) -> Path:
-    """The folder of the model whose autoencoder another one shares.
+class _Lender(NamedTuple):
+    """The model whose autoencoder another one shares."""
 
-    Raises:
+    shared: SharedFirstStage
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def find(cls, shared: SharedFirstStage, path: Path) -> _Lender:
+        """Raises:
         CheckpointError: when it is not here.
-    """
-    place = find_named(wanted.model)
-    if place is None or not (place / AUTOENCODER).is_file():
-        raise CheckpointError(
-            f"{path} uses the autoencoder of {wanted.model!r}, which is not here: install that model (ildm models get) first."
-        )
-    return place
+        """
+        folder = find_named(shared.model)
+        if folder is None or not (folder / AUTOENCODER).is_file():
+            raise CheckpointError(
+                f"{path} uses the autoencoder of {shared.model!r}, which is not here: install that model (ildm models get) first."
+            )
+        return cls(shared, folder, read_manifest(folder))
+
+    def fill(self, autoencoder: Autoencoder, path: Path) -> None:
+        """Raises:
+        CheckpointError: when it has another encoder by now.
+        """
+        _fill(autoencoder, self.folder, self.manifest, AUTOENCODER)
+        if _latents_of(autoencoder) != self.shared.fingerprint:
+            raise CheckpointError(
+                f"{path} was made for the latents of another autoencoder than the one {self.shared.model!r} has now: fetch the version "
+                "that belongs to it."
+            )
 
 
-def _fill_shared(autoencoder: Autoencoder, wanted: SharedFirstStage, lender: Path, path: Path) -> None:
-    """The weights of the autoencoder that a model shares with another one.
-
-    Raises:
-        CheckpointError: when the other one has another encoder by now.
-    """
-    check_hash(lender / AUTOENCODER, _hash_of(read_manifest(lender), AUTOENCODER))
-    fill_by_layout(autoencoder, own_layout(autoencoder), open_weights(lender / AUTOENCODER))
-    if _latents_of(autoencoder) != wanted.fingerprint:
-        raise CheckpointError(
-            f"{path} was made for the latents of another autoencoder than the one {wanted.model!r} has now: fetch the version that "
-            "belongs to it."
-        )
+def _fill(module: nn.Module, folder: Path, manifest: Manifest, name: str) -> None:
+    """Read the weights of a part."""
+    if name not in manifest.files:
+        raise CheckpointError(f"The manifest lists no SHA-256 for {name}, so it cannot be trusted: export the model again.")
+    check_hash(folder / name, manifest.files[name])
+    fill_by_layout(module, own_layout(module), open_weights(folder / name))
 
 
 def _latents_of(autoencoder: Autoencoder) -> str:
@@ -181,12 +194,6 @@ def _keep_preview(former: Path, folder: Path) -> None:
     both_there = all((place / AUTOENCODER).is_file() for place in (former, folder)) and (former / PREVIEW).is_file()
     if both_there and sha256(former / AUTOENCODER) == sha256(folder / AUTOENCODER):
         shutil.copyfile(former / PREVIEW, folder / PREVIEW)
-
-
-def _hash_of(manifest: Manifest, name: str) -> str:
-    if name not in manifest.files:
-        raise CheckpointError(f"The manifest lists no SHA-256 for {name}, so it cannot be trusted: export the model again.")
-    return manifest.files[name]
 
 
 native = NativeFormat()

@@ -24,17 +24,8 @@ from torch import Tensor, nn
 from ildm.core.masks import Grid
 from ildm.core.types import Conditioning, Regions
 from ildm.core.upsampling import spread
-from ildm.denoiser.attention import (
-    Attended,
-    Beside,
-    SelfAttention,
-    Watch,
-    attend_rows,
-    attend_where_acting,
-    join_heads,
-    project,
-    token_mask,
-)
+from ildm.denoiser.attended import Attended, Beside, Watch, token_mask
+from ildm.denoiser.attention import SelfAttention, attend_rows, attend_where_acting, join_heads, project
 from ildm.denoiser.blocks import ResBlock, Upsample
 from ildm.denoiser.inputs import check_inputs
 from ildm.denoiser.low_rank import carry, flattened, plain, stacked, strengths_in

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ildm.denoiser.attention import Attended
+from ildm.denoiser.attended import Attended
 from ildm.denoiser.blocks import ResBlock
 from ildm.denoiser.rows import told_apart
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ildm.core.errors import ConfigError
 from ildm.core.masks import Grid, area_average
 from ildm.core.types import Conditioning, Latent, Times
-from ildm.denoiser.attention import Attended, Beside
+from ildm.denoiser.attended import Attended, Beside
 from ildm.diffusion.path import Path, add_noise
 
 Predict = Callable[[Tensor, Tensor, Attended], Tensor]

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ildm.core.masks import Grid
-from ildm.denoiser.attention import Attended, CrossAttention, SelfAttention, attend_rows, join_heads
+from ildm.denoiser.attended import Attended
+from ildm.denoiser.attention import CrossAttention, SelfAttention, attend_rows, join_heads
 from ildm.denoiser.blocks import start_at_zero
 from ildm.denoiser.rows import told_apart
 

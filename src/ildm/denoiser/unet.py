@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ildm.core.masks import Grid
 from ildm.core.sinusoidal import sinusoidal
 from ildm.core.types import Conditioning
-from ildm.denoiser.attention import Attended, CrossAttention, Watcher, read_context
+from ildm.denoiser.attended import Attended, Watcher
+from ildm.denoiser.attention import CrossAttention, read_context
 from ildm.denoiser.blocks import Downsample, EmbeddingMLP, Resample, ResBlock, Upsample, start_at_zero
 from ildm.denoiser.config import UNetConfig
 from ildm.denoiser.inputs import check_inputs

@@ -1,21 +1,20 @@
 """Where sessions are kept: one SQLite file that survives a kill at any moment, see `schema` for what is in it.
 
-What `append` acknowledges is on the disk (write-ahead log, synchronous=FULL). Readers never wait for the writer.
+What `append` acknowledges is on the disk (write-ahead log, synchronous=FULL). What there is to read is in `storage.reader`.
 """
 
 from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Table, delete, update
+from sqlalchemy import Connection, Engine, delete, update
 
 from ildm.core.errors import MissingError
 from ildm.core.files import home
@@ -23,9 +22,9 @@ from ildm.session.events import AnyEvent, SessionOpened
 from ildm.session.storage import pruning, schema
 from ildm.session.storage.batch import Batch, insert_session, write
 from ildm.session.storage.connections import reading_engine, writing_engine
-from ildm.session.storage.failures import told_plainly
 from ildm.session.storage.migrations import prepare
 from ildm.session.storage.presets import Presets
+from ildm.session.storage.reader import Reader
 from ildm.session.storage.records import (
     BranchRecord,
     NodeRecord,
@@ -33,16 +32,6 @@ from ildm.session.storage.records import (
     SessionSummary,
     Status,
     check_session_id,
-)
-from ildm.session.storage.stored import (
-    StoredSession,
-    find_begun,
-    find_id,
-    read_events,
-    read_payload,
-    read_picture,
-    read_session,
-    read_summaries,
 )
 from ildm.session.storage.writer import Writer
 
@@ -54,8 +43,8 @@ def default_path() -> Path:
     return home() / "sessions" / "sessions.sqlite"
 
 
-class Store:
-    """All sessions of a person, for any number of threads and programs at once.
+class Store(Reader):
+    """All sessions of a person, for any number of threads and programs at once; readers never wait for the writer.
 
     `presets` are the presets kept beside them. Callbacks of futures run on the writer's thread: they must not wait for the store.
 
@@ -68,15 +57,16 @@ class Store:
     """
 
     def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        self.path = (path or default_path()).absolute()
+        file = (path or default_path()).absolute()
+        prepare(file)
+        reading = reading_engine(file)
+        super().__init__(file, reading)
         self._clock = clock
-        prepare(self.path)
-        self._reader = reading_engine(self.path)
         writing = writing_engine(self.path)
         self.writer = Writer(writing, self.path)
         self.presets = Presets(self._reading, self.writer, clock)
         # also at the program's end, so that what was sent is written even where nobody closed
-        self._close = weakref.finalize(self, _close, self.writer, writing, self._reader)
+        self._close = weakref.finalize(self, _close, self.writer, writing, reading)
 
     def __enter__(self) -> Self:
         return self
@@ -222,82 +212,6 @@ class Store:
         if not self.writer.submit(lambda connection: connection.execute(statement).rowcount, grows=False).result():
             raise MissingError(f"There is no session {session_id} in the store.")
 
-    def sessions(self, search: str | None = None, *, owner: str | None = None) -> list[SessionSummary]:
-        """What there is, the session that changed last first.
-
-        Args:
-            search: words, in upper or lower case; each is a part of the title, of the id, of the model's name or of any prompt, those
-                of regions among them.
-            owner: whose; None = everybody's.
-        """
-        with self._reading() as connection:
-            return read_summaries(connection, search=search, owner=owner)
-
-    def summary(self, session_id: str) -> SessionSummary | None:
-        """A session as a list shows it, None where there is none."""
-        with self._reading() as connection:
-            return next(iter(read_summaries(connection, only=session_id)), None)
-
-    def begun_with(self, opened: SessionOpened) -> list[str]:
-        """The ids of the sessions that began with just this event, the oldest first: copies of one, and what became of them."""
-        with self._reading() as connection:
-            return find_begun(connection, opened)
-
-    def find(self, prefix: str) -> str:
-        """The id of the session that alone begins with `prefix`.
-
-        Raises:
-            ConfigError: when none does, or several do.
-        """
-        with self._reading() as connection:
-            return find_id(connection, prefix)
-
-    def events(self, session_id: str, since: int = 0, last: int | None = None) -> list[AnyEvent]:
-        """The log of a session from event number `since` on, to number `last`; None = all that there is.
-
-        Raises:
-            StorageError: when one of them is damaged.
-        """
-        with self._reading() as connection:
-            return read_events(connection, session_id, since, last)
-
-    def picture(self, session_id: str, node: int | None = None) -> bytes | None:
-        """The picture that was kept of a state, and nothing else of the session; None where there is none.
-
-        Args:
-            node: None = where the session stands, else the newest that there is.
-
-        Raises:
-            StorageError: when it is damaged.
-        """
-        with self._reading() as connection:
-            return read_picture(connection, session_id, node)
-
-    def load(self, session_id: str) -> StoredSession:
-        """A session as last saved; its bytes are read, and checked, when they are asked for.
-
-        Raises:
-            ConfigError: when there is no such session.
-            StorageError: when what every session needs is damaged.
-        """
-
-        def fetch(table: Table, key: int | str) -> bytes | None:
-            with self._reading() as connection:
-                return read_payload(connection, table, session_id, key)
-
-        with self._reading() as connection:
-            return read_session(connection, session_id, fetch)
-
-    @contextmanager
-    def holding(self, session_id: str) -> Generator[StoredSession, None, None]:
-        """A session whose bytes stay as they are until the block is left, whatever is written meanwhile; for one thread.
-
-        Raises:
-            ConfigError, StorageError: as `load`.
-        """
-        with self._reading() as connection:
-            yield read_session(connection, session_id, lambda table, key: read_payload(connection, table, session_id, key))
-
     def prunable(self, *, keep: int | None = None, older_than: timedelta | None = None) -> list[SessionSummary]:
         """The sessions that `prune` would take with the same conditions.
 
@@ -332,11 +246,6 @@ class Store:
         self.writer.submit(task, grows=False).result()
         pruning.shrink(self.path)
         return max(0, before - pruning.bytes_on_disk(self.path))
-
-    @contextmanager
-    def _reading(self) -> Generator[Connection, None, None]:
-        with told_plainly(self.path), self._reader.begin() as connection:
-            yield connection
 
 
 def _close(writer: Writer, *engines: Engine) -> None:

@@ -19,7 +19,7 @@ from ildm.conditioning.layout import LayoutConditioner
 from ildm.conditioning.text import TextConditioner
 from ildm.core.masks import Grid
 from ildm.data.mentions import Mentions
-from ildm.denoiser.attention import attention_shares
+from ildm.denoiser.attended import attention_shares
 
 Ground = Callable[[Sequence[str], Int[Tensor, "batch height width"] | None, Grid], Grounding]
 """From the prompts of a batch, their latents' maps and the latents' (height, width)."""

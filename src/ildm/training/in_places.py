@@ -76,17 +76,17 @@ class InPlaces:
         """
         seeds = share.of(torch.randint(2**31, (share.count * len(captions),), generator=generator)).tolist()
         dice = [random.Random(seed) for seed in seeds]
-        spoken = [self.spoken(*each) for each in zip(captions, maps, dice, strict=True)]
-        areas = [paint(told, cells, each) for told, cells, each in zip(spoken, maps, dice, strict=True)]
-        return bound(conditioner, [told.texts for told in spoken], areas)
+        spoken = [self.tell_apart(*each) for each in zip(captions, maps, dice, strict=True)]
+        areas = [paint_areas(told, cells, each) for told, cells, each in zip(spoken, maps, dice, strict=True)]
+        return bind(conditioner, [told.texts for told in spoken], areas)
 
-    def spoken(self, caption: str, cells: Int[Tensor, "height width"], dice: random.Random) -> Spoken:
+    def tell_apart(self, caption: str, cells: Int[Tensor, "height width"], dice: random.Random) -> Spoken:
         """What the ground and each thing of one picture read; the ground alone where a thing has no words."""
         shown = [number for number in cells.unique().tolist() if number != NOTHING]
         found = self._mentions.find(caption, shown)
         words: dict[int, str] = {}
         for mention in found:
-            words.setdefault(mention.number, with_article(caption, mention))
+            words.setdefault(mention.number, name_with_article(caption, mention))
         if not shown or words.keys() != set(shown):
             return Spoken((caption,), ())
         behind = caption[found[-1].end :]
@@ -97,7 +97,7 @@ class InPlaces:
         return Spoken((ground, *things), tuple(words))
 
 
-def with_article(caption: str, mention: Mention) -> str:
+def name_with_article(caption: str, mention: Mention) -> str:
     """What names a thing, with its style and the article right before that: "a flat owl", "a pair of scissors"."""
     style = _STYLE_BEFORE.search(caption[: mention.start])
     start = mention.start if style is None else style.start()
@@ -109,14 +109,14 @@ def with_article(caption: str, mention: Mention) -> str:
     return thing
 
 
-def paint(spoken: Spoken, cells: Int[Tensor, "height width"], dice: random.Random) -> Float[Tensor, "texts height width"]:
+def paint_areas(spoken: Spoken, cells: Int[Tensor, "height width"], dice: random.Random) -> Float[Tensor, "texts height width"]:
     """How much each text counts where; the shares sum to one at every place."""
     if not spoken.numbers:
         return torch.ones(1, *cells.shape)
-    return coverage(torch.stack([painted(cells == number, dice) for number in spoken.numbers]), "normalise").float()
+    return coverage(torch.stack([paint_shape(cells == number, dice) for number in spoken.numbers]), "normalise").float()
 
 
-def painted(cells: Bool[Tensor, "height width"], dice: random.Random) -> Float[Tensor, "height width"]:
+def paint_shape(cells: Bool[Tensor, "height width"], dice: random.Random) -> Float[Tensor, "height width"]:
     """What a person might paint to say that a thing lies in these cells: a box, an ellipse, hard or soft, or roughly its outline."""
     down, across = (cells.any(dim=axis).nonzero().flatten() for axis in (1, 0))
     top, bottom, left, right = (int(border) for border in (down[0], down[-1] + 1, across[0], across[-1] + 1))
@@ -133,7 +133,7 @@ def painted(cells: Bool[Tensor, "height width"], dice: random.Random) -> Float[T
     return F.max_pool2d(cells.float()[None, None], 3, stride=1, padding=1)[0, 0]
 
 
-def bound(
+def bind(
     conditioner: TextConditioner, texts: Sequence[Sequence[str]], areas: Sequence[Float[Tensor, "_ height width"]]
 ) -> Conditioning:
     """Texts bound to areas, the ground first, for a batch; see `ildm.denoiser.regional.by_attention` for one sample."""

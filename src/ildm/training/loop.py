@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ildm.core.errors import CheckpointError, ConfigError, IldmError, StorageError
 from ildm.training.journal import Journal
 from ildm.training.run_state import RunState, forget_latest, load_state, save_state
 from ildm.training.stopping import Stop
-from ildm.training.task import Metrics, Task
+from ildm.training.sums import Sums
+from ildm.training.task import Task
 from ildm.training.world import ALONE, World
 
 MAX_ROLLBACKS = 5
@@ -71,8 +69,7 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             task.export(state)
         return state
     journal.forget_after(state.step)
-    batches, sums = task.batches(state.position), _Sums()
-    saved_at, saved_step = time.monotonic(), state.step
+    batches, sums, saving = task.batches(state.position), Sums(), _Saving(task, folder, state.step)
     reason = wrong = None
     while state.step < config.steps:
         batch, wrong = _next_of(batches)
@@ -89,16 +86,13 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
             trouble = _no_number(figures) or task.judge(figures)
             if trouble is not None:
                 state = _roll_back(task, folder, state, trouble, journal, world)
-                batches, sums, saved_step = task.batches(state.position), _Sums(), state.step
+                batches, sums, saving.step = task.batches(state.position), Sums(), state.step
                 continue
             journal.log(state.step, figures)
-            sums = _Sums()
-            is_due = task.is_sound and time.monotonic() - saved_at > config.save_every
-            if world.is_first and (last or is_due):
+            sums = Sums()
+            if world.is_first and (last or (task.is_sound and saving.is_due(config.save_every))):
                 with sums.paused():
-                    _save(task, folder, state, saved_step)
-                    task.export(state)
-                saved_at, saved_step = time.monotonic(), state.step
+                    saving.save(state)
         if world.is_first and (last or (config.sample_every and state.step % config.sample_every == 0)):
             with sums.paused():
                 sheet = task.sample_sheet()
@@ -110,31 +104,50 @@ def train(task: Task, config: LoopConfig, folder: Path, *, journal: Journal, sto
         return state
     state.seconds += sums.seconds if sums.steps else 0.0
     averages = world.average(sums.averages()) if sums.steps else {}
-    is_sound, unkept = _is_sound(task, averages), None
-    if world.is_first and is_sound:
-        try:
-            _save(task, folder, state, saved_step)
-            saved_step = state.step
-            task.export(state)
-        except StorageError as error:
-            unkept = error
+    trouble = _no_number(averages) or (None if task.is_sound else "reconstructions are falling apart")
+    unkept = _try_to_save(saving, state) if world.is_first and trouble is None else None
     told = world.agree(None if wrong is None else str(wrong))
     if told is not None:
         # whatever is wrong with the data comes first; what was learned from them is kept if it can be
         if unkept is not None:
-            journal.say(
-                f"what was learned after step {saved_step} is lost. {unkept}" if saved_step < state.step else str(unkept)
-            )
+            lost = saving.step < state.step
+            journal.say(f"what was learned after step {saving.step} is lost. {unkept}" if lost else str(unkept))
         raise wrong or IldmError(told)
     if unkept is not None:
         raise unkept
     said = "saved; the same command goes on from here"
-    if not is_sound:
-        what = _no_number(averages) or "reconstructions are falling apart"
-        said = f"where {what}; the same command goes on from step {saved_step}, saved before"
+    if trouble is not None:
+        said = f"where {trouble}; the same command goes on from step {saving.step}, saved before"
     journal.say(f"stopped by {reason} at step {state.step} of {config.steps}, {said}.")
     world.agree(None)
     return state
+
+
+class _Saving:
+    """Saves a stage, and knows what was saved last: up to which `step`."""
+
+    def __init__(self, task: Task, folder: Path, step: int) -> None:
+        self.step = step
+        self._task, self._folder, self._at = task, folder, time.monotonic()
+
+    def is_due(self, seconds: float) -> bool:
+        return time.monotonic() - self._at > seconds
+
+    def save(self, state: RunState) -> None:
+        # nothing was learned since where the step is the same: the state before that is still one to come back to
+        save_state(self._folder, replace(state, task=self._task.state()), replaces=state.step == self.step)
+        self.step = state.step
+        self._task.export(state)
+        self._at = time.monotonic()
+
+
+def _try_to_save(saving: _Saving, state: RunState) -> StorageError | None:
+    """What was in the way."""
+    try:
+        saving.save(state)
+    except StorageError as error:
+        return error
+    return None
 
 
 def _next_of(batches: Iterator[Any]) -> tuple[Any, IldmError | None]:
@@ -151,41 +164,6 @@ def _no_number(figures: Mapping[str, float]) -> str | None:
         if not math.isfinite(figures.get(name, 0.0)):
             return f"{called} is no longer a number"
     return None
-
-
-def _is_sound(task: Task, figures: Mapping[str, float]) -> bool:
-    return task.is_sound and _no_number(figures) is None
-
-
-class _Sums:
-    """Metrics added up on the device, read once per record."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self._started = time.monotonic()
-        self._totals: dict[str, Tensor] = {}
-        self._counts: Counter[str] = Counter()  # some steps tell less than others
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    @contextmanager
-    def paused(self) -> Generator[None]:
-        """Time that is not training's own, such as saving."""
-        began = time.monotonic()
-        yield
-        self._started += time.monotonic() - began
-
-    def add(self, metrics: Metrics) -> None:
-        self.steps += 1
-        self._counts.update(metrics.keys())
-        for name, value in metrics.items():
-            value = value.detach().double()
-            self._totals[name] = self._totals[name] + value if name in self._totals else value
-
-    def averages(self) -> dict[str, float]:
-        return {name: float(total) / self._counts[name] for name, total in self._totals.items()}
 
 
 def _restore(task: Task, folder: Path, world: World) -> RunState:
@@ -213,11 +191,6 @@ def _restore(task: Task, folder: Path, world: World) -> RunState:
             ) from error
     state.task = {}
     return state
-
-
-def _save(task: Task, folder: Path, state: RunState, saved_step: int) -> None:
-    # nothing was learned since where the step is the same: the state before that is still one to come back to
-    save_state(folder, replace(state, task=task.state()), replaces=state.step == saved_step)
 
 
 def _roll_back(task: Task, folder: Path, state: RunState, trouble: str, journal: Journal, world: World) -> RunState:
