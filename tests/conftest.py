@@ -52,6 +52,20 @@ def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def small_looks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The network that judges pictures looks at small ones, which costs a twelfth, for tests that are not about what it sees.
+
+    In a home of their own, so that no other test takes what a judge has learned there.
+    """
+    from ildm.evaluation import network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "SIDE", 64)
+        patch.setenv("ILDM_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """What a command does to the log of its process is over with its test."""

@@ -56,6 +56,12 @@ def drawing(request, make_saved):
 
 
 @pytest.fixture(scope="module")
+def loaded(drawing):
+    """Ours, of what the peer saved."""
+    return ildm.load(drawing[2], dtype="float32")
+
+
+@pytest.fixture(scope="module")
 def make_saved(tmp_path_factory):
     """Makes each family once."""
 
@@ -103,40 +109,37 @@ def pixels(image):
     return torch.from_numpy(numpy.array(image)).permute(2, 0, 1)[None] / 255
 
 
-def test_the_image_is_the_peers(drawing, monkeypatch):
+def test_the_image_is_the_peers(drawing, loaded, monkeypatch):
     """Text, schedule, sampler, guidance and decoding at once, with the folder's own scheduler."""
-    _, pipeline, folder = drawing
-    expected = theirs(pipeline, monkeypatch, output_type="pt")
-    assert (pixels(ours(ildm.load(folder, dtype="float32"))) - expected).abs().max() <= 0.501 / 255  # ours is in whole 255ths
+    expected = theirs(drawing[1], monkeypatch, output_type="pt")
+    assert (pixels(ours(loaded)) - expected).abs().max() <= 0.501 / 255  # ours is in whole 255ths
 
 
 @pytest.mark.parametrize("sampler", SCHEDULERS)
-def test_every_samplers_latent_is_the_peers(sampler, drawing, monkeypatch):
+def test_every_samplers_latent_is_the_peers(sampler, drawing, loaded, monkeypatch):
     family, pipeline, folder = drawing
     if sampler == "plms" and "velocity" in family:
         return  # there the peer mixes velocities of several times, and not the noise estimates that Liu 2022 mixes
     kind, options = SCHEDULERS[sampler]
     own = pipeline.scheduler
-    model = ildm.load(folder, dtype="float32")
     decoded = []
-    monkeypatch.setattr(model, "decode", lambda latents: decoded.append(latents) or torch.zeros(1, 3, 8, 8))
+    monkeypatch.setattr(loaded, "decode", lambda latents: decoded.append(latents) or torch.zeros(1, 3, 8, 8))
     try:
         config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         pipeline.scheduler = getattr(diffusers, kind).from_config(config, **options)
         expected = theirs(pipeline, monkeypatch, output_type="latent")
     finally:
         pipeline.scheduler = own
-    ours(model, sampler=sampler)
+    ours(loaded, sampler=sampler)
     assert (decoded[0] - expected).abs().max() <= 1e-4 * max(1.0, expected.abs().max())
 
 
-def test_a_picture_does_not_depend_on_how_long_its_neighbours_prompts_are(drawing):
-    model = ildm.load(drawing[2], dtype="float32")
+def test_a_picture_does_not_depend_on_how_long_its_neighbours_prompts_are(loaded):
     long, settings = " ".join(["cat"] * 100), {"num_steps": 4, "guidance_scale": GUIDANCE}
     prompts, negatives = [PROMPT, long, ""], ["", "blue", long]
-    together = model.generate(prompts, negative_prompt=negatives, seed=SEED, **settings)
+    together = loaded.generate(prompts, negative_prompt=negatives, seed=SEED, **settings)
     for prompt, negative, image in zip(prompts, negatives, together, strict=True):
-        [alone] = model.generate(prompt, negative_prompt=negative, seed=SEED, **settings)
+        [alone] = loaded.generate(prompt, negative_prompt=negative, seed=SEED, **settings)
         assert (pixels(image) - pixels(alone)).abs().max() <= 1.01 / 255
 
 

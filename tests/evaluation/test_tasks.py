@@ -29,6 +29,8 @@ from ildm.evaluation.sets import emoji_sets
 from ildm.model import Model
 from ildm.recipes import find_recipe
 
+pytestmark = pytest.mark.usefixtures("small_looks")
+
 STYLES = ("flat", "3d", "noto", "blob")
 TASKS = ("unconditional", "class", "style", "layout", "semantic-map", "super-resolution", "inpainting")
 ALL = {"kid-lite0", "fd-lite0", "fd-lite0-64", "precision", "recall", "density", "coverage", "psnr", "ssim", "lite0-distance"}
@@ -109,7 +111,7 @@ def stand_in(fake_model, network, config):
 
 
 @pytest.fixture(scope="module")
-def reports(stand_in, config, ildm_home):
+def reports(stand_in, config):
     """Every metric on a model of each task that listens, and the task's own metric on one that does not."""
     made = {}
 
@@ -187,7 +189,7 @@ def test_things_are_counted_with_the_images_they_are_in(monkeypatch, stand_in, n
     assert all("image" in figure.how["interval"] for figure in figures)
 
 
-def test_a_map_of_nothing_drawn_scores_one_half(stand_in, config, ildm_home):
+def test_a_map_of_nothing_drawn_scores_one_half(stand_in, config):
     model = stand_in("semantic-map", True)
     model.draw = lambda *_: torch.full((3, 64, 64), 90, dtype=torch.uint8)
     report = evaluate(model, replace(config, metrics=("map-agreement",)))

@@ -10,6 +10,11 @@ from ildm.cli.main import main
 from ildm.training.stopping import Stop
 
 
+@pytest.fixture(scope="module", autouse=True)
+def looking(small_looks):
+    """What a study does with its figures is tested here, and not how good they are."""
+
+
 @pytest.fixture(scope="session")
 def stop_after():
     """`stop_after(times)` is a stop that says so once it was asked so many times."""

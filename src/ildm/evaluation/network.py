@@ -149,7 +149,7 @@ class Lite0(nn.Module):
         return F.relu6(self.stem(prepare(images)))
 
 
-def prepare(images: Image) -> Float[Tensor, "batch 3 224 224"]:
+def prepare(images: Image) -> Float[Tensor, "batch 3 side side"]:
     """Images in [-1, 1] at the network's size, on its scale: (255 x - 127) / 128 for x in [0, 1]."""
     if images.shape[-2:] != (SIDE, SIDE):
         images = F.interpolate(images, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)

@@ -31,7 +31,7 @@ def run_study():
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(small, run_study, tmp_path_factory):
     """The folder of a study that was never stopped, and its report."""
     folder = tmp_path_factory.mktemp("study")

@@ -12,6 +12,7 @@ export const useScrub = create<{ step: number | null }>(() => ({ step: null }));
 
 const KEY_PAUSE = 140;
 const FRAME_PATIENCE = 350;
+const STANDING_PATIENCE = 1000;
 const REPLAY_TIME = 4000;
 /** One grey pixel, for what is noise alone. */
 const NOISE = "data:image/gif;base64,R0lGODlhAQABAIAAAH9/f////yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
@@ -43,8 +44,30 @@ export async function letGo(): Promise<void> {
   if (step === null || !view) return;
   const mine = ++asked;
   if (view.place.status === "running") void edit({ kind: "pause" });
-  if (view.place.step !== step || view.place.status === "running") await edit({ kind: "rewind", step });
+  if (view.place.step !== step || view.place.status === "running") {
+    const applied = await edit({ kind: "rewind", step });
+    // where it stands now is told right after; a key that is pressed in between counts from there
+    if (applied && mine === asked) await whenStanding(step);
+  }
   if (mine === asked) forget();
+}
+
+/** Resolves once this page knows that the session stands at a step. */
+function whenStanding(step: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (useSession.getState().view?.place.step === step) end();
+    };
+    const end = () => {
+      clearTimeout(late);
+      stop();
+      resolve();
+    };
+    // somebody else may have taken it elsewhere at once
+    const late = setTimeout(end, STANDING_PATIENCE);
+    const stop = useSession.subscribe(look);
+    look();
+  });
 }
 
 /** Stay where the session is after all. */

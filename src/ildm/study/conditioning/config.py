@@ -113,7 +113,12 @@ def tiny() -> ConditioningConfig:
         recipe=replace(
             recipe,
             data=replace(
-                recipe.data, length=16, sprites="sample", concepts=("red apple", "rocket", "cactus"), styles=("flat", "noto")
+                recipe.data,
+                size=64,
+                length=16,
+                sprites="sample",
+                concepts=("red apple", "rocket", "cactus"),
+                styles=("flat", "noto"),
             ),
             denoiser=replace(recipe.denoiser, channels=(32, 32), res_blocks=(1, 1), depths=(0, 1)),
             stage_two=replace(
