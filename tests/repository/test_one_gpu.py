@@ -310,8 +310,9 @@ def test_words_in_their_places_cost_what_the_librarys_do(one_gpu):
     assert float((own - theirs).norm()) < 0.1 * float(theirs.norm()), "what is said where is learned from alike"
 
 
-def test_each_kind_of_step_teaches_and_tells_what_it_should(one_gpu):
-    """With help, without, and with words in their places: error, naming, grounding, placing, the gradient's norm, error in places."""
+@pytest.fixture
+def second(one_gpu):
+    """A small text model's training on four scenes at a time."""
     plan = find_recipe("emoji-tiny")
     plan = plan.settled(open_dataset(plan.data))
     bound = {"alignment": 0.1, "grounding": 0.3, "placing": 0.5, "in_places": 0.4}
@@ -324,7 +325,12 @@ def test_each_kind_of_step_teaches_and_tells_what_it_should(one_gpu):
         torch.zeros(8, 1), torch.randint(2, (8, 16, 16)), torch.randint(3, 200, (8, 5, 16)),
         torch.full((8, 5, 16 * 16 + 8 * 8), 51, dtype=torch.uint8),
     )  # fmt: skip
-    told = []
+    return second
+
+
+def test_each_kind_of_step_teaches_and_tells_what_it_should(second):
+    """With help, without, and with words in their places: error, naming, grounding, placing, the gradient's norm, error in places."""
+    told, networks = [], second.networks
     for step in second._steps:
         second._sums.zero_()
         before = [one.detach().clone() for one in networks.parameters()]
@@ -338,6 +344,23 @@ def test_each_kind_of_step_teaches_and_tells_what_it_should(one_gpu):
         [False, False, False, False, True, True],
     ]
     assert [second._is_apart(step) for step in range(5)] == [False, False, True, False, True]
+
+
+def test_what_other_processes_compile_is_waited_for(second, monkeypatch):
+    happened = []
+
+    class Event:
+        def __init__(self, place):
+            self.place = place
+
+        def wait(self, _):
+            happened.append(f"{self.place} is in the cache")
+
+    compile_one = second.compile
+    monkeypatch.setattr(second, "compile", lambda place: happened.append(place) or compile_one(place))
+    second.prepare([Event(1), Event(2)])
+    assert happened == [0, "1 is in the cache", 1, "2 is in the cache", 2]
+    assert len(second._recorded) == 3
 
 
 def test_attention_that_is_compiled_does_what_it_does_otherwise(monkeypatch):

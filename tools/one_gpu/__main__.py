@@ -1,7 +1,8 @@
 """Trains the shipped model and the tasks' on one GPU, by the clock: python tools/one_gpu --tokenizer FILE --until 765 --out FOLDER
 
-Nothing waits for anything else: the cores draw scenes while steps are compiled, the first stage learns from those that are there, all
-data stay on the GPU, and a step is one CUDA graph. What comes out, `tools/one_gpu/assemble.py` puts together.
+Nothing waits for anything else: the cores draw scenes while steps are compiled, each kind by a process of its own, the first stage
+learns from those that are there, all data stay on the GPU, and a step is one CUDA graph. What comes out, `tools/one_gpu/assemble.py`
+puts together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from clock import say
-from roles import Room, Settings, train_first, train_task, train_text
+from roles import Room, Settings, compile_text, train_first, train_task, train_text
 from scenes import Scenes, draw, reserve, shared
 from telling import Captions, Tasks
 
@@ -61,6 +62,7 @@ def main() -> None:
         encoded=context.Event(),
         encoded_things=context.Event(),
         surroundings=torch.from_numpy(shared((things, options.channels, CELLS, CELLS), np.float16)),
+        compiled=tuple(context.Event() for _ in range(1 + bool(plan.stage_two.in_places))) if options.compile else (),
     )
     draw(room.scenes, dataset, captions)
     say(f"{options.scenes} scenes are being drawn")
@@ -69,6 +71,8 @@ def main() -> None:
         "first": (train_first, (plan, settings, room)),
         "text": (train_text, (plan, settings, room, tokenizer)),
     }
+    for place in range(1, 1 + len(room.compiled)):
+        roles[f"kind {place}"] = (compile_text, (plan, settings, room, tokenizer, place))
     whole, begun = sum(SHARES[name] for name in plans), 0
     for name, its_plan in plans.items():
         window = (begun / whole, (begun + SHARES[name]) / whole)
@@ -135,7 +139,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first-until", type=float, default=215.0, help="seconds since the start")
     parser.add_argument("--second-until", type=float, default=575.0, help="seconds since the start")
     parser.add_argument("--until", type=float, default=765.0, help="seconds since the start")
-    parser.add_argument("--forgiving", type=float, default=25.0, help="seconds of the decoder's last training")
+    parser.add_argument("--forgiving", type=float, default=25.0, help="seconds of the decoder's last training; 0 = none")
     parser.add_argument("--tasks", nargs="*", choices=list(SHARES), default=list(SHARES))
     parser.add_argument("--channels", type=int, default=12, help="of the latents")
     parser.add_argument("--scenes", type=int, default=262_144)

@@ -44,6 +44,8 @@ class Room:
         scenes, things: the pools of the text model and of the tasks.
         encoded, encoded_things: set once a pool has its latents.
         surroundings: the latents around the holes.
+        compiled: for each kind of the text model's steps after the first, set once it was compiled by a process of its own; empty where
+            nothing is compiled.
     """
 
     scenes: Scenes
@@ -51,6 +53,7 @@ class Room:
     encoded: Event
     encoded_things: Event
     surroundings: Tensor
+    compiled: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Settings:
     Args:
         start: a model whose first stage is taken as it is, and whose denoiser and text encoder are gone on with.
         first_until, second_until, until: seconds since the start at which the first stage, the text model and the last task end.
-        forgiving: seconds of the decoder's last training.
+        forgiving: seconds of the decoder's last training; 0 = it stays as it is.
         least: how many scenes are drawn before the first stage begins.
     """
 
@@ -100,7 +103,8 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
         first.train(pictures, settings.first_until - passed())
     else:
         first.prepare_encoding()
-        first.prepare_forgiving()
+        if settings.forgiving > 0:
+            first.prepare_forgiving()
     pictures.wait(len(room.scenes.images))
     latents = encode_pool(room.scenes, pictures.images, first.encode)
     room.encoded.set()
@@ -117,17 +121,43 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     room.encoded_things.set()
     say("the tasks' scenes are encoded")
     del images
-    if begun is None:
-        first.prepare_forgiving()
-    facts["decoder_steps"] = first.forgive(pictures.images, latents, settings.forgiving)
-    facts["forgiving_psnr"] = first.psnr(pictures.images[:256])
-    say(f"the decoder forgives; training images are rebuilt at {facts['forgiving_psnr']:.2f} dB")
-    write_autoencoder(settings.out, autoencoder)
+    if settings.forgiving > 0:
+        if begun is None:
+            first.prepare_forgiving()
+        facts["decoder_steps"] = first.forgive(pictures.images, latents, settings.forgiving)
+        facts["forgiving_psnr"] = first.psnr(pictures.images[:256])
+        say(f"the decoder forgives; training images are rebuilt at {facts['forgiving_psnr']:.2f} dB")
+        write_autoencoder(settings.out, autoencoder)
     _write_facts(settings.out, "first", facts)
 
 
 def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenizer) -> None:
     """The text model."""
+    second = _text_stage(plan, settings, room.scenes, tokenizer)
+    second.prepare(room.compiled)
+    room.encoded.wait()
+    scenes, told = room.scenes, room.scenes.told
+    latents, maps, tokens, named, spoken, areas = (
+        torch.from_numpy(one).to(second.device)
+        for one in (scenes.latents, scenes.maps, *(told[name] for name in ("tokens", "named", "spoken", "areas")))
+    )
+    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=second.device), maps, spoken, areas)
+    second.record()
+    second.train(settings.second_until - passed(), settings.out)
+    _write_facts(settings.out, "text", {**second.facts(), "start": settings.start})
+
+
+def compile_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenizer, place: int) -> None:
+    """One kind of the text model's steps, for the cache that all processes share; who waits for it goes on either way."""
+    try:
+        _text_stage(plan, settings, room.scenes, tokenizer).compile(place)
+        say(f"kind {place} of the text model's steps is in the cache")
+    finally:
+        room.compiled[place - 1].set()
+
+
+def _text_stage(plan: Recipe, settings: Settings, scenes: Scenes, tokenizer: Tokenizer) -> SecondStage:
+    """The text model's training on random data, to be compiled on before there are any: what fails then does so at once."""
     device = settings.begin()
     assert plan.text is not None
     networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
@@ -143,11 +173,9 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
         batch=settings.second_batch,
         compiled=settings.compile,
     )
-    count, scenes = 2 * settings.second_batch, room.scenes
-    channels, told = scenes.latents.shape[1], scenes.told
-    # compiled on random data before there are any, so that what fails does so at once
+    count, told = 2 * settings.second_batch, scenes.told
     second.take(
-        torch.randn(count, channels, CELLS, CELLS, device=device).half(),
+        torch.randn(count, scenes.latents.shape[1], CELLS, CELLS, device=device).half(),
         torch.randint(3, 200, (count, *told["tokens"].shape[1:]), device=device).short(),
         torch.randint(2, (count, *told["named"].shape[1:]), device=device).short(),
         torch.zeros(count, 1, device=device),
@@ -155,16 +183,7 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
         torch.randint(3, 200, (count, *told["spoken"].shape[1:]), device=device).short(),
         torch.ones(count, *told["areas"].shape[1:], dtype=torch.uint8, device=device),
     )
-    second.prepare()
-    room.encoded.wait()
-    latents, maps, tokens, named, spoken, areas = (
-        torch.from_numpy(one).to(device)
-        for one in (scenes.latents, scenes.maps, *(told[name] for name in ("tokens", "named", "spoken", "areas")))
-    )
-    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=device), maps, spoken, areas)
-    second.record()
-    second.train(settings.second_until - passed(), settings.out)
-    _write_facts(settings.out, "text", {**second.facts(), "start": settings.start})
+    return second
 
 
 def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: tuple[float, float]) -> None:

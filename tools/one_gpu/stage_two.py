@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from parts import write_parts
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
 _SETTLED = 1000  # steps until which a rate that has just risen may cost something
+_COMPILED = 180.0  # seconds after which what another process compiles is compiled here, too
 _WORSE = 1.05  # times the best loss so far is astray: where it was seen, nothing recovered by itself
 
 
@@ -92,14 +94,24 @@ class SecondStage:
         self._latents, self._tokens, self._named, self._features, self._maps = latents, tokens, named, features, maps
         self._spoken, self._areas = spoken, areas
 
-    def prepare(self) -> None:
-        """Compile a step on what was taken, and see whether it can be recorded."""
-        for step in self._steps:
-            for _ in range(2):
-                step()
+    def prepare(self, elsewhere: Sequence[Event] = ()) -> None:
+        """Compile every kind of step on what was taken, and see whether it can be recorded.
+
+        Args:
+            elsewhere: for each kind after the first, set once another process has compiled it, so that it lies in the cache of both.
+        """
+        for place in range(len(self._steps)):
+            if place and elsewhere:
+                elsewhere[place - 1].wait(_COMPILED)
+            self.compile(place)
         say(f"{self.name} is compiled")
         self.record()
         release()
+
+    def compile(self, place: int) -> None:
+        """Compile one kind of step: with help, without, or with words in their places."""
+        for _ in range(2):
+            self._steps[place]()
 
     def record(self) -> None:
         """Record a step on what was taken."""
