@@ -146,8 +146,10 @@ class _Lender(NamedTuple):
 
     @classmethod
     def find(cls, shared: SharedFirstStage, path: Path) -> _Lender:
-        """Raises:
-        CheckpointError: when it is not here.
+        """Find it among the installed models.
+
+        Raises:
+            CheckpointError: when it is not here.
         """
         folder = find_named(shared.model)
         if folder is None or not (folder / AUTOENCODER).is_file():
@@ -157,8 +159,10 @@ class _Lender(NamedTuple):
         return cls(shared, folder, read_manifest(folder))
 
     def fill(self, autoencoder: Autoencoder, path: Path) -> None:
-        """Raises:
-        CheckpointError: when it has another encoder by now.
+        """Give a model's autoencoder its weights.
+
+        Raises:
+            CheckpointError: when it has another encoder by now.
         """
         _fill(autoencoder, self.folder, self.manifest, AUTOENCODER)
         if _latents_of(autoencoder) != self.shared.fingerprint:

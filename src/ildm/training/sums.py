@@ -23,7 +23,7 @@ class Sums:
 
     @property
     def seconds(self) -> float:
-        """Since the first step, without the pauses."""
+        """Since the last record, without the pauses."""
         return time.monotonic() - self._started
 
     @contextmanager

@@ -4,7 +4,7 @@ import { create } from "zustand";
 import type { FrameHeader } from "../wire";
 
 const MOST_BYTES = 48 * 2 ** 20;
-/** How long a picture that another took the place of can still be drawn: a small one below the fold may have begun with neither. */
+/** How long a picture that another took the place of can still be drawn: one that loads lazily may not have begun. */
 const LAST_LOOKS = 10_000;
 
 interface Frame {
