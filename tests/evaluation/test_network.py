@@ -76,6 +76,7 @@ def test_prepare_maps_the_image_range_to_the_published_one():
 def test_shrinking_averages_instead_of_picking_pixels():
     stripes = torch.ones(1, 3, 896, 896)
     stripes[..., ::2] = -1
+    assert prepare(stripes).shape == (1, 3, 224, 224)
     assert prepare(stripes).std() < 0.01
 
 

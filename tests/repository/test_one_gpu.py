@@ -2,8 +2,10 @@
 
 import random
 import sys
+import threading
 from dataclasses import replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -361,6 +363,20 @@ def test_what_other_processes_compile_is_waited_for(second, monkeypatch):
     second.prepare([Event(1), Event(2)])
     assert happened == [0, "1 is in the cache", 1, "2 is in the cache", 2]
     assert len(second._recorded) == 3
+
+
+def test_whoever_waits_for_what_cannot_be_compiled_is_told(one_gpu, monkeypatch):
+    roles = one_gpu("roles")
+    told = [threading.Event(), threading.Event()]
+
+    def fail(*_):
+        raise RuntimeError("there is no memory left")
+
+    monkeypatch.setattr(roles, "_text_stage", fail)
+    monkeypatch.setattr(roles.os, "nice", lambda _: None)
+    with pytest.raises(RuntimeError, match="no memory"):
+        roles.compile_text(None, None, SimpleNamespace(compiled=told, scenes=None), None, 2)
+    assert [event.is_set() for event in told] == [False, True]
 
 
 def test_attention_that_is_compiled_does_what_it_does_otherwise(monkeypatch):

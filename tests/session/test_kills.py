@@ -87,7 +87,7 @@ def check(model, process, child, folder, seed, count):
 
 def test_nothing_said_to_be_saved_is_lost_and_the_end_is_the_same(model, killed, child, tmp_path):
     chance = random.Random(0)
-    for seed in range(2):
+    for seed in range(4):
         check(model, killed, child, tmp_path, seed, chance.randint(2, 110))
 
 

@@ -82,7 +82,6 @@ def check_flat(middle, last):
         assert after <= 1.05 * before, (kind, before, after)
 
 
-@pytest.mark.slow
 def test_two_minutes_leave_memory_and_files_flat(model, tmp_path):
     check_flat(*soak(model, tmp_path, 120.0))
 

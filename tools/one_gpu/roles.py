@@ -1,4 +1,8 @@
-"""What each process does: one trains the first stage and encodes, one trains the text model, and one for each task waits for its turn."""
+"""What each process does.
+
+One trains the first stage and encodes, one trains the text model while others compile further kinds of its steps, and one for each task
+waits for its turn.
+"""
 
 from __future__ import annotations
 
@@ -149,6 +153,7 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
 
 def compile_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenizer, place: int) -> None:
     """One kind of the text model's steps, for the cache that all processes share; who waits for it goes on either way."""
+    os.nice(2)  # after the process that waits for it, before those that draw
     try:
         _text_stage(plan, settings, room.scenes, tokenizer).compile(place)
         say(f"kind {place} of the text model's steps is in the cache")

@@ -100,9 +100,10 @@ class SecondStage:
         Args:
             elsewhere: for each kind after the first, set once another process has compiled it, so that it lies in the cache of both.
         """
+        latest = passed() + _COMPILED
         for place in range(len(self._steps)):
             if place and elsewhere:
-                elsewhere[place - 1].wait(_COMPILED)
+                elsewhere[place - 1].wait(max(0.0, latest - passed()))
             self.compile(place)
         say(f"{self.name} is compiled")
         self.record()

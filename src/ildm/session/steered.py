@@ -1,4 +1,4 @@
-"""What a person can say to a run from Python: every method is a command, which acts from the next step on."""
+"""What changes a run from Python, as methods: every one is a command, which acts from the next step on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
 
 
 class Steered(ABC):
-    """A run that takes commands. Each returns the run itself, and raises what `apply` raises."""
+    """A run that takes commands. Each method returns the run itself, and raises what `apply` raises."""
 
     @property
     @abstractmethod

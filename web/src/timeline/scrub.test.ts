@@ -69,8 +69,29 @@ describe("keys that go back and forth", () => {
     moveBy(3);
     await vi.advanceTimersByTimeAsync(200);
     session.acts.shift()?.();
+    await vi.advanceTimersByTimeAsync(1);
     standAt(7);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(useScrub.getState().step).toBeNull();
+  });
+
+  it("go back to where the session still stands while it is on its way from there", async () => {
+    standAt(5);
+    moveBy(-1);
+    await vi.advanceTimersByTimeAsync(200);
+    moveBy(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(asked.map(({ step }) => step)).toEqual([4, 5]);
+    for (const act of session.acts) act();
     await vi.advanceTimersByTimeAsync(1200);
+  });
+
+  it("ask for nothing where the session stands already", async () => {
+    standAt(5);
+    moveBy(-1);
+    moveBy(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(asked).toEqual([]);
     expect(useScrub.getState().step).toBeNull();
   });
 

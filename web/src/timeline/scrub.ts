@@ -12,12 +12,14 @@ export const useScrub = create<{ step: number | null }>(() => ({ step: null }));
 
 const KEY_PAUSE = 140;
 const FRAME_PATIENCE = 350;
-const STANDING_PATIENCE = 1000;
+const MOVE_PATIENCE = 1000;
 const REPLAY_TIME = 4000;
 /** One grey pixel, for what is noise alone. */
 const NOISE = "data:image/gif;base64,R0lGODlhAQABAIAAAH9/f////yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
 let waiting: ReturnType<typeof setTimeout> | undefined;
 let asked = 0;
+/** The rewind that was sent last, until it is known where it led. */
+let going: { session: string; step: number } | null = null;
 
 /** Take hold of a step; whatever was on its way there ends. */
 export function grasp(step: number): void {
@@ -44,27 +46,32 @@ export async function letGo(): Promise<void> {
   if (step === null || !view) return;
   const mine = ++asked;
   if (view.place.status === "running") void edit({ kind: "pause" });
-  if (view.place.step !== step || view.place.status === "running") {
-    const applied = await edit({ kind: "rewind", step });
+  const ahead = going?.session === view.session ? going.step : view.place.step;
+  if (ahead !== step || view.place.status === "running") {
+    const journey = { session: view.session, step };
+    going = journey;
     // where it stands now is told right after; a key that is pressed in between counts from there
-    if (applied && mine === asked) await whenStanding(step);
+    if (await edit({ kind: "rewind", step })) await whenMoved(step);
+    if (going === journey) going = null;
   }
   if (mine === asked) forget();
 }
 
-/** Resolves once this page knows that the session stands at a step. */
-function whenStanding(step: number): Promise<void> {
+/** Resolves once this page has heard where the session stands: at that step, or where somebody took it right after. */
+function whenMoved(step: number): Promise<void> {
   return new Promise((resolve) => {
+    const from = useSession.getState().view?.place.node;
     const look = () => {
-      if (useSession.getState().view?.place.step === step) end();
+      const place = useSession.getState().view?.place;
+      if (!place || place.step === step || place.node !== from) end();
     };
     const end = () => {
       clearTimeout(late);
       stop();
       resolve();
     };
-    // somebody else may have taken it elsewhere at once
-    const late = setTimeout(end, STANDING_PATIENCE);
+    // the connection may be lost before it is told
+    const late = setTimeout(end, MOVE_PATIENCE);
     const stop = useSession.subscribe(look);
     look();
   });
