@@ -7,85 +7,39 @@ seed -> noise -> sampler.step ( guided denoiser ) x num_steps -> latent -> autoe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from PIL import Image as PILImage
 from torch import Tensor
 
-from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.autoencoder.tiling import decode_large, encode_large
 from ildm.calls import compose, pair_up
-from ildm.conditioning.conditioner import Conditioner
-from ildm.conditioning.hint import UNSHOWN, Beside, Given, Hint, complete, show
-from ildm.conditioning.inpainting import Inpainting, InpaintingConfig
+from ildm.conditioning.hint import UNSHOWN, Beside, Given, complete, show
 from ildm.conditioning.regions import Mode, Overlap, Region
 from ildm.core import extensions
 from ildm.core.arguments import check_arguments
 from ildm.core.config import from_json
-from ildm.core.device import pick_device, pick_dtype
 from ildm.core.errors import ConfigError
-from ildm.core.fingerprint import fingerprint
-from ildm.core.manifest import Manifest
 from ildm.core.picture import to_pictures
 from ildm.core.progress import Progress
 from ildm.core.shapes import check_size
 from ildm.core.types import Conditioning, Denoiser, Latent, Worn
-from ildm.denoiser.adapters import Adapters
 from ildm.denoiser.guidance import Projection
 from ildm.denoiser.guide import Guide
-from ildm.denoiser.inference import PreparedUNet, prepare
 from ildm.denoiser.precondition import Preconditioned
-from ildm.denoiser.unet import UNet
 from ildm.denoiser.windows import Windowed
-from ildm.diffusion.path import AnyPath
 from ildm.diffusion.published import Manner, Published
 from ildm.diffusion.schedule import Schedule, make_schedule
 from ildm.following import Following
+from ildm.parts import ModelParts
 from ildm.sampler.base import Sampler
 
 
 @dataclass
-class Model:
-    """A latent diffusion model, ready to draw.
-
-    `autoencoder`, `unet` and `conditioner` are modules on one device; latents between them are float32. Drawing runs a prepared twin
-    of the U-Net, made at the first step: after changing weights in place, call `to` to have it made anew. With `compiled` the twin is
-    compiled, which takes a minute or more at the first step of each size.
-    """
-
-    manifest: Manifest
-    autoencoder: Autoencoder
-    unet: UNet
-    conditioner: Conditioner | None
-    path: AnyPath
-    compiled: bool = False
-    hint: Hint | None = None
-
-    def __post_init__(self) -> None:
-        channels = self.autoencoder.latent_space.channels
-        if self.hint is None and self.unet.config.concat_channels == 1 + channels:
-            # checkpoints of Stable Diffusion do not say what their further channels are for
-            self.hint = Inpainting(InpaintingConfig(channels=channels))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.unet.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The number format the networks compute in."""
-        return next(self.unet.parameters()).dtype
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """The native (width, height) in pixels."""
-        return self.manifest.image_size
+class Model(ModelParts):
+    """A latent diffusion model, ready to draw: its `ModelParts`, and what they do together."""
 
     def size_for(self, image: PILImage.Image | None) -> tuple[int, int]:
         """The (width, height) in pixels that is drawn for what the model is shown when nobody says otherwise."""
@@ -124,38 +78,6 @@ class Model:
     def is_told_guidance(self) -> bool:
         """Whether the U-Net was distilled with guidance: then it is told the scale, and knows no negative prompt."""
         return self.unet.config.guidance_width is not None
-
-    @property
-    def autoencoder_fingerprint(self) -> str:
-        """A hash of the first stage's weights and latent space."""
-        return self.autoencoder.fingerprint()
-
-    @cached_property
-    def hash(self) -> str:
-        """Names the weights: a SHA-256 over the manifest's hashes and a borrowed first stage, or over all networks where it has none."""
-        if self.manifest.files:
-            borrowed = [] if self.manifest.first_stage is None else [self.autoencoder_fingerprint]
-            return hashlib.sha256(repr([*sorted(self.manifest.files.items()), *borrowed]).encode()).hexdigest()
-        told = [part for part in (self.conditioner, self.hint) if part is not None]
-        return fingerprint(self.autoencoder_fingerprint, self.unet, *told)
-
-    def to(self, device: str | None = None, dtype: str | None = None, *, compiled: bool | None = None) -> Model:
-        """Move all parts, in place, and let the U-Net be compiled or not; None = as before.
-
-        The first stage and the text encoder stay in float32 on a CPU, and the first stage in float16 too, whose range Stable Diffusion
-        XL's autoencoder leaves.
-        """
-        target = pick_device(device)
-        number_format = pick_dtype(dtype, target)
-        self.unet.to(target, number_format)
-        self.compiled = self.compiled if compiled is None else compiled
-        self.__dict__.pop("_network", None)
-        careful = torch.float32 if target.type == "cpu" else number_format
-        self.autoencoder.to(target, torch.float32 if careful == torch.float16 else careful)
-        for part in (self.conditioner, self.hint):
-            if part is not None:
-                part.to(target, careful)
-        return self
 
     def condition(self, prompts: Sequence[str], size: tuple[int, int] | None = None, adapters: Worn = ()) -> Conditioning:
         """The conditioning of prompts in prompt syntax, without schedules and `AND`; an unconditional model takes only empty ones.
@@ -328,27 +250,6 @@ class Model:
         for drawn, call in zip(images, calls, strict=True):
             drawn.info.update(prompt=call.prompt, seed=call.seed)
         return images
-
-    def encode(self, images: Tensor) -> Latent:
-        """Float32 latents of images (batch, 3, height, width) in [-1, 1], whatever format the first stage computes in."""
-        weight = self.autoencoder.last_layer
-        return encode_large(self.autoencoder, images.to(weight)).float()
-
-    def decode(self, latents: Latent) -> Tensor:
-        """Float32 images (batch, 3, height, width) in [-1, 1] of latents; large ones in bfloat16 where the U-Net computes in it."""
-        weight = self.autoencoder.last_layer
-        rough = self.dtype if self.dtype == torch.bfloat16 else None
-        return decode_large(self.autoencoder, latents.to(weight), rough).float()
-
-    @cached_property
-    def adapters(self) -> Adapters:
-        """Low-rank adapters at work in this model: `read_lora` reads them, and here they are set, merged and cleared."""
-        parts = {"unet": self.unet} | ({} if self.conditioner is None else {"conditioner": self.conditioner})
-        return Adapters(parts, changed=lambda: self.__dict__.pop("_network", None))
-
-    @cached_property
-    def _network(self) -> PreparedUNet:
-        return prepare(self.unet, compiled=self.compiled)
 
     def _predict(self, noised: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         with self.adapters.wearing(conditioning.adapters, "unet"):
