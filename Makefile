@@ -32,7 +32,7 @@ demo: $(RUNTIME) ## install, draw a contact sheet from twelve prompts with the s
 install: $(TRAINING) ## install all that drawing, training and evaluating need
 	@echo "Installed. Type: source .venv/bin/activate, then: ildm --help"
 
-test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (bar: 15 minutes on 2 cores, not met yet: 27)
+test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (bar: 15 minutes on 2 cores, not met yet: 26)
 	@$(SEVERAL) -m "not slow"
 	@$(BIN)/pytest tests/browser -m "not slow"
 
