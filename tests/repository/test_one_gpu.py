@@ -322,18 +322,19 @@ def second(one_gpu):
     tokenizer = Tokenizer.train(["a red rose on a plain sky"], vocabulary_size=300, max_tokens=plan.text.max_tokens)
     networks = Networks(UNet(plan.denoiser), TextConditioner(plan.text, tokenizer))
     second = one_gpu("stage_two").SecondStage("text", plan, networks, tokens=16, cells=16, batch=4, compiled=False)
-    second.take(
+    lessons = one_gpu("stage_two").Lessons(
         torch.randn(8, plan.denoiser.in_channels, 16, 16), torch.randint(3, 200, (8, 4, 16)), torch.randint(2, (8, 4, 16)),
         torch.zeros(8, 1), torch.randint(2, (8, 16, 16)), torch.randint(3, 200, (8, 5, 16)),
         torch.full((8, 5, 16 * 16 + 8 * 8), 51, dtype=torch.uint8),
     )  # fmt: skip
+    second.take(lessons)
     return second
 
 
 def test_each_kind_of_step_teaches_and_tells_what_it_should(second):
     """With help, without, and with words in their places: error, naming, grounding, placing, the gradient's norm, error in places."""
     told, networks = [], second.networks
-    for step in second._steps:
+    for step in second._steps.values():
         second._sums.zero_()
         before = [one.detach().clone() for one in networks.parameters()]
         second.optimizer.rate.fill_(1.0)
@@ -346,6 +347,20 @@ def test_each_kind_of_step_teaches_and_tells_what_it_should(second):
         [False, False, False, False, True, True],
     ]
     assert [second._is_apart(step) for step in range(5)] == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"alignment": 0.1, "in_places": 0.4}, ["with help", "without", "with words in their places"]),
+        ({"grounding": 0.3}, ["with help", "without"]),
+        ({"placing": 0.5}, ["without"]),
+        ({}, ["without"]),
+    ],
+)
+def test_only_kinds_of_steps_that_there_are_get_compiled(one_gpu, changes, kinds):
+    none = {"alignment": 0.0, "grounding": 0.0, "placing": 0.0, "in_places": 0.0}
+    assert one_gpu("stage_two").kinds(replace(find_recipe("emoji-tiny").stage_two, **{**none, **changes})) == kinds
 
 
 def test_what_other_processes_compile_is_waited_for(second, monkeypatch):

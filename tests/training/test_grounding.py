@@ -30,10 +30,10 @@ def scenes():
 
 @pytest.fixture(scope="module")
 def trained(stage_two):
-    """A task after 150 steps, and what it told."""
+    """A task after 50 steps, and what it told."""
     task = stage_two(*scenes(), mentions=MENTIONS, optimizer=FAST, grounding=0.3, dropout=0.1)
     batches = task.batches(0)
-    return task, [float(task.train_step(step, next(batches))["grounding"]) for step in range(150)]
+    return task, [float(task.train_step(step, next(batches))["grounding"]) for step in range(50)]
 
 
 def test_its_loss_falls_for_what_lies_there_and_for_nothing_else(trained):

@@ -37,7 +37,7 @@ def loss_on(task, latents, captions):
 def test_stage_two_learns_its_latents_and_not_others(stage_two):
     latents = blobs().repeat(4, 1, 1, 1)
     captions = [f"{text}" for text in ("a red rose", "a blue key", "a small house", "some grapes on a table")] * 4
-    task = trained(stage_two, blobs(), 120, dropout=0.0)
+    task = trained(stage_two, blobs(), 40, dropout=0.0)
     learned = loss_on(task, latents, captions)
     other = loss_on(task, torch.randn(latents.shape, generator=torch.Generator().manual_seed(5)), captions)
     assert learned < 0.5 * other
@@ -46,7 +46,7 @@ def test_stage_two_learns_its_latents_and_not_others(stage_two):
 def test_the_caption_matters_and_a_shuffled_one_does_worse(stage_two):
     latents = blobs().repeat(4, 1, 1, 1)
     captions = ["a red rose", "a blue key", "a small house", "some grapes on a table"] * 4
-    task = trained(stage_two, blobs(), 200, dropout=0.0)
+    task = trained(stage_two, blobs(), 50, dropout=0.0)
     shuffled = captions[1:] + captions[:1]
     assert loss_on(task, latents, captions) < 0.9 * loss_on(task, latents, shuffled)
 
@@ -76,7 +76,7 @@ def test_stage_one_learns_to_reconstruct(stage_one):
     task = stage_one(optimizer=FAST)
     axis = torch.linspace(-1, 1, 32)
     images = torch.stack([(axis[:, None] * k).sin() * (axis[None] + k).cos() for k in range(1, 9)])[:, None].repeat(1, 3, 1, 1)
-    errors = [float(task.train_step(step, images)["absolute"]) for step in range(80)]
+    errors = [float(task.train_step(step, images)["absolute"]) for step in range(40)]
     assert errors[-1] < 0.5 * errors[0]
 
 

@@ -22,6 +22,7 @@ import torch
 from clock import say
 from roles import Room, Settings, compile_text, train_first, train_task, train_text
 from scenes import Scenes, draw, reserve, shared
+from stage_two import kinds
 from telling import Captions, Tasks
 
 from ildm.data.concepts import all_concepts
@@ -62,7 +63,7 @@ def main() -> None:
         encoded=context.Event(),
         encoded_things=context.Event(),
         surroundings=torch.from_numpy(shared((things, options.channels, CELLS, CELLS), np.float16)),
-        compiled=tuple(context.Event() for _ in range(1 + bool(plan.stage_two.in_places))) if options.compile else (),
+        compiled=tuple(context.Event() for _ in kinds(plan.stage_two)[1:]) if options.compile else (),
     )
     draw(room.scenes, dataset, captions)
     say(f"{options.scenes} scenes are being drawn")

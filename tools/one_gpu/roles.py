@@ -21,7 +21,7 @@ from clock import passed, say
 from numpy.typing import NDArray
 from scenes import Scenes
 from stage_one import FirstStage, Pictures, encode_pool, encode_surroundings
-from stage_two import SecondStage
+from stage_two import Lessons, SecondStage
 from telling import unneeded
 from torch import Tensor
 
@@ -140,12 +140,10 @@ def train_text(plan: Recipe, settings: Settings, room: Room, tokenizer: Tokenize
     second = _text_stage(plan, settings, room.scenes, tokenizer)
     second.prepare(room.compiled)
     room.encoded.wait()
-    scenes, told = room.scenes, room.scenes.told
-    latents, maps, tokens, named, spoken, areas = (
-        torch.from_numpy(one).to(second.device)
-        for one in (scenes.latents, scenes.maps, *(told[name] for name in ("tokens", "named", "spoken", "areas")))
-    )
-    second.take(latents, tokens, named, torch.zeros(len(latents), 1, device=second.device), maps, spoken, areas)
+    scenes = room.scenes
+    told = {name: torch.from_numpy(scenes.told[name]).to(second.device) for name in ("tokens", "named", "spoken", "areas")}
+    latents, maps = (torch.from_numpy(one).to(second.device) for one in (scenes.latents, scenes.maps))
+    second.take(Lessons(latents, features=torch.zeros(len(latents), 1, device=second.device), maps=maps, **told))
     second.record()
     second.train(settings.second_until - passed(), settings.out)
     _write_facts(settings.out, "text", {**second.facts(), "start": settings.start})
@@ -179,15 +177,16 @@ def _text_stage(plan: Recipe, settings: Settings, scenes: Scenes, tokenizer: Tok
         compiled=settings.compile,
     )
     count, told = 2 * settings.second_batch, scenes.told
-    second.take(
-        torch.randn(count, scenes.latents.shape[1], CELLS, CELLS, device=device).half(),
-        torch.randint(3, 200, (count, *told["tokens"].shape[1:]), device=device).short(),
-        torch.randint(2, (count, *told["named"].shape[1:]), device=device).short(),
-        torch.zeros(count, 1, device=device),
-        torch.zeros(count, CELLS, CELLS, dtype=torch.int16, device=device),
-        torch.randint(3, 200, (count, *told["spoken"].shape[1:]), device=device).short(),
-        torch.ones(count, *told["areas"].shape[1:], dtype=torch.uint8, device=device),
+    lessons = Lessons(
+        latents=torch.randn(count, scenes.latents.shape[1], CELLS, CELLS, device=device).half(),
+        tokens=torch.randint(3, 200, (count, *told["tokens"].shape[1:]), device=device).short(),
+        named=torch.randint(2, (count, *told["named"].shape[1:]), device=device).short(),
+        features=torch.zeros(count, 1, device=device),
+        maps=torch.zeros(count, CELLS, CELLS, dtype=torch.int16, device=device),
+        spoken=torch.randint(3, 200, (count, *told["spoken"].shape[1:]), device=device).short(),
+        areas=torch.ones(count, *told["areas"].shape[1:], dtype=torch.uint8, device=device),
     )
+    second.take(lessons)
     return second
 
 
@@ -208,7 +207,7 @@ def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: 
         compiled=settings.compile,
     )
     some = np.arange(settings.second_batch)  # whatever lies there by now: what fails to compile does so at once
-    second.take(*_data(name, networks, room, device, some))
+    second.take(_lessons(name, networks, room, device, some))
     second.prepare()
     room.encoded_things.wait()
     span = settings.until - settings.second_until
@@ -217,7 +216,7 @@ def train_task(name: str, plan: Recipe, settings: Settings, room: Room, window: 
     time.sleep(max(0.0, begin - 8.0 - passed()))
     rows = np.arange(len(things.latents))
     of_one = isinstance(plan.data, EmojiScenesConfig) and plan.data.max_objects == 1
-    second.take(*_data(name, networks, room, device, rows[things.told["single"]] if of_one else rows))
+    second.take(_lessons(name, networks, room, device, rows[things.told["single"]] if of_one else rows))
     second.record()
     time.sleep(max(0.0, begin - passed()))
     second.train(end - passed(), settings.out)
@@ -234,10 +233,8 @@ def _go_on_from(name: str, networks: Networks) -> None:
         known.load_state_dict(told.state_dict())
 
 
-def _data(
-    name: str, networks: Networks, room: Room, device: torch.device, rows: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Latents, tokens, what these name (which layouts say themselves), features and maps of some of the tasks' scenes."""
+def _lessons(name: str, networks: Networks, room: Room, device: torch.device, rows: NDArray[np.int64]) -> Lessons:
+    """Of some of the tasks' scenes. What tokens name is left out: layouts say it themselves."""
     things = room.things
     latents, maps = (torch.from_numpy(one[rows]).to(device) for one in (things.latents, things.maps))
     tokens = torch.zeros(len(latents), 1, 1, dtype=torch.int16, device=device)
@@ -247,7 +244,7 @@ def _data(
     if networks.hint is not None:
         told = torch.from_numpy(things.told[name][rows])
         features = _features(networks.hint, told, room.surroundings[rows]).to(device)
-    return latents, tokens, torch.zeros_like(tokens), features, maps
+    return Lessons(latents, tokens, torch.zeros_like(tokens), features, maps)
 
 
 def _features(hint: Hint, told: Tensor, surroundings: Tensor) -> Tensor:

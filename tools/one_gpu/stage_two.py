@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from clock import by_the_clock, passed, recorded, release, say
@@ -20,13 +21,42 @@ from ildm.data.concepts import all_concepts
 from ildm.training.auxiliary import Auxiliary, AuxiliaryCosts
 from ildm.training.denoising import Losses, Networks
 from ildm.training.recipe import Recipe
+from ildm.training.stage_two_config import StageTwoConfig
 from parts import write_parts
 
+_HELPED, _ALONE, _APART = "with help", "without", "with words in their places"  # kinds of steps
 _FORGET = (100, 200, 500, 1000, 2000)  # steps at which the averages begin anew
 _LOOK, _WRITE = 200, 90.0  # steps between two looks at the loss, seconds between two writings
 _SETTLED = 1000  # steps until which a rate that has just risen may cost something
 _COMPILED = 180.0  # seconds after which what another process compiles is compiled here, too
 _WORSE = 1.05  # times the best loss so far is astray: where it was seen, nothing recovered by itself
+
+
+def kinds(config: StageTwoConfig) -> list[str]:
+    """The kinds of steps that a training has."""
+    helped = [_HELPED] if config.learned(1.0) != config.learned(0.0) else []
+    return [*helped, _ALONE, *([_APART] if config.in_places else [])]
+
+
+class Lessons(NamedTuple):
+    """What a denoiser learns from, a row for each scene.
+
+    Args:
+        latents: (count, channels, rows, columns).
+        tokens, named: prompts in several wordings, and what each token names; (count, wordings, length).
+        features: of a hint, or anything where there is none.
+        maps: the thing in each cell; (count, rows, columns).
+        spoken: where words act in their places, the texts of each scene; (count, texts, length).
+        areas: where each of them acts, see `InPlacesLoss`.
+    """
+
+    latents: Tensor
+    tokens: Tensor
+    named: Tensor
+    features: Tensor
+    maps: Tensor
+    spoken: Tensor | None = None
+    areas: Tensor | None = None
 
 
 class SecondStage:
@@ -66,33 +96,21 @@ class SecondStage:
         auxiliary = Auxiliary(plan.stage_two, plan.denoiser, len(all_concepts()) + 1, grounded=reader is not None).to(
             self.device
         )
-        losses: list[nn.Module] = [StageTwoLoss(networks, auxiliary, helped=helped) for helped in (True, False)]
-        self.optimizer = Optimizer(losses[0].named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
-        if plan.stage_two.in_places:
-            losses.append(InPlacesLoss(networks, networks.unet.grids((cells, cells))))
-        self._with_help, self._alone, *self._in_places = (
-            torch.compile(one, dynamic=False) if compiled else one for one in losses
-        )
+        losses: dict[str, nn.Module] = {}
+        for kind in kinds(plan.stage_two):
+            if kind == _APART:
+                losses[kind] = InPlacesLoss(networks, networks.unet.grids((cells, cells)))
+            else:
+                losses[kind] = StageTwoLoss(networks, auxiliary, helped=kind == _HELPED)
+        self.optimizer = Optimizer(losses[_ALONE].named_parameters(), plan.stage_two.optimizer, plan.stage_two.ema_decay)
+        self._losses = {kind: torch.compile(one, dynamic=False) if compiled else one for kind, one in losses.items()}
         self._shape = (plan.autoencoder.latent_channels, cells, cells)
         self._sums = torch.zeros(6, device=self.device)
         self._helped = torch.zeros((), device=self.device)
 
-    def take(
-        self,
-        latents: Tensor,
-        tokens: Tensor,
-        named: Tensor,
-        features: Tensor,
-        maps: Tensor,
-        spoken: Tensor | None = None,
-        areas: Tensor | None = None,
-    ) -> None:
-        """The data: latents (count, channels, rows, columns), tokens and what they name (count, wordings, length), features and maps.
-
-        Where words act in their places also what is spoken of them, (count, texts, length), and their areas, see `InPlacesLoss`.
-        """
-        self._latents, self._tokens, self._named, self._features, self._maps = latents, tokens, named, features, maps
-        self._spoken, self._areas = spoken, areas
+    def take(self, lessons: Lessons) -> None:
+        """What the steps from now on are made of, on the networks' device."""
+        self._lessons = lessons
 
     def prepare(self, elsewhere: Sequence[Event] = ()) -> None:
         """Compile every kind of step on what was taken, and see whether it can be recorded.
@@ -101,7 +119,7 @@ class SecondStage:
             elsewhere: for each kind after the first, set once another process has compiled it, so that it lies in the cache of both.
         """
         latest = passed() + _COMPILED
-        for place in range(len(self._steps)):
+        for place in range(len(self._losses)):
             if place and elsewhere:
                 elsewhere[place - 1].wait(max(0.0, latest - passed()))
             self.compile(place)
@@ -110,14 +128,15 @@ class SecondStage:
         release()
 
     def compile(self, place: int) -> None:
-        """Compile one kind of step: with help, without, or with words in their places."""
+        """Compile one kind of step, in the order of `kinds`."""
+        step = self._steps[kinds(self.config)[place]]
         for _ in range(2):
-            self._steps[place]()
+            step()
 
     def record(self) -> None:
         """Record a step on what was taken."""
         pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
-        self._recorded = [recorded(step, self.device, pool=pool) for step in self._steps]
+        self._recorded = {kind: recorded(step, self.device, pool=pool) for kind, step in self._steps.items()}
         self.optimizer.restart()
         self._sums.zero_()
         say(f"{self.name} is recorded")
@@ -131,7 +150,7 @@ class SecondStage:
             self.optimizer.rate.fill_(ceiling * falling * min(1.0, (self.steps + 1) / config.warmup_steps))
             helped = self.config.help_at(progress)
             self._helped.fill_(helped)
-            self._recorded[2 if self._is_apart(self.steps) else 0 if helped else 1]()
+            self._recorded[self._kind(self.steps, helped)]()
             self.steps += 1
             if self.steps in _FORGET:
                 self.optimizer.forget()
@@ -172,11 +191,14 @@ class SecondStage:
         return {"steps": self.steps, "batch": self.batch, "returns": self.returns, **self.told}
 
     @property
-    def _steps(self) -> list[Callable[[], None]]:
-        """With help, without, and with words in their places."""
-        told = [partial(self._everywhere, loss) for loss in (self._with_help, self._alone)]
-        told += [partial(self._apart, loss) for loss in self._in_places]
-        return [partial(self._step, one, apart=place == 2) for place, one in enumerate(told)]
+    def _steps(self) -> dict[str, Callable[[], None]]:
+        told = {kind: partial(self._apart if kind == _APART else self._everywhere, loss) for kind, loss in self._losses.items()}
+        return {kind: partial(self._step, one, apart=kind == _APART) for kind, one in told.items()}
+
+    def _kind(self, step: int, helped: float) -> str:
+        if self._is_apart(step):
+            return _APART
+        return _HELPED if helped and _HELPED in self._losses else _ALONE
 
     def _is_apart(self, step: int) -> bool:
         """Whether words act in their places in this step; such steps are spread evenly."""
@@ -184,10 +206,11 @@ class SecondStage:
 
     def _step(self, told: Callable[[Tensor, Tensor, Tensor, Tensor], Losses], *, apart: bool) -> None:
         batch, device, times = self.batch, self.device, self.config.times
-        chosen = torch.randint(len(self._latents), (batch,), device=device)
+        latents = self._lessons.latents
+        chosen = torch.randint(len(latents), (batch,), device=device)
         t = torch.sigmoid(times.location + times.deviation * torch.randn(batch, device=device)).clamp(1e-5, 1.0 - 1e-5)
         noise = torch.randn(batch, *self._shape, device=device)
-        found = told(chosen, self._latents[chosen].float(), t, noise)
+        found = told(chosen, latents[chosen].float(), t, noise)
         whole = found.weighted(self.config, self._helped)
         # what names is no part of the losses that do without
         gradients = torch.autograd.grad(whole, self.optimizer.parameters, materialize_grads=True)
@@ -198,22 +221,23 @@ class SecondStage:
 
     def _everywhere(self, loss: Callable[..., Losses], chosen: Tensor, latents: Tensor, t: Tensor, noise: Tensor) -> Losses:
         """Every place reads all that is told."""
-        wording = torch.randint(self._tokens.shape[1], (self.batch,), device=self.device)
-        tokens = self._tokens[chosen, wording, : len(self._unsaid)].long()
-        named = self._named[chosen, wording, : len(self._unsaid)].long()
+        scenes, length = self._lessons, len(self._unsaid)
+        wording = torch.randint(scenes.tokens.shape[1], (self.batch,), device=self.device)
+        tokens, named = (told[chosen, wording, :length].long() for told in (scenes.tokens, scenes.named))
         dropped = self._dropped(self.config.dropout)[:, None]
         tokens, named = torch.where(dropped, self._unsaid, tokens), named.masked_fill(dropped, NOTHING)
-        features, hint = self._features[chosen], self.networks.hint
+        features, hint = scenes.features[chosen], self.networks.hint
         if hint is not None and hint.config.dropout:
             features = torch.where(self._dropped(hint.config.dropout)[:, None, None, None], hint.nothing(features), features)
-        return loss(latents, tokens, named, tokens != self._pad, features, self._maps[chosen].long(), t, noise)
+        return loss(latents, tokens, named, tokens != self._pad, features, scenes.maps[chosen].long(), t, noise)
 
     def _apart(self, loss: Callable[..., Losses], chosen: Tensor, latents: Tensor, t: Tensor, noise: Tensor) -> Losses:
         """Each text is read in its own area."""
-        assert self._spoken is not None and self._areas is not None
-        spoken = self._spoken[chosen, :, : len(self._unsaid)].long()
+        spoken, areas = self._lessons.spoken, self._lessons.areas
+        assert spoken is not None and areas is not None
+        spoken = spoken[chosen, :, : len(self._unsaid)].long()
         spoken = torch.where(self._dropped(self.config.dropout)[:, None, None], self._unsaid, spoken)
-        return loss(latents, spoken, spoken != self._pad, self._areas[chosen], t, noise)
+        return loss(latents, spoken, spoken != self._pad, areas[chosen], t, noise)
 
     def _dropped(self, rate: float) -> Tensor:
         return torch.rand(self.batch, device=self.device) < rate
