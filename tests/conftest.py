@@ -97,6 +97,15 @@ def load_script() -> Callable[[Path], ModuleType]:
     return load
 
 
+@pytest.fixture(scope="module")
+def clip_pair_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The tokenizers of Stable Diffusion XL in their published form: the second pads with "!"."""
+    from clip_folders import write_folder  # pyright: ignore[reportMissingImports]
+
+    folder = tmp_path_factory.mktemp("tokenizers")
+    return write_folder(folder / "tokenizer"), write_folder(folder / "tokenizer_2", padding="!", form="new")
+
+
 @pytest.fixture
 def shapes_unchecked() -> Iterator[None]:
     """For tests of what ildm itself says about a wrong shape: outside the tests no hook speaks up before it."""

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 
+import clip_peers
 import pytest
 import safetensors.torch
 import torch
@@ -17,41 +18,24 @@ with warnings.catch_warnings():
 PROMPT = "a photo of EasyCat, the dog"
 
 
-@pytest.fixture(scope="module")
-def single(repository, load_script):
-    return load_script(repository / "tests/conditioning/test_clip.py")
-
-
-@pytest.fixture(scope="module")
-def double(repository, load_script):
-    return load_script(repository / "tests/conditioning/test_clip_pair.py")
-
-
-@pytest.fixture(scope="module")
-def folders(repository, load_script, tmp_path_factory):
-    script = load_script(repository / "tests/conditioning/test_clip_tokenizer.py")
-    folder = tmp_path_factory.mktemp("tokenizers")
-    return script.write_folder(folder / "tokenizer"), script.write_folder(folder / "tokenizer_2", padding="!", form="new")
-
-
-def one(single, folders):
+def one(clip_pair_folders):
     """A pipeline and a conditioner of width 24, made anew: diffusers cannot forget a word without a trace."""
-    return single.pair_of_models(single.GRAPHS[1], folders[0], padding="<|endoftext|>", activation="quick_gelu")
+    return clip_peers.single(clip_peers.GRAPHS[1], clip_pair_folders[0], padding="<|endoftext|>", activation="quick_gelu")
 
 
 @pytest.fixture
-def sd(single, folders):
-    return one(single, folders)[1]
+def sd(clip_pair_folders):
+    return one(clip_pair_folders)[1]
 
 
 @pytest.fixture(scope="module")
-def xl(single, double, folders):
-    return double.pair_of_models(single, folders, double.GRAPHS[0])[1]
+def xl(clip_pair_folders):
+    return clip_peers.double(clip_pair_folders, clip_peers.PAIRS[0])[1]
 
 
 @pytest.fixture(scope="module")
-def refiner(single, double, folders):
-    return double.pair_of_models(single, folders, double.GRAPHS[0], refiner=True, zero_empty=False)[1]
+def refiner(clip_pair_folders):
+    return clip_peers.double(clip_pair_folders, clip_peers.PAIRS[0], refiner=True, zero_empty=False)[1]
 
 
 def vectors(count, width, seed=0):
@@ -65,15 +49,15 @@ def write(path, **tensors):
 
 @pytest.mark.parametrize("count", [1, 3])
 @torch.inference_mode()
-def test_a_word_is_what_diffusers_makes_of_it(count, single, folders, tmp_path):
-    pipeline, ours = one(single, folders)
+def test_a_word_is_what_diffusers_makes_of_it(count, clip_pair_folders, tmp_path):
+    pipeline, ours = one(clip_pair_folders)
     # diffusers takes only the first vector of a word with capitals
     path = write(tmp_path / "embedding.safetensors", **{"<easy-cat>": vectors(count, 24)})
     assert add_embedding(ours, path) == "<easy-cat>"
     pipeline.load_textual_inversion(str(tmp_path), weight_name=path.name)
     prompts = ["a photo of <easy-cat>, the dog", "a dog, <easy-cat>!", "<easy-cat> <easy-cat>", "a dog"]
     wanted, _ = pipeline.encode_prompt(prompts, "cpu", 1, False)
-    assert single.relative_error(ours(prompts).context, wanted) <= 1e-5
+    assert clip_peers.relative_error(ours(prompts).context, wanted) <= 1e-5
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from clip_folders import write_folder
 
 from ildm.conditioning.clip import ClipConditioner, ClipConfig
 from ildm.conditioning.clip_encoder import ClipEncoderConfig
@@ -18,9 +19,8 @@ def _encoder(width, size, **settings):
 
 
 @pytest.fixture(scope="module")
-def clip_folder(repository, load_script, tmp_path_factory):
-    script = load_script(repository / "tests/conditioning/test_clip_tokenizer.py")
-    return script.write_folder(tmp_path_factory.mktemp("tokenizer"))
+def clip_folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture(scope="module")

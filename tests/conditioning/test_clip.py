@@ -4,6 +4,8 @@ import dataclasses
 import sys
 import warnings
 
+import clip_folders
+import clip_peers
 import pytest
 import torch
 
@@ -15,71 +17,17 @@ from ildm.core.errors import CheckpointError, ConfigError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from diffusers import StableDiffusionPipeline
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 PROMPTS = ["a photo of a red cat, the dog!", "", "catalogue " * 30, "!!! été 猫 😀"]
-GRAPHS = [(16, 2, 2, 32), (24, 3, 3, 40), (32, 5, 4, 128)]  # width, depth, heads, feed-forward width
-
-
-def their_encoder(graph, *, activation, vocabulary_size, projection=None, seed=0):
-    """transformers' text model with weights large enough that every part of it matters."""
-    width, depth, heads, inside = graph
-    config = CLIPTextConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=width,
-        intermediate_size=inside,
-        num_hidden_layers=depth,
-        num_attention_heads=heads,
-        hidden_act=activation,
-        projection_dim=projection or width,
-        bos_token_id=vocabulary_size - 2,
-        eos_token_id=vocabulary_size - 1,
-    )
-    model = (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
-    noise = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.normal_(std=0.3, generator=noise)
-            if "norm" in name and name.endswith("weight"):
-                weight.add_(1)
-    return model
-
-
-def our_config(graph, *, activation, vocabulary_size, projection=None, more_layers=0):
-    width, depth, heads, inside = graph
-    return ClipEncoderConfig(
-        width=width,
-        depth=depth + more_layers,
-        num_heads=heads,
-        feed_forward_width=inside,
-        activation=activation,
-        projection_width=projection,
-        vocabulary_size=vocabulary_size,
-    )
-
-
-def copy_weights(theirs, ours):
-    """Fill our encoder; what it has more of stays as it is, of what theirs has nothing may be left over."""
-    named = {
-        name if "text_" in name.split(".")[0] else f"text_model.{name}": value for name, value in theirs.state_dict().items()
-    }
-    missing, left_over = ours.load_state_dict(named, strict=False)
-    assert not left_over
-    return missing
-
-
-def relative_error(ours, reference):
-    return float((ours - reference).norm() / reference.norm())
 
 
 @pytest.fixture(scope="module")
-def published(repository, load_script, tmp_path_factory):
+def published(tmp_path_factory):
     """Tokenizer folders in the published form, by the padding they declare."""
-    script = load_script(repository / "tests/conditioning/test_clip_tokenizer.py")
     folder = tmp_path_factory.mktemp("tokenizers")
     return {
-        padding: script.write_folder(folder / str(place), padding=padding) for place, padding in enumerate((script.END, "!"))
+        padding: clip_folders.write_folder(folder / str(place), padding=padding)
+        for place, padding in enumerate((clip_folders.END, "!"))
     }
 
 
@@ -88,57 +36,33 @@ def end_padded(published):
     return next(iter(published.values()))
 
 
-def pair_of_models(graph, folder, *, padding, activation, more_layers=0, seed=0, **settings):
-    """diffusers' pipeline and our conditioner, with the same weights."""
-    theirs_tokenizer = CLIPTokenizer.from_pretrained(str(folder))
-    size = len(theirs_tokenizer)
-    encoder = their_encoder(graph, activation=activation, vocabulary_size=size, seed=seed)
-    pipeline = StableDiffusionPipeline(
-        vae=None,
-        text_encoder=encoder,
-        tokenizer=theirs_tokenizer,
-        unet=None,
-        scheduler=None,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    config = ClipConfig(
-        encoder=our_config(graph, activation=activation, vocabulary_size=size, more_layers=more_layers),
-        padding=padding,
-        **settings,
-    )
-    conditioner = ClipConditioner(config, ClipTokenizer.from_folder(folder, padding=padding)).eval()
-    missing = copy_weights(encoder, conditioner.encoder)
-    assert bool(missing) == bool(more_layers)
-    return pipeline, conditioner
-
-
 @pytest.fixture(scope="module")
 def first(end_padded):
-    return pair_of_models(GRAPHS[1], end_padded, padding="<|endoftext|>", activation="quick_gelu")
+    return clip_peers.single(clip_peers.GRAPHS[1], end_padded, padding="<|endoftext|>", activation="quick_gelu")
 
 
-@pytest.mark.parametrize("seed", range(len(GRAPHS)))
+@pytest.mark.parametrize("seed", range(len(clip_peers.GRAPHS)))
 @torch.inference_mode()
 def test_context_of_stable_diffusion_1_is_that_of_diffusers(seed, end_padded):
-    pipeline, ours = pair_of_models(GRAPHS[seed], end_padded, padding="<|endoftext|>", activation="quick_gelu", seed=seed)
+    pipeline, ours = clip_peers.single(
+        clip_peers.GRAPHS[seed], end_padded, padding="<|endoftext|>", activation="quick_gelu", seed=seed
+    )
     wanted, _ = pipeline.encode_prompt(PROMPTS, "cpu", 1, False)
     conditioning = ours(PROMPTS)
     assert conditioning.context.shape == wanted.shape == (len(PROMPTS), 77, ours.config.context_width)
     assert conditioning.context_mask is None and conditioning.pooled is None
-    assert relative_error(conditioning.context, wanted) <= 1e-5
+    assert clip_peers.relative_error(conditioning.context, wanted) <= 1e-5
     negative = pipeline.encode_prompt(PROMPTS, "cpu", 1, True)[1]
-    assert relative_error(ours([""] * len(PROMPTS)).context, negative) <= 1e-5
+    assert clip_peers.relative_error(ours([""] * len(PROMPTS)).context, negative) <= 1e-5
 
 
 @pytest.mark.parametrize("form", ["without the last layer", "penultimate of all layers"])
-@pytest.mark.parametrize("seed", range(len(GRAPHS)))
+@pytest.mark.parametrize("seed", range(len(clip_peers.GRAPHS)))
 @torch.inference_mode()
 def test_context_of_stable_diffusion_2_is_that_of_diffusers(seed, form, published):
     all_layers = form == "penultimate of all layers"
-    pipeline, ours = pair_of_models(
-        GRAPHS[seed],
+    pipeline, ours = clip_peers.single(
+        clip_peers.GRAPHS[seed],
         published["!"],
         padding="!",
         activation="gelu",
@@ -147,7 +71,7 @@ def test_context_of_stable_diffusion_2_is_that_of_diffusers(seed, form, publishe
         clip_skip=2 if all_layers else 1,
     )
     wanted, _ = pipeline.encode_prompt(PROMPTS, "cpu", 1, False)
-    assert relative_error(ours(PROMPTS).context, wanted) <= 1e-5
+    assert clip_peers.relative_error(ours(PROMPTS).context, wanted) <= 1e-5
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2, 3])
@@ -159,7 +83,7 @@ def test_clip_skip_counts_layers_from_the_end(clip_skip, first):
     tokens = pipeline.tokenizer(PROMPTS, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
     hidden = pipeline.text_encoder(tokens, output_hidden_states=True).hidden_states[-clip_skip]
     wanted = pipeline.text_encoder.final_layer_norm(hidden)
-    assert relative_error(skipping(PROMPTS).context, wanted) <= 1e-5
+    assert clip_peers.relative_error(skipping(PROMPTS).context, wanted) <= 1e-5
 
 
 @torch.inference_mode()
@@ -170,8 +94,8 @@ def test_windows_of_a_long_prompt_are_encoded_alone(first):
     context = ours([" ".join(words), "a cat"]).context
     assert context.shape == (2, 154, ours.config.context_width)
     wanted, _ = pipeline.encode_prompt([*halves, "a cat", ""], "cpu", 1, False)
-    assert relative_error(context[0], wanted[:2].flatten(0, 1)) <= 1e-5
-    assert relative_error(context[1, :77], wanted[2]) <= 1e-5
+    assert clip_peers.relative_error(context[0], wanted[:2].flatten(0, 1)) <= 1e-5
+    assert clip_peers.relative_error(context[1, :77], wanted[2]) <= 1e-5
 
 
 @torch.inference_mode()

@@ -4,98 +4,20 @@ import dataclasses
 import json
 import warnings
 
+import clip_peers
 import pytest
 import torch
 
 from ildm.conditioning.clip_encoder import BIG_G
 from ildm.conditioning.clip_pair import ClipPairConditioner, ClipPairConfig
-from ildm.conditioning.clip_tokenizer import ClipTokenizer
 from ildm.conditioning.conditioner import Conditioner
 from ildm.core.config import from_json, to_json
 from ildm.core.errors import CheckpointError, ConfigError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
-    from transformers import CLIPTokenizer
 
 PROMPTS = ["a photo of a red cat, the dog!", "!!! été", "catalogue " * 30]
-SIZE_WIDTH = 16
-# first: width, depth, heads, feed-forward width; second: the same; width of the projection
-GRAPHS = [((16, 3, 2, 32), (24, 4, 3, 48), 20), ((24, 2, 3, 40), (16, 3, 2, 64), 16), ((32, 4, 4, 64), (40, 2, 5, 80), 12)]
-
-
-@pytest.fixture(scope="module")
-def support(repository, load_script):
-    return load_script(repository / "tests/conditioning/test_clip.py")
-
-
-@pytest.fixture(scope="module")
-def folders(repository, load_script, tmp_path_factory):
-    """The published tokenizers: the second pads with "!"."""
-    script = load_script(repository / "tests/conditioning/test_clip_tokenizer.py")
-    folder = tmp_path_factory.mktemp("tokenizers")
-    return script.write_folder(folder / "tokenizer"), script.write_folder(folder / "tokenizer_2", padding="!", form="new")
-
-
-def their_unet(context, pooled):
-    return UNet2DConditionModel(
-        block_out_channels=(8,),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",),
-        norm_num_groups=4,
-        attention_head_dim=2,
-        cross_attention_dim=context,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=SIZE_WIDTH,
-        projection_class_embeddings_input_dim=pooled,
-    ).eval()
-
-
-def pair_of_models(support, folders, graph, *, refiner=False, seed=0, zero_empty=True):
-    """diffusers' pipeline and our conditioner, with the same weights."""
-    tokenizers = [CLIPTokenizer.from_pretrained(str(folder)) for folder in folders]
-    size = len(tokenizers[0])
-    first, second, projection = graph
-    graphs = [None if refiner else (first, "quick_gelu", None), (second, "gelu", projection)]
-    theirs, ours = [], []
-    for place, described in enumerate(graphs):
-        if described is None:
-            theirs.append(None)
-            ours.append(None)
-            continue
-        shape, activation, width = described
-        settings = {"activation": activation, "vocabulary_size": size, "projection": width}
-        theirs.append(support.their_encoder(shape, seed=seed + place, **settings))
-        ours.append(support.our_config(shape, **settings))
-    config = ClipPairConfig(
-        first=ours[0],
-        second=ours[1],
-        size_width=SIZE_WIDTH,
-        zero_empty=zero_empty,
-        aesthetic_score=6.0 if refiner else None,
-    )
-    kind = StableDiffusionXLImg2ImgPipeline if refiner else StableDiffusionXLPipeline
-    pipeline = kind(
-        vae=None,
-        text_encoder=theirs[0],
-        text_encoder_2=theirs[1],
-        tokenizer=None if refiner else tokenizers[0],
-        tokenizer_2=tokenizers[1],
-        unet=their_unet(config.context_width, config.pooled_width),
-        scheduler=None,
-        add_watermarker=False,
-        force_zeros_for_empty_prompt=zero_empty,
-        **({"requires_aesthetics_score": True} if refiner else {}),
-    )
-    paddings = (config.first_padding, config.second_padding)
-    read = [ClipTokenizer.from_folder(folder, padding=padding) for folder, padding in zip(folders, paddings, strict=True)]
-    conditioner = ClipPairConditioner(config, None if refiner else read[0], read[1]).eval()
-    if not refiner:
-        assert not support.copy_weights(theirs[0], conditioner.first)
-    assert not support.copy_weights(theirs[1], conditioner.second)
-    return pipeline, conditioner
 
 
 def their_pooled(pipeline, pooled, time_ids):
@@ -105,41 +27,41 @@ def their_pooled(pipeline, pooled, time_ids):
 
 
 @pytest.fixture(scope="module")
-def base(support, folders):
-    return pair_of_models(support, folders, GRAPHS[0])
+def base(clip_pair_folders):
+    return clip_peers.double(clip_pair_folders, clip_peers.PAIRS[0])
 
 
 @pytest.fixture(scope="module")
-def refiner(support, folders):
-    return pair_of_models(support, folders, GRAPHS[0], refiner=True, zero_empty=False)
+def refiner(clip_pair_folders):
+    return clip_peers.double(clip_pair_folders, clip_peers.PAIRS[0], refiner=True, zero_empty=False)
 
 
-@pytest.mark.parametrize("seed", range(len(GRAPHS)))
+@pytest.mark.parametrize("seed", range(len(clip_peers.PAIRS)))
 @torch.inference_mode()
-def test_xl_is_that_of_diffusers(seed, support, folders):
-    pipeline, ours = pair_of_models(support, folders, GRAPHS[seed], seed=10 * seed)
+def test_xl_is_that_of_diffusers(seed, clip_pair_folders):
+    pipeline, ours = clip_peers.double(clip_pair_folders, clip_peers.PAIRS[seed], seed=10 * seed)
     context, negative, pooled, negative_pooled = pipeline.encode_prompt(PROMPTS, device="cpu")
     conditioning = ours(PROMPTS, size=(96, 64))
     assert conditioning.context.shape == context.shape and conditioning.context_mask is None
     assert conditioning.context.shape[-1] == ours.config.context_width
-    assert support.relative_error(conditioning.context, context) <= 1e-5
-    time_ids = pipeline._get_add_time_ids((64, 96), (0, 0), (64, 96), torch.float32, GRAPHS[seed][2])
+    assert clip_peers.relative_error(conditioning.context, context) <= 1e-5
+    time_ids = pipeline._get_add_time_ids((64, 96), (0, 0), (64, 96), torch.float32, clip_peers.PAIRS[seed][2])
     wanted = their_pooled(pipeline, pooled, time_ids)
     assert conditioning.pooled.shape == wanted.shape == (len(PROMPTS), ours.config.pooled_width)
-    assert support.relative_error(conditioning.pooled, wanted) <= 1e-5
+    assert clip_peers.relative_error(conditioning.pooled, wanted) <= 1e-5
     empty = ours([""] * len(PROMPTS), size=(96, 64))
     assert torch.equal(empty.context, negative) and not negative.any()
-    assert support.relative_error(empty.pooled, their_pooled(pipeline, negative_pooled, time_ids)) <= 1e-5
+    assert clip_peers.relative_error(empty.pooled, their_pooled(pipeline, negative_pooled, time_ids)) <= 1e-5
 
 
 @torch.inference_mode()
-def test_an_empty_prompt_may_be_encoded_like_any_other(support, folders):
-    pipeline, ours = pair_of_models(support, folders, GRAPHS[0], zero_empty=False)
+def test_an_empty_prompt_may_be_encoded_like_any_other(clip_pair_folders):
+    pipeline, ours = clip_peers.double(clip_pair_folders, clip_peers.PAIRS[0], zero_empty=False)
     _, negative, _, pooled = pipeline.encode_prompt(PROMPTS, device="cpu")
     empty = ours([""] * len(PROMPTS))
     assert negative.any()
-    assert support.relative_error(empty.context, negative) <= 1e-5
-    assert support.relative_error(empty.pooled[:, : pooled.shape[1]], pooled) <= 1e-5
+    assert clip_peers.relative_error(empty.context, negative) <= 1e-5
+    assert clip_peers.relative_error(empty.pooled[:, : pooled.shape[1]], pooled) <= 1e-5
 
 
 @torch.inference_mode()
@@ -152,18 +74,18 @@ def test_only_empty_prompts_become_zeros(base):
 
 @pytest.mark.parametrize("score", [6.0, 2.5])
 @torch.inference_mode()
-def test_the_refiner_is_that_of_diffusers(score, support, refiner):
+def test_the_refiner_is_that_of_diffusers(score, refiner):
     pipeline, ours = refiner
     context, _, pooled, _ = pipeline.encode_prompt(PROMPTS, device="cpu")
-    projection = GRAPHS[0][2]
+    projection = clip_peers.PAIRS[0][2]
     time_ids, negative = pipeline._get_add_time_ids(
         (64, 96), (0, 0), (64, 96), 6.0, 2.5, (64, 96), (0, 0), (64, 96), torch.float32, projection
     )
     conditioning = ours(PROMPTS, size=(96, 64), aesthetic_score=None if score == 6.0 else score)
-    assert support.relative_error(conditioning.context, context) <= 1e-5
+    assert clip_peers.relative_error(conditioning.context, context) <= 1e-5
     wanted = their_pooled(pipeline, pooled, time_ids if score == 6.0 else negative)
     assert conditioning.pooled.shape == wanted.shape
-    assert support.relative_error(conditioning.pooled, wanted) <= 1e-5
+    assert clip_peers.relative_error(conditioning.pooled, wanted) <= 1e-5
 
 
 @torch.inference_mode()
@@ -175,7 +97,7 @@ def test_without_a_size_the_models_own_is_told(base):
 
 
 @torch.inference_mode()
-def test_both_encoders_read_as_many_windows_and_the_first_gives_the_pooled_vector(base, support):
+def test_both_encoders_read_as_many_windows_and_the_first_gives_the_pooled_vector(base):
     pipeline, ours = base
     # the second tokenizer, as published, takes "!" for a mark, so that it cuts other words out of the same text
     prompt = "...! " * 30
@@ -185,8 +107,8 @@ def test_both_encoders_read_as_many_windows_and_the_first_gives_the_pooled_vecto
     halves = [" ".join(words[:75]), " ".join(words[75:])]
     wanted, _, pooled, _ = pipeline.encode_prompt(halves, device="cpu")
     long = ours([" ".join(words)])
-    assert support.relative_error(long.context[0], wanted.flatten(0, 1)) <= 1e-5
-    assert support.relative_error(long.pooled[0, : pooled.shape[1]], pooled[0]) <= 1e-5
+    assert clip_peers.relative_error(long.context[0], wanted.flatten(0, 1)) <= 1e-5
+    assert clip_peers.relative_error(long.pooled[0, : pooled.shape[1]], pooled[0]) <= 1e-5
 
 
 @pytest.mark.parametrize("kind", ["base", "refiner"])
@@ -217,13 +139,13 @@ def test_a_configuration_travels_as_json(kind, request):
 
 
 @torch.inference_mode()
-def test_half_precision_stays_half_precision(support, folders):
-    _, ours = pair_of_models(support, folders, GRAPHS[1])
+def test_half_precision_stays_half_precision(clip_pair_folders):
+    _, ours = clip_peers.double(clip_pair_folders, clip_peers.PAIRS[1])
     whole = ours(PROMPTS)
     half = ours.bfloat16()(PROMPTS)
     assert half.context.dtype == half.pooled.dtype == torch.bfloat16
-    assert support.relative_error(half.context.float(), whole.context) <= 0.05
-    assert support.relative_error(half.pooled.float(), whole.pooled) <= 0.05
+    assert clip_peers.relative_error(half.context.float(), whole.context) <= 0.05
+    assert clip_peers.relative_error(half.pooled.float(), whole.pooled) <= 0.05
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import copy
 import json
 import warnings
 
+import lora_files
 import pipelines
 import pytest
 import torch
@@ -20,12 +21,6 @@ TEXTS = {"SD 1": {"text_encoder": "lora_te_"}, "XL": {"text_encoder": "lora_te1_
 TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 
 
-@pytest.fixture(scope="module")
-def lora(repository, load_script):
-    pytest.importorskip("peft")
-    return load_script(repository / "tests/checkpoint/test_lora.py")
-
-
 @pytest.fixture(scope="module", params=TEXTS)
 def saved(request, tmp_path_factory):
     """(family, a pipeline, its folder)."""
@@ -34,18 +29,18 @@ def saved(request, tmp_path_factory):
     return request.param, pipeline, pipelines.save(pipeline, folder / "saved")
 
 
-def kohya_file(pipeline, family, lora, path):
+def kohya_file(pipeline, family, path):
     """All linear layers of the encoders, and the U-Net's attentions, by names with underscores."""
     # diffusers heeds alphas of such files only where they do not differ
-    file = lora.kohya(lora.pairs_for(pipeline.unet, alpha=2.0, only="attentions"))
+    file = lora_files.kohya(lora_files.pairs_for(pipeline.unet, alpha=2.0, only="attentions"))
     for seed, (part, prefix) in enumerate(TEXTS[family].items()):
-        pairs = lora.pairs_for(getattr(pipeline, part), seed=seed, alpha=2.0, only="layers")
+        pairs = lora_files.pairs_for(getattr(pipeline, part), seed=seed, alpha=2.0, only="layers")
         wrapped = {name if name.startswith("text_") else f"text_model.{name}": pair for name, pair in pairs.items()}
-        file |= lora.kohya(wrapped, prefix)
-    return lora.write(path / "kohya.safetensors", file)
+        file |= lora_files.kohya(wrapped, prefix)
+    return lora_files.write(path / "kohya.safetensors", file)
 
 
-def peft_file(pipeline, family, lora, path):
+def peft_file(pipeline, family, path):
     """As PEFT makes the pairs and diffusers' pipeline writes them down, ranks and alphas beside them."""
     import peft
 
@@ -66,10 +61,10 @@ def peft_file(pipeline, family, lora, path):
 
 
 @pytest.fixture(scope="module", params=[kohya_file, peft_file], ids=["kohya", "PEFT"])
-def adapted(request, saved, lora, tmp_path_factory):
+def adapted(request, saved, tmp_path_factory):
     """(pipeline with the adapter at strength 0.8, our model without, the adapter)."""
     family, maker, folder = saved
-    path = request.param(maker, family, lora, tmp_path_factory.mktemp("lora"))
+    path = request.param(maker, family, tmp_path_factory.mktemp("lora"))
     pipeline, model = pipelines.load(folder), ildm.load(folder, dtype="float32")
     before = {name: tensor.clone() for name, tensor in pipeline.text_encoder.state_dict().items()}
     with warnings.catch_warnings():
