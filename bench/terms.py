@@ -1,11 +1,13 @@
 """What parts of stage one are worth in equal steps: the perceptual and the adversarial term, and the revival of dead codes.
 
     python bench/terms.py terms --out bench/results/terms.json
+    python bench/terms.py refined --out bench/results/refined.json
     python bench/terms.py revival --out bench/results/revival.json
 
-`terms` trains the decoder of a model on, with one term more than the absolute error; `revival` trains vector-quantised autoencoders from
-their beginning, dead codes revived or left dead. Every arm of a seed sees the same crops. All are measured on the split `unseen_scene` at
-full size, in the features of EfficientNet-Lite0, which no loss uses; the interval of a difference is Student's over the seeds.
+`terms` trains autoencoders from their beginning, by the absolute error or with one term more; `refined` trains the decoder of a model on
+so; `revival` trains vector-quantised autoencoders, dead codes revived or left dead. Every arm of a seed sees the same crops. All are
+measured on the split `unseen_scene` at full size, in the features of two networks that no loss here uses, EfficientNet-Lite0 and
+SqueezeNet; the interval of a difference is Student's over the seeds.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from torch import Tensor
 
 from gains import Figures, gain, report
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.backbones import squeezenet
 from ildm.autoencoder.codebook import Codes
+from ildm.autoencoder.config import AutoencoderConfig
 from ildm.autoencoder.loss import ReconstructionLossConfig
+from ildm.autoencoder.perceptual import PerceptualDistance
 from ildm.checkpoint.load import load
 from ildm.core.picture import to_bytes, to_floats
 from ildm.data.loader import batches
@@ -41,6 +46,7 @@ from ildm.training.stage_one import StageOne, StageOneConfig
 from interleaved import machine
 
 _CODES, _CHANNELS = 512, 4
+_GRAPH = replace(small.AUTOENCODER, latent_channels=_CHANNELS, decoder_res_blocks=None)
 _FREEDOM = 64  # principal components of the smaller Frechet distance
 
 
@@ -49,7 +55,7 @@ class Arm:
     """What is trained, and what it is compared with.
 
     Args:
-        start: the weights that every seed begins with; None = random ones of the seed's own.
+        start: the weights that every seed begins with; None = random ones of the seed's own, of `graph`.
         against: the arm that lacks what this one is about.
     """
 
@@ -57,6 +63,7 @@ class Arm:
     config: StageOneConfig
     start: Autoencoder | None = None
     against: str = ""
+    graph: AutoencoderConfig = _GRAPH
 
 
 def main() -> None:
@@ -65,7 +72,7 @@ def main() -> None:
     dataset = open_dataset(data)
     held_out = open_dataset(replace(data, split="unseen_scene", length=options.images))
     targets = torch.stack([held_out[index].image for index in range(options.images)])
-    chosen = terms(options) if options.part == "terms" else revival(options)
+    chosen = {"terms": terms, "refined": refined, "revival": revival}[options.part](options)
     judge = Judge(targets)
     results: dict[str, list[Figures]] = {arm.name: [] for arm in chosen}
     for arm in chosen:
@@ -91,39 +98,56 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("terms", "revival"))
+    parser.add_argument("part", choices=("terms", "refined", "revival"))
     parser.add_argument("--model", default="emoji-scenes", help="whose decoder is trained on")
     parser.add_argument("--steps", type=int, default=600, help="of 16 crops of 64 pixels, per arm and seed")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=512, help="of the held-out split")
-    parser.add_argument("--perceptual", type=float, default=0.1, help="weight of that term")
-    parser.add_argument("--adversarial", type=float, default=0.2, help="weight of that term")
+    parser.add_argument(
+        "--perceptual", type=float, default=0.05, help="weight of that term, in the features of EfficientNet-Lite2"
+    )
+    parser.add_argument("--adversarial", type=float, default=0.1, help="weight of that term")
     parser.add_argument("--critic-rate", type=float, default=2e-4, help="the discriminator's learning rate")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     return parser.parse_args()
 
 
 def terms(options: argparse.Namespace) -> list[Arm]:
-    """The decoder alone, at a frozen encoder, with the absolute error and one term more."""
+    """From the beginning, at a compression that blurs. The discriminator begins once there is something to tell."""
+    plain = replace(small.stage_one(options.steps), ema_decay=0.99, equivariance=0.0)
+    return _one_more(plain, None, options, discriminator_start=options.steps // 3)
+
+
+def refined(options: argparse.Namespace) -> list[Arm]:
+    """The decoder of a trained model alone, at a frozen encoder."""
     start = load(options.model, device="cpu", dtype="float32").autoencoder
-    absolute = StageOneConfig(
+    plain = StageOneConfig(
         loop=LoopConfig(steps=options.steps),
-        loss=ReconstructionLossConfig(
-            backbone="none",
-            perceptual_weight=options.perceptual,
-            discriminator_weight=0.0,
-            discriminator_start=0,
-            discriminator_ramp=options.steps // 4,
-        ),
         optimizer=OptimizerConfig(learning_rate=4e-4, betas=(0.5, 0.9), warmup_steps=20, decay="cosine"),
-        discriminator_optimizer=OptimizerConfig(learning_rate=options.critic_rate, betas=(0.5, 0.9), warmup_steps=0),
         batch_size=16,
         crop=64,
         decoder_only=True,
         ema_decay=0.99,
     )
-    seen = replace(absolute, loss=replace(absolute.loss, backbone="squeezenet"))
-    judged = replace(absolute, loss=replace(absolute.loss, discriminator_weight=options.adversarial))
+    return _one_more(plain, start, options, discriminator_start=0)
+
+
+def _one_more(
+    plain: StageOneConfig, start: Autoencoder | None, options: argparse.Namespace, *, discriminator_start: int
+) -> list[Arm]:
+    """The absolute error alone, and with each of the two terms."""
+    loss = ReconstructionLossConfig(
+        backbone="none",
+        perceptual_weight=options.perceptual,
+        magnification=2,
+        discriminator_weight=0.0,
+        discriminator_start=discriminator_start,
+        discriminator_ramp=options.steps // 4,
+    )
+    critic = OptimizerConfig(learning_rate=options.critic_rate, betas=(0.5, 0.9), warmup_steps=0)
+    absolute = replace(plain, loss=loss, discriminator_optimizer=critic)
+    seen = replace(absolute, loss=replace(loss, backbone="lite2"))
+    judged = replace(absolute, loss=replace(loss, discriminator_weight=options.adversarial))
     return [
         Arm("absolute error", absolute, start),
         Arm("and perceptual", seen, start, against="absolute error"),
@@ -138,14 +162,15 @@ def revival(options: argparse.Namespace) -> list[Arm]:
     weight = 3.0 * small.AUTOENCODER.stride**2 / _CHANNELS
     revived = replace(stage, ema_decay=0.99, equivariance=0.0, loss=replace(stage.loss, penalty_weight=weight))
     dead = replace(revived, codebook=CodebookConfig(revive_every=0))
-    return [Arm("left dead", dead), Arm("revived", revived, against="left dead")]
+    graph = replace(small.AUTOENCODER, latent_channels=_CHANNELS, codebook_size=_CODES)
+    return [Arm("left dead", dead, graph=graph), Arm("revived", revived, against="left dead", graph=graph)]
 
 
 def trained(arm: Arm, dataset: ImageDataset, seed: int, steps: int) -> Autoencoder:
     """The averaged weights after the arm's steps; a discriminator begins anew, as it does in a run."""
     torch.manual_seed(seed)
     if arm.start is None:
-        autoencoder = Autoencoder(replace(small.AUTOENCODER, latent_channels=_CHANNELS, codebook_size=_CODES))
+        autoencoder = Autoencoder(arm.graph)
     else:
         autoencoder = Autoencoder(arm.start.config, arm.start.latent_space)
         autoencoder.load_state_dict(arm.start.state_dict())
@@ -178,20 +203,23 @@ class Judge:
         self.network: Lite0 = load_lite0()
         self.features = extract(self.network, targets).double()
         self.basis = principal_directions(self.features, _FREEDOM)
+        self.other = PerceptualDistance(squeezenet())
 
     @torch.inference_mode()
     def __call__(self, autoencoder: Autoencoder) -> Figures:
         """Averages over the images, and distances of the set from them."""
-        made, distances, errors = [], [], []
+        made, distances, others, errors = [], [], [], []
         for part in self.targets.split(16):
             images = to_floats(part)
             seen = to_bytes(autoencoder.reconstruct(autoencoder.posterior(images).mode))
             made.append(seen)
             distances.append(perceptual_distance(self.network, to_floats(seen), images))
+            others.append(self.other(to_floats(seen), images))
             errors.append(psnr(to_floats(seen), images))
         features = extract(self.network, torch.cat(made)).double()
         figures = {
             "perceptual distance": torch.cat(distances).mean().item(),
+            "SqueezeNet's": torch.cat(others).mean().item(),
             "rFD-Lite0": frechet_distance(features, self.features),
             f"rFD-Lite0-{_FREEDOM}": frechet_distance(features @ self.basis, self.features @ self.basis),
             "rKID-Lite0": kernel_distance(features, self.features),

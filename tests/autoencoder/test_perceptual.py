@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from ildm.autoencoder import backbones as module
+from ildm.autoencoder.loss import ReconstructionLossConfig
 from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.core.errors import CheckpointError, ConfigError
 
 
-@pytest.fixture(scope="module")
-def distance():
-    return perceptual_distance("squeezenet")
+@pytest.fixture(scope="module", params=[("squeezenet", 1), ("lite2", 1), ("lite2", 2)], ids=lambda one: f"{one[0]}-{one[1]}")
+def distance(request):
+    return perceptual_distance(*request.param)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,19 @@ def test_training_mode_does_not_touch_it(distance):
 
 def test_no_backbone_is_no_distance():
     assert perceptual_distance("none") is None
+
+
+def test_a_magnified_image_is_seen_as_an_enlarged_one(drawings):
+    small, large = (perceptual_distance("lite2", size) for size in (2, 1))
+    noisy = drawings + 0.1
+    enlarged = (F.interpolate(one, scale_factor=2, mode="bilinear", align_corners=False) for one in (noisy, drawings))
+    torch.testing.assert_close(small(noisy, drawings), large(*enlarged))
+
+
+@pytest.mark.parametrize("magnification", [0, -1, 9])
+def test_what_cannot_be_magnified_is_told(magnification):
+    with pytest.raises(ConfigError, match=r"stage_one.loss.magnification is a whole number from 1 to 8, but .* take 2"):
+        ReconstructionLossConfig(magnification=magnification)
 
 
 def test_missing_weights_are_told(monkeypatch, tmp_path):

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.loss import NegativeLogLikelihood
+from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.conditioning.grounding import NOTHING, PADDING
 from ildm.conditioning.label import LabelConditioner, LabelConfig
 from ildm.conditioning.layout import LayoutConditioner, LayoutConfig, read_layout
@@ -113,6 +115,20 @@ def test_images_and_latents_shrink_and_turn_together(one_gpu):
         for made, given, size in ((small, images, 12), (grids, latents, 3)):
             plain = torch.nn.functional.interpolate(given[rows], (size, size), mode="bilinear", antialias=True)
             assert torch.equal(made[rows].rot90(-turn, (-2, -1)), plain)
+
+
+@pytest.mark.parametrize("backbone", ["none", "squeezenet"])
+def test_the_first_stages_error_is_the_librarys(one_gpu, backbone):
+    autoencoder = Autoencoder(find_recipe("emoji-tiny").autoencoder).eval()
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    raw = autoencoder.posterior(images).mode.detach()
+    perceptual = perceptual_distance(backbone, 2)
+    with torch.no_grad():
+        found = one_gpu("stages").StageOneLoss(autoencoder, 0.0, perceptual, 0.3).error(raw, images)
+        with torch.autocast("cpu", torch.bfloat16):
+            rebuilt = autoencoder.reconstruct(raw)
+        wanted, _ = NegativeLogLikelihood(perceptual, 0.3)(rebuilt.float(), images)
+    assert found.item() == pytest.approx(wanted.item(), rel=0.01)
 
 
 def test_a_pool_is_as_full_as_its_first_gap(one_gpu):
@@ -262,10 +278,11 @@ def test_weights_travel_in_parts_and_keep_the_encoders_name(one_gpu, tmp_path, m
 
 
 def test_the_recipe_travels_with_the_parts(one_gpu, tmp_path):
-    plan = one_gpu("recipe").recipe(12, 64, 300, every_concept=False, begun=True, decoder=(3, 2, 2), seed=5)
+    plan = one_gpu("recipe").recipe(12, 64, 300, every_concept=False, begun=True, decoder=(3, 2, 2), perceptual=0.05, seed=5)
     one_gpu("parts").write_recipe(tmp_path, "text", plan)
     again = one_gpu("parts").read_recipe(tmp_path, "text")
     assert again == plan and again.autoencoder.decoder_depths == (3, 2, 2) and again.data.seed == 5
+    assert (again.stage_one.loss.backbone, again.stage_one.loss.perceptual_weight) == ("lite2", 0.05)
 
 
 def same(ours, theirs):

@@ -44,6 +44,7 @@ def main() -> None:
         every_concept=options.every_concept,
         begun=begun,
         decoder=None if options.decoder is None else tuple(options.decoder),
+        perceptual=options.perceptual,
         seed=options.seed,
     )
     assert isinstance(plan.data, EmojiScenesConfig)
@@ -142,6 +143,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--second-until", type=float, default=575.0, help="seconds since the start")
     parser.add_argument("--until", type=float, default=765.0, help="seconds since the start")
     parser.add_argument("--forgiving", type=float, default=25.0, help="seconds of the decoder's last training; 0 = none")
+    parser.add_argument("--perceptual", type=float, default=0.05, help="weight of that term in the decoder's last training")
     parser.add_argument("--tasks", nargs="*", choices=list(SHARES), default=list(SHARES))
     parser.add_argument("--channels", type=int, default=12, help="of the latents")
     parser.add_argument("--scenes", type=int, default=262_144)

@@ -18,12 +18,21 @@ SHARES = {"layout": 50, "inpainting": 45, "semantic-map": 35, "class": 25, "supe
 
 
 def recipe(
-    channels: int, scenes: int, vocabulary: int, *, every_concept: bool, begun: bool, decoder: tuple[int, ...] | None, seed: int
+    channels: int,
+    scenes: int,
+    vocabulary: int,
+    *,
+    every_concept: bool,
+    begun: bool,
+    decoder: tuple[int, ...] | None,
+    perceptual: float,
+    seed: int,
 ) -> Recipe:
     """The shipped model's, for latents of so many channels and so large a vocabulary.
 
     Args:
         decoder: residual blocks per level of the first stage's decoder, from the image's side; None = as they are.
+        perceptual: weight of that term when the decoder is trained alone; 0 = none.
         seed: of the scenes.
         begun: by another training, which has bound words to things: naming has done its work, and places can go on to learn their words.
     """
@@ -36,6 +45,12 @@ def recipe(
         autoencoder=replace(plan.autoencoder, latent_channels=channels, decoder_res_blocks=decoder),
         denoiser=replace(plan.denoiser, in_channels=channels, out_channels=channels),
         text=replace(plan.text, vocabulary_size=vocabulary),
+        stage_one=replace(
+            plan.stage_one,
+            loss=replace(
+                plan.stage_one.loss, backbone="lite2" if perceptual else "none", magnification=2, perceptual_weight=perceptual
+            ),
+        ),
         # on plateaus of 2e-3 and 3e-3, and helped for longer, it went astray after 2.3 million samples
         stage_two=replace(
             _patient(

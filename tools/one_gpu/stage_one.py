@@ -14,6 +14,7 @@ from stages import StageOneLoss
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.training.equivariance import shrunk, turned
 from ildm.training.recipe import Recipe
 
@@ -65,7 +66,7 @@ class FirstStage:
         self.optimizer = Optimizer(self._loss.named_parameters(), plan.stage_one.optimizer, plan.stage_one.ema_decay)
         self._run = torch.compile(self._loss, dynamic=False) if compiled else self._loss
         self._raw = torch.compile(self._mode, dynamic=False) if compiled else self._mode
-        self._error = torch.compile(self._loss.error, dynamic=False) if compiled else self._loss.error
+        self._compiled = compiled
         self._random = torch.Generator().manual_seed(1)
         rows = plan.data.size // plan.autoencoder.stride
         self._noise_shape = (batch, plan.autoencoder.latent_channels, rows, rows)
@@ -136,7 +137,13 @@ class FirstStage:
         return float((-10 * error.log10()).mean())
 
     def prepare_forgiving(self) -> None:
-        """Compile a step of the decoder alone and record it."""
+        """Compile a step of the decoder alone, which is also seen through the loss's backbone, and record it."""
+        loss = self.config.loss
+        seen = StageOneLoss(
+            self.autoencoder, 0.0, perceptual_distance(loss.backbone, loss.magnification), loss.perceptual_weight
+        ).to(self.device)
+        seen.logvar = self._loss.logvar
+        self._error = torch.compile(seen.error, dynamic=False) if self._compiled else seen.error
         weights = [*self.autoencoder.decoding_parameters()]
         for _, weight in weights:
             weight.requires_grad_(True)

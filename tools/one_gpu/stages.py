@@ -9,6 +9,7 @@ from telling import condition, ground, read
 from torch import Tensor, nn
 
 from ildm.autoencoder.autoencoder import Autoencoder
+from ildm.autoencoder.perceptual import PerceptualDistance
 from ildm.conditioning.text import TextConditioner
 from ildm.core.masks import Grid
 from ildm.core.types import Conditioning
@@ -21,11 +22,22 @@ _THING = 20  # tokens that are read of what is said of a thing: of 4,000 scenes 
 
 
 class StageOneLoss(nn.Module):
-    """The absolute error under a learned scale, and the bottleneck's penalty, as in `ildm.training.stage_one`."""
+    """The error under a learned scale, and the bottleneck's penalty, as in `ildm.training.stage_one`.
 
-    def __init__(self, autoencoder: Autoencoder, penalty_weight: float) -> None:
+    Args:
+        perceptual: counts `perceptual_weight` times beside the absolute error; None = that alone.
+    """
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder,
+        penalty_weight: float,
+        perceptual: PerceptualDistance | None = None,
+        perceptual_weight: float = 0.0,
+    ) -> None:
         super().__init__()
         self.autoencoder, self.penalty_weight = autoencoder, penalty_weight
+        self.perceptual, self.perceptual_weight = perceptual, perceptual_weight
         self.logvar = nn.Parameter(torch.zeros(()))
 
     def encode(self, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,7 +52,10 @@ class StageOneLoss(nn.Module):
         """The likelihood's part of the loss."""
         with torch.autocast(images.device.type, torch.bfloat16):
             rebuilt = self.autoencoder.reconstruct(raw)
+            distance = None if self.perceptual is None else self.perceptual(rebuilt, images)
         error = (rebuilt.float() - images).abs()
+        if distance is not None:
+            error = error + self.perceptual_weight * distance.float()[:, None, None, None]
         return (error / self.logvar.exp() + self.logvar).sum() / len(images)
 
     def forward(self, pixels: Tensor, noise: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ildm.core.efficientnet_lite import LITE2, EfficientNetLite
 from ildm.core.errors import CheckpointError, ConfigError
 
-BackboneName = Literal["none", "squeezenet", "vgg16"]
+BackboneName = Literal["none", "squeezenet", "lite2", "vgg16"]
 
 _FIRES = (
     (64, 16, 64),
@@ -91,6 +93,24 @@ def squeezenet() -> Stages:
         first.weight.copy_(first.weight.flip(1))
     mean = (123.68 / 127.5 - 1.0, 116.779 / 127.5 - 1.0, 103.939 / 127.5 - 1.0)
     return Stages(stages, mean, (1 / 127.5, 1 / 127.5, 1 / 127.5))
+
+
+def lite2() -> Stages:
+    """EfficientNet-Lite2 (Tan and Le 2019), 24 MB: each stage ends at the last map of its resolution.
+
+    Raises:
+        ConfigError: when the package that carries the weights is not installed.
+        CheckpointError: when they are damaged.
+    """
+    network = EfficientNetLite(LITE2.stages)
+    network.load(LITE2)
+    stages: list[nn.Module] = []
+    for begin, end in pairwise((0, *network.resolutions)):
+        first = [network.stem, nn.ReLU6()] if begin == 0 else []
+        stages.append(nn.Sequential(*first, *network.blocks[begin:end]))
+    # (255 x - 127) / 128 for x in [0, 1]
+    mean, deviation = -0.5 / 127.5, 128 / 127.5
+    return Stages(stages, (mean, mean, mean), (deviation, deviation, deviation))
 
 
 def vgg16() -> Stages:

@@ -16,7 +16,10 @@ from torch import Tensor, nn
 
 from ildm.autoencoder.backbones import BackboneName
 from ildm.autoencoder.perceptual import PerceptualDistance
+from ildm.core.errors import ConfigError
 from ildm.core.types import Image
+
+MOST_MAGNIFIED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,7 @@ class ReconstructionLossConfig:
     Args:
         backbone: of the perceptual term; "none" leaves it out.
         perceptual_weight: of the perceptual distance beside the absolute error.
+        magnification: how many times larger the backbone is shown the images, 1 to `MOST_MAGNIFIED`; 2 suits pictures of 128 pixels.
         penalty_weight: of the bottleneck's penalty.
         discriminator_weight: times the adaptive weight; 0 = no discriminator.
         discriminator_start: the step at which it begins to act.
@@ -34,10 +38,18 @@ class ReconstructionLossConfig:
 
     backbone: BackboneName = "squeezenet"
     perceptual_weight: float = 1.0
+    magnification: int = 1
     penalty_weight: float = 1e-6
     discriminator_weight: float = 0.5
     discriminator_start: int = 50_001
     discriminator_ramp: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.magnification <= MOST_MAGNIFIED:
+            raise ConfigError(
+                f"stage_one.loss.magnification is a whole number from 1 to {MOST_MAGNIFIED}, but {self.magnification} was given: "
+                "take 2, say."
+            )
 
     def discriminator_scale(self, step: int) -> float:
         """The share of `discriminator_weight` in force at `step`: 0 before the start, then ramped to 1."""

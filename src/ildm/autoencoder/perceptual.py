@@ -7,21 +7,30 @@ and added up over the layers with equal weights.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ildm.autoencoder.backbones import BackboneName, Stages, squeezenet, vgg16
+from ildm.autoencoder.backbones import BackboneName, Stages, lite2, squeezenet, vgg16
 from ildm.core.types import Image
+
+_BACKBONES = {"squeezenet": squeezenet, "lite2": lite2, "vgg16": vgg16}
 
 
 class PerceptualDistance(nn.Module):
-    """The distance of two images in a frozen backbone's features. Gradients reach the images, never the backbone."""
+    """The distance of two images in a frozen backbone's features. Gradients reach the images, never the backbone.
+
+    Args:
+        magnification: how many times larger the backbone is shown the images: it has learned from photographs of 200 pixels and more, and
+            its first layer already halves what it sees.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, backbone: Stages) -> None:
+    def __init__(self, backbone: Stages, magnification: int = 1) -> None:
         super().__init__()
+        self.magnification = magnification
         self.stages = nn.ModuleList(backbone.stages)
         self.register_buffer("mean", torch.tensor(backbone.mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(backbone.deviation).reshape(1, 3, 1, 1), persistent=False)
@@ -35,6 +44,8 @@ class PerceptualDistance(nn.Module):
 
     def features(self, images: Image) -> list[Float[Tensor, "batch channels height width"]]:
         """The channel-normalised features of images in [-1, 1], shallow to deep."""
+        if self.magnification > 1:
+            images = F.interpolate(images, scale_factor=self.magnification, mode="bilinear", align_corners=False)
         # pooling and the norms along channels are a quarter faster when a pixel's channels lie together
         x = ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         found = []
@@ -51,8 +62,11 @@ class PerceptualDistance(nn.Module):
         return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in layers]).sum(dim=0)
 
 
-def perceptual_distance(backbone: BackboneName) -> PerceptualDistance | None:
+def perceptual_distance(backbone: BackboneName, magnification: int = 1) -> PerceptualDistance | None:
     """The distance over `backbone`, with its published ImageNet weights; None for "none".
+
+    Args:
+        magnification: see `PerceptualDistance`.
 
     Raises:
         ConfigError: when the weights are not on this machine.
@@ -60,4 +74,4 @@ def perceptual_distance(backbone: BackboneName) -> PerceptualDistance | None:
     """
     if backbone == "none":
         return None
-    return PerceptualDistance(squeezenet() if backbone == "squeezenet" else vgg16())
+    return PerceptualDistance(_BACKBONES[backbone](), magnification)

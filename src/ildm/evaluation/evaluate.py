@@ -13,6 +13,7 @@ import torch
 
 from ildm.core import extensions
 from ildm.core.config import to_json
+from ildm.core.efficientnet_lite import LITE0
 from ildm.core.errors import ConfigError
 from ildm.core.progress import NamedProgress
 from ildm.evaluation.asking import Asking
@@ -22,7 +23,7 @@ from ildm.evaluation.inception import RESIZE
 from ildm.evaluation.inception_features import InceptionFeatures
 from ildm.evaluation.inception_weights import find_inception, load_inception, missing_inception
 from ildm.evaluation.metric import CheckedMetric, EvaluationSet, Metric
-from ildm.evaluation.network import PACKAGE, load_lite0
+from ildm.evaluation.network import load_lite0
 from ildm.evaluation.report import Entry, Picture, Report
 from ildm.evaluation.seeds import over_seeds
 from ildm.evaluation.sets import EvaluationConfig, PlannedSet, plan_sets
@@ -67,7 +68,7 @@ def evaluate(
         model=_describe_model(model),
         settings=to_json(config) | {"guidance_interval": model.manifest.defaults.guidance_interval},
         machine=machine(model.device),
-        versions=versions(PACKAGE),
+        versions=versions(LITE0.package),
         entries=(),
         notes=notes,
     )

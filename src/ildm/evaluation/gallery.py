@@ -18,13 +18,14 @@ from typing import Literal
 import torch
 
 from ildm.core.config import to_json
+from ildm.core.efficientnet_lite import LITE0
 from ildm.core.errors import ConfigError
 from ildm.core.files import atomic_file, home
 from ildm.core.progress import NamedProgress
 from ildm.data.emoji_scenes import EmojiScenes, EmojiScenesConfig
 from ildm.data.sample import Sample
 from ildm.evaluation.images import extract
-from ildm.evaluation.network import WEIGHTS_SHA256, Lite0
+from ildm.evaluation.network import Lite0
 from ildm.evaluation.recogniser import SHRINKAGE, Recogniser, fit
 
 _VERSION = 1  # raise when the same configuration would make another recogniser
@@ -125,7 +126,7 @@ def _draw(source: EmojiScenes, quota: int) -> Iterator[Sample]:
 
 def _cache_file(config: GalleryConfig, sources: list[tuple[EmojiScenes, int]]) -> Path:
     parts = [source.fingerprint for source, _ in sources]
-    values = {"version": _VERSION, "network": WEIGHTS_SHA256, "shrinkage": SHRINKAGE, "scenes": parts, **to_json(config)}
+    values = {"version": _VERSION, "network": LITE0.sha256, "shrinkage": SHRINKAGE, "scenes": parts, **to_json(config)}
     # recognisers of concepts were kept before there were others
     if config.names == "concept":
         del values["names"]

@@ -127,7 +127,9 @@ class StageOne:
         self._preview = preview
         device = autoencoder.last_layer.device
         loss = config.loss
-        self.likelihood = NegativeLogLikelihood(perceptual_distance(loss.backbone), loss.perceptual_weight).to(device)
+        self.likelihood = NegativeLogLikelihood(
+            perceptual_distance(loss.backbone, loss.magnification), loss.perceptual_weight
+        ).to(device)
         self.discriminator = PatchDiscriminator(config.discriminator_channels, config.discriminator_layers).to(device)
         normalise_whole_batches(self.discriminator, world)
         self.ema = EMA(autoencoder, config.ema_decay)
