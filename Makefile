@@ -18,6 +18,8 @@ INSTALLER := tools/setup.sh tools/install.py tools/build_page.py
 PAGE := src/ildm/studio/static/index.html
 WEB := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
 CODE := $(wildcard src tests bench tools)
+# As many tests at once as there are cores, each with one; but for those that watch how a page comes along.
+SEVERAL := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal --ignore tests/browser
 
 export PYTHON TORCH_OPTIONS
 
@@ -31,10 +33,12 @@ install: $(TRAINING) ## install all that drawing, training and evaluating need
 	@echo "Installed. Type: source .venv/bin/activate, then: ildm --help"
 
 test: $(DEVELOPMENT) $(PAGE) lint ## install, then lint, types, layers and the everyday tests (bar: 15 minutes on 2 cores, not met yet: 26)
-	@$(BIN)/python tools/run_tests.py -m "not slow"
+	@$(SEVERAL) -m "not slow"
+	@$(BIN)/pytest tests/browser -m "not slow"
 
 test-all: $(DEVELOPMENT) $(PAGE) lint ## the same with the long tests (bar: 60 minutes)
-	@$(BIN)/python tools/run_tests.py
+	@$(SEVERAL)
+	@$(BIN)/pytest tests/browser
 
 lint: $(DEVELOPMENT) ## style, spelling, types and layers, and all that there is to check of the page, without running a test
 	$(BIN)/ruff check $(CODE)
