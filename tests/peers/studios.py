@@ -18,6 +18,7 @@ from ildm.session.store import Store
 from ildm.studio.access import Access
 from ildm.studio.app import create_app
 from ildm.studio.limits import Limits
+from ildm.studio.server import _Server
 from ildm.studio.uploads import Uploads
 
 OWNER_TOKEN, ANNA_TOKEN = "the-owner-s-own-token-for-tests", "anna-s-own-token-for-these-tests"
@@ -26,8 +27,8 @@ OWNER_TOKEN, ANNA_TOKEN = "the-owner-s-own-token-for-tests", "anna-s-own-token-f
 class Studio:
     """A running server. `calls` runs something on its event loop."""
 
-    def __init__(self, port, app=None, worker=None, loop=None):
-        self.port, self.app, self.worker, self.loop = port, app, worker, loop
+    def __init__(self, port, app=None, worker=None, loop=None, server=None):
+        self.port, self.app, self.worker, self.loop, self.server = port, app, worker, loop, server
         self.url = f"http://127.0.0.1:{port}"
 
     def client(self, token=OWNER_TOKEN, **headers):
@@ -62,8 +63,8 @@ def serving(folder, *, worker=None, limits=None, page=None):
                 )
                 app = create_app(worker, store, access, Uploads(folder / "uploads", limits), limits, "fake", page)
                 config.app = app
-                server = uvicorn.Server(config)
-                held.update(studio=Studio(port, app, worker, asyncio.get_running_loop()), server=server)
+                server = _Server(config, app)
+                held.update(studio=Studio(port, app, worker, asyncio.get_running_loop(), server), server=server)
                 task = asyncio.create_task(server.serve(sockets=[listening]))
                 while not server.started:
                     await asyncio.sleep(0.005)
@@ -78,7 +79,6 @@ def serving(folder, *, worker=None, limits=None, page=None):
     try:
         yield held["studio"]
     finally:
-        held["studio"].calls(held["studio"].app.state.closing.set)
         held["server"].should_exit = True
         thread.join(20.0)
 

@@ -377,3 +377,19 @@ def test_a_flood_of_messages_closes_the_connection(serve):
 
     with serve(limits=Limits(messages_per_second=50)) as studio:
         run(work(studio.port))
+
+
+def test_goodbye_is_said_however_soon_the_server_closes(serve):
+    """As when the signal to stop comes just before the server looks for one."""
+
+    async def work(studio):
+        client = await Client.connect(studio.port, OWNER_TOKEN)
+        await client.start(num_steps=60)
+        studio.calls(lambda: setattr(studio.server, "should_exit", True))
+        async with asyncio.timeout(10.0):
+            await client._listening
+        assert client.socket.close_code == 1012
+        assert [one["reason"] for one in client.said if one["type"] == "bye"] == ["The server is stopped."]
+
+    with serve() as studio:
+        run(work(studio))

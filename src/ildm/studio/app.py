@@ -68,19 +68,23 @@ def create_app(
     )
     app.state.context = Context(rooms, store, place_for_uploads, access, metrics, connections, built or Page())
     app.state.closing = asyncio.Event()
+    app.state.sockets = set[asyncio.Task[None] | None]()
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     for router in (page.router, server.router, sessions.router, following.router, uploads.router, presets.router):
         app.include_router(router)
 
     @app.websocket(SOCKET_PATH)
     async def socket(websocket: WebSocket) -> None:
-        user = websocket.state.visitor.user
+        user, serving = websocket.state.visitor.user, asyncio.current_task()
+        app.state.sockets.add(serving)
         try:
             with connections.of(user):
                 await Socket(websocket, rooms, user, app.state.closing).serve()
         except Refused as problem:
             metrics.refused(problem.code)
             await turn_away(websocket, problem)
+        finally:
+            app.state.sockets.discard(serving)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, problem: Refused) -> Response:

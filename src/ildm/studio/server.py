@@ -23,6 +23,7 @@ from ildm.studio.process import ProcessWorker
 from ildm.studio.sole import sole_studio
 from ildm.studio.uploads import Uploads
 
+_PARTING = 1.5  # seconds for the sockets to say why they end
 FAREWELL = 2
 """Seconds that requests have to end in when the server is stopped; then they are cut off."""
 
@@ -96,6 +97,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop().call_soon_threadsafe(self._app.state.closing.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let every socket say why before uvicorn closes them all."""
+        self._app.state.closing.set()
+        if parting := set(self._app.state.sockets):
+            await asyncio.wait(parting, timeout=_PARTING)
+        await super().shutdown(sockets)
 
 
 def _settings(app: FastAPI, config: StudioConfig) -> uvicorn.Config:
