@@ -12,7 +12,7 @@ LONG = "a-token-of-more-than-20-letters"
 def nothing_is_served(monkeypatch, tmp_path):
     """A line that ought to be refused does not hang where it is not."""
     monkeypatch.setenv("ILDM_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("ildm.studio.server._Server.run", lambda *_, **__: pytest.fail("it was served"))
+    monkeypatch.setattr("ildm.studio.server.StudioServer.run", lambda *_, **__: pytest.fail("it was served"))
 
 
 def told(ended):

@@ -18,7 +18,7 @@ from ildm.session.store import Store
 from ildm.studio.access import Access
 from ildm.studio.app import create_app
 from ildm.studio.limits import Limits
-from ildm.studio.server import _Server
+from ildm.studio.server import StudioServer
 from ildm.studio.uploads import Uploads
 
 OWNER_TOKEN, ANNA_TOKEN = "the-owner-s-own-token-for-tests", "anna-s-own-token-for-these-tests"
@@ -63,7 +63,7 @@ def serving(folder, *, worker=None, limits=None, page=None):
                 )
                 app = create_app(worker, store, access, Uploads(folder / "uploads", limits), limits, "fake", page)
                 config.app = app
-                server = _Server(config, app)
+                server = StudioServer(config, app)
                 held.update(studio=Studio(port, app, worker, asyncio.get_running_loop(), server), server=server)
                 task = asyncio.create_task(server.serve(sockets=[listening]))
                 while not server.started:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
 from ildm.autoencoder.deepening import take_weights
+from ildm.autoencoder.perceptual import perceptual_distance
 from ildm.checkpoint.load import load
 from ildm.conditioning.hint import Hint
 from ildm.conditioning.inpainting import Inpainting
@@ -98,7 +99,10 @@ def train_first(plan: Recipe, settings: Settings, room: Room) -> None:
     if begun is not None:
         take_weights(autoencoder, load(begun, dtype="float32").autoencoder)
     autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    first = FirstStage(plan, autoencoder, batch=settings.first_batch, compiled=settings.compile)
+    loss = plan.stage_one.loss
+    # at the start: what is not installed is told before anything is trained
+    perceptual = perceptual_distance(loss.backbone, loss.magnification) if settings.forgiving > 0 else None
+    first = FirstStage(plan, autoencoder, batch=settings.first_batch, compiled=settings.compile, perceptual=perceptual)
     pictures = Pictures(room.scenes, device)
     if begun is None:
         first.prepare()

@@ -14,7 +14,7 @@ from stages import StageOneLoss
 from torch import Tensor
 
 from ildm.autoencoder.autoencoder import Autoencoder
-from ildm.autoencoder.perceptual import perceptual_distance
+from ildm.autoencoder.perceptual import PerceptualDistance
 from ildm.training.equivariance import shrunk, turned
 from ildm.training.recipe import Recipe
 
@@ -57,16 +57,25 @@ class FirstStage:
     Args:
         batch: whole images per step.
         compiled: let the network be compiled.
+        perceptual: what a decoder that is trained alone is seen through, too.
     """
 
-    def __init__(self, plan: Recipe, autoencoder: Autoencoder, *, batch: int, compiled: bool) -> None:
+    def __init__(
+        self,
+        plan: Recipe,
+        autoencoder: Autoencoder,
+        *,
+        batch: int,
+        compiled: bool,
+        perceptual: PerceptualDistance | None = None,
+    ) -> None:
         self.config, self.autoencoder, self.batch, self.steps = plan.stage_one, autoencoder, batch, 0
         self._loss = StageOneLoss(autoencoder, plan.stage_one.loss.penalty_weight).to(autoencoder.last_layer.device)
         self.device = autoencoder.last_layer.device
         self.optimizer = Optimizer(self._loss.named_parameters(), plan.stage_one.optimizer, plan.stage_one.ema_decay)
         self._run = torch.compile(self._loss, dynamic=False) if compiled else self._loss
         self._raw = torch.compile(self._mode, dynamic=False) if compiled else self._mode
-        self._compiled = compiled
+        self._compiled, self._perceptual = compiled, perceptual
         self._random = torch.Generator().manual_seed(1)
         rows = plan.data.size // plan.autoencoder.stride
         self._noise_shape = (batch, plan.autoencoder.latent_channels, rows, rows)
@@ -137,11 +146,8 @@ class FirstStage:
         return float((-10 * error.log10()).mean())
 
     def prepare_forgiving(self) -> None:
-        """Compile a step of the decoder alone, which is also seen through the loss's backbone, and record it."""
-        loss = self.config.loss
-        seen = StageOneLoss(
-            self.autoencoder, 0.0, perceptual_distance(loss.backbone, loss.magnification), loss.perceptual_weight
-        ).to(self.device)
+        """Compile a step of the decoder alone, which is also seen through the perceptual term's backbone, and record it."""
+        seen = StageOneLoss(self.autoencoder, 0.0, self._perceptual, self.config.loss.perceptual_weight).to(self.device)
         seen.logvar = self._loss.logvar
         self._error = torch.compile(seen.error, dynamic=False) if self._compiled else seen.error
         weights = [*self.autoencoder.decoding_parameters()]

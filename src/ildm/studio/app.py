@@ -68,7 +68,7 @@ def create_app(
     )
     app.state.context = Context(rooms, store, place_for_uploads, access, metrics, connections, built or Page())
     app.state.closing = asyncio.Event()
-    app.state.sockets = set[asyncio.Task[None] | None]()
+    app.state.sockets = set[asyncio.Task[None]]()
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     for router in (page.router, server.router, sessions.router, following.router, uploads.router, presets.router):
         app.include_router(router)
@@ -76,6 +76,7 @@ def create_app(
     @app.websocket(SOCKET_PATH)
     async def socket(websocket: WebSocket) -> None:
         user, serving = websocket.state.visitor.user, asyncio.current_task()
+        assert serving is not None
         app.state.sockets.add(serving)
         try:
             with connections.of(user):

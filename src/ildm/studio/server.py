@@ -78,10 +78,10 @@ def serve(config: StudioConfig, tell: Callable[[Address], None]) -> None:
         token_file = None if config.tokens else str(place / "token")
         launch, another = (f"{url}/launch?token={access.new_launch()}" for _ in range(2))
         tell(Address(url, launch, another, token_file))
-        _Server(_settings(app, config), app).run(sockets=[listening])
+        StudioServer(_settings(app, config), app).run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
+class StudioServer(uvicorn.Server):
     """Ends what goes on for ever as soon as it is asked to end, and ends at once when it is asked twice."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
